@@ -1,0 +1,100 @@
+//! Identity of an App: workspace, provider, cluster, app.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The four names that identify a Cluster or an App; `/ws/W/prv/P/cls/C`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId {
+    /// Workspace name.
+    pub workspace: String,
+    /// Provider name.
+    pub provider: String,
+    /// Cluster name.
+    pub cluster: String,
+}
+
+/// Resource ID of an App; `/ws/W/prv/P/cls/C/app/A`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppId {
+    /// The cluster that the App is for.
+    pub cluster: ClusterId,
+    /// App name.
+    pub app: String,
+}
+
+impl AppId {
+    /// `W/P/C/A`, the form of the annotation `kompox.dev/app`.
+    #[must_use]
+    pub fn slashed(&self) -> String {
+        format!("{}/{}", self.cluster.slashed(), self.app)
+    }
+}
+
+impl ClusterId {
+    /// `W/P/C`, the form of the annotation `kompox.dev/cluster`.
+    #[must_use]
+    pub fn slashed(&self) -> String {
+        format!("{}/{}/{}", self.workspace, self.provider, self.cluster)
+    }
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "/ws/{}/prv/{}/cls/{}", self.workspace, self.provider, self.cluster)
+    }
+}
+
+impl fmt::Display for AppId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/app/{}", self.cluster, self.app)
+    }
+}
+
+/// A text that is no resource ID of the wanted kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not of the form `{wanted}` with DNS-1123 names")]
+pub struct IdError {
+    given: String,
+    wanted: &'static str,
+}
+
+impl FromStr for ClusterId {
+    type Err = IdError;
+
+    fn from_str(given: &str) -> Result<Self, IdError> {
+        let error = || IdError { given: given.to_owned(), wanted: "/ws/W/prv/P/cls/C" };
+        match given.split('/').collect::<Vec<_>>().as_slice() {
+            ["", "ws", workspace, "prv", provider, "cls", cluster]
+                if [workspace, provider, cluster].into_iter().all(|name| is_dns1123_label(name)) =>
+            {
+                Ok(Self { workspace: (*workspace).into(), provider: (*provider).into(), cluster: (*cluster).into() })
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
+impl FromStr for AppId {
+    type Err = IdError;
+
+    fn from_str(given: &str) -> Result<Self, IdError> {
+        let error = || IdError { given: given.to_owned(), wanted: "/ws/W/prv/P/cls/C/app/A" };
+        let (cluster, app) = given.rsplit_once("/app/").ok_or_else(error)?;
+        if !is_dns1123_label(app) {
+            return Err(error());
+        }
+        Ok(Self { cluster: cluster.parse().map_err(|_| error())?, app: app.to_owned() })
+    }
+}
+
+/// Whether a name is a DNS-1123 label: `[a-z0-9]([-a-z0-9]*[a-z0-9])?`, 1 to 63 characters.
+#[must_use]
+pub fn is_dns1123_label(name: &str) -> bool {
+    let edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    matches!(bytes.len(), 1..=63)
+        && bytes.iter().all(|&byte| edge(byte) || byte == b'-')
+        && edge(bytes[0])
+        && edge(bytes[bytes.len() - 1])
+}
