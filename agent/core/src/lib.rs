@@ -1,1 +1,8 @@
-//! (skeleton)
+//! Plan, order, safety guards and report texts.
+//!
+//! This crate is pure: it decides, it never acts. It gets the desired state
+//! (`kompox-manifests`) and what was observed, and returns values that adapters carry out.
+
+pub mod disk;
+pub mod health;
+pub mod observed;

@@ -1,0 +1,1 @@
+//! Disks and what is known of them.

@@ -1,0 +1,1 @@
+//! Rollout health in words.
