@@ -29,10 +29,13 @@ pub struct FieldChange {
 }
 
 /// The fields in which `desired` differs from `live`, sorted by path; empty when nothing differs.
+///
+/// `managed` is the `managedFields` list to go by: the live object's own, or the one under which
+/// people's edits become ours to revert.
 #[must_use]
-pub fn compare(desired: &Object, live: &LiveObject) -> Vec<FieldChange> {
+pub fn compare(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<FieldChange> {
     let nothing = Map::new();
-    let ours = own_fields(&live.body).unwrap_or(&nothing);
+    let ours = own_fields(managed).unwrap_or(&nothing);
     let mut walk = Walk { kind: desired.key.kind, path: Vec::new(), changes: Vec::new() };
     walk.map(as_map(&desired.body), as_map(&live.body), ours);
     walk.changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -60,10 +63,15 @@ pub fn same_but_for_bookkeeping(one: &Value, other: &Value) -> bool {
     stripped(one) == stripped(other)
 }
 
+/// Whether the agent has applied this object before.
+#[must_use]
+pub fn is_ours(live: &LiveObject) -> bool {
+    own_fields(live.managed_fields()).is_some()
+}
+
 /// The field set of our own server-side applies, if any.
-fn own_fields(live: &Value) -> Option<&Map<String, Value>> {
-    live.pointer("/metadata/managedFields")?
-        .as_array()?
+fn own_fields(managed: &[Value]) -> Option<&Map<String, Value>> {
+    managed
         .iter()
         .find(|entry| {
             entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER)

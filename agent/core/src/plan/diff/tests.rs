@@ -81,13 +81,17 @@ fn own_deployment_fields() -> Value {
     })
 }
 
+fn compared(desired: Object, live: LiveObject) -> Vec<FieldChange> {
+    compare(&desired, &live, live.managed_fields())
+}
+
 fn change(path: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
     FieldChange { path: path.into(), before: before.map(Into::into), after: after.map(Into::into) }
 }
 
 #[test]
 fn defaults_and_dropped_empties_are_no_difference() {
-    let changes = compare(&desired(wanted_deployment()), &live(found_deployment(), own_deployment_fields()));
+    let changes = compared(desired(wanted_deployment()), live(found_deployment(), own_deployment_fields()));
     assert_eq!(changes, []);
 }
 
@@ -95,7 +99,7 @@ fn defaults_and_dropped_empties_are_no_difference() {
 fn a_changed_image_is_one_field() {
     let mut wanted = wanted_deployment();
     wanted["spec"]["template"]["spec"]["containers"][0]["image"] = json!("nginx:1.28");
-    let changes = compare(&desired(wanted), &live(found_deployment(), own_deployment_fields()));
+    let changes = compared(desired(wanted), live(found_deployment(), own_deployment_fields()));
     let path = "spec.template.spec.containers[web].image";
     assert_eq!(changes, [change(path, Some("nginx:1.27"), Some("nginx:1.28"))]);
 }
@@ -106,7 +110,7 @@ fn list_items_are_matched_by_their_keys_not_by_place() {
     let containers = &mut wanted["spec"]["template"]["spec"]["containers"];
     containers[0]["env"] = json!([{"name": "TZ", "value": "Asia/Tokyo"}, {"name": "NEW", "value": "1"}]);
     containers.as_array_mut().unwrap().insert(0, json!({"name": "db", "image": "postgres:17"}));
-    let changes = compare(&desired(wanted), &live(found_deployment(), own_deployment_fields()));
+    let changes = compared(desired(wanted), live(found_deployment(), own_deployment_fields()));
     let at = "spec.template.spec.containers";
     assert_eq!(
         changes,
@@ -123,7 +127,7 @@ fn what_we_own_and_want_no_longer_goes() {
     let mut wanted = wanted_deployment();
     wanted["metadata"]["labels"] = json!({});
     wanted["spec"].as_object_mut().unwrap().remove("replicas");
-    let changes = compare(&desired(wanted), &live(found_deployment(), own_deployment_fields()));
+    let changes = compared(desired(wanted), live(found_deployment(), own_deployment_fields()));
     assert_eq!(
         changes,
         [change("metadata.labels", Some(r#"{"app":"app1-app"}"#), None), change("spec.replicas", Some("1"), None)]
@@ -136,7 +140,7 @@ fn a_field_that_another_manager_took_is_a_candidate_even_with_our_value() {
     ours["f:spec"].as_object_mut().unwrap().remove("f:replicas");
     let mut found = found_deployment();
     found["spec"]["replicas"] = json!(0);
-    let changes = compare(&desired(wanted_deployment()), &live(found, ours));
+    let changes = compared(desired(wanted_deployment()), live(found, ours));
     assert_eq!(changes, [change("spec.replicas", Some("0"), Some("1"))]);
 }
 
@@ -144,7 +148,7 @@ fn a_field_that_another_manager_took_is_a_candidate_even_with_our_value() {
 fn an_object_that_we_never_applied_is_a_candidate() {
     let mut found = live(found_deployment(), json!({}));
     found.body["metadata"]["managedFields"] = json!([]);
-    assert!(!compare(&desired(wanted_deployment()), &found).is_empty());
+    assert!(!compared(desired(wanted_deployment()), found).is_empty());
 }
 
 #[test]
@@ -156,10 +160,10 @@ fn atomic_lists_are_compared_whole_but_for_added_defaults() {
     let ours = json!({"f:spec": {"f:ingress": {}, "f:policyTypes": {}}});
     let mut found = wanted.clone();
     found["spec"]["ingress"][0]["ports"][0]["protocol"] = json!("TCP");
-    assert_eq!(compare(&desired(wanted.clone()), &live(found.clone(), ours.clone())), []);
+    assert_eq!(compared(desired(wanted.clone()), live(found.clone(), ours.clone())), []);
 
     found["spec"]["ingress"][0]["ports"][0]["port"] = json!(9091);
-    let changes = compare(&desired(wanted), &live(found, ours));
+    let changes = compared(desired(wanted), live(found, ours));
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].path, "spec.ingress");
 }
@@ -173,7 +177,7 @@ fn secret_data_never_shows() {
     let mut found = wanted.clone();
     found["data"]["PASSWORD"] = json!("b2xk");
     let ours = json!({"f:data": {"f:PASSWORD": {}}, "f:type": {}});
-    let changes = compare(&desired(wanted), &live(found, ours));
+    let changes = compared(desired(wanted), live(found, ours));
     assert_eq!(changes, [change("data.PASSWORD", Some("(secret)"), Some("(secret)"))]);
 }
 
