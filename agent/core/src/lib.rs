@@ -6,4 +6,5 @@
 pub mod disk;
 pub mod health;
 pub mod observed;
+pub mod ownership;
 pub mod plan;
