@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kompox_manifests::object::ObjectKey;
+use kompox_manifests::object::{Kind, ObjectKey};
 use kompox_manifests::slots::{NodePools, VolumeBinding};
 use serde_json::Value;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Known, Snapshot};
 
 /// An object as the API server returned it.
 #[derive(Clone, PartialEq)]
@@ -55,43 +55,39 @@ impl LiveObject {
     }
 }
 
-/// Everything that was seen of one App: its objects, and its volumes' disks at the provider.
-#[derive(Clone, Debug, Default)]
+/// Everything that was seen of one App: its objects, and its disks at the provider.
+#[derive(Clone, Debug)]
 pub struct ObservedApp {
     /// Objects with the App's labels: its Namespace, what is in it, and its PersistentVolumes.
     pub objects: BTreeMap<ObjectKey, LiveObject>,
-    /// What the provider said of each volume, by volume name.
-    pub volumes: BTreeMap<String, ObservedVolume>,
+    /// The App's disks at the provider, all volumes', or why nobody can say.
+    pub disks: Known<Vec<Disk>>,
+    /// The App's snapshots at the provider, likewise.
+    pub snapshots: Known<Vec<Snapshot>>,
+    /// How each disk appears in Kubernetes, by its handle.
+    pub bindings: BTreeMap<String, VolumeBinding>,
+    /// How a new disk of each volume would appear, by volume name; its handle is a placeholder.
+    pub prospects: BTreeMap<String, VolumeBinding>,
+    /// The disk of the PersistentVolume that each volume's claim is bound to, by volume name.
+    pub bound: BTreeMap<String, VolumeBinding>,
     /// Content hashes of objects that Git does not hold; see [`kompox_manifests::slots::Slots`].
-    pub external_hashes: BTreeMap<String, String>,
+    pub external_hashes: BTreeMap<(Kind, String), String>,
     /// Whether the cluster's nodes carry the pool label.
     pub node_pools: NodePools,
 }
 
-/// What the provider said of one volume.
-#[derive(Clone, Debug)]
-pub enum ObservedVolume {
-    /// The provider was asked and its answer is complete.
-    Known {
-        /// The volume's disks that are ours, newest first.
-        disks: Vec<ObservedDisk>,
-        /// How a new disk would appear in Kubernetes; its handle is a placeholder.
-        prospect: VolumeBinding,
-    },
-    /// The provider could not be asked; nothing may be concluded from it.
-    Unknown {
-        /// Why.
-        reason: String,
-        /// The disk of the bound PersistentVolume, when there is one.
-        bound: Option<VolumeBinding>,
-    },
-}
-
-/// A disk together with how it appears in Kubernetes.
-#[derive(Clone, Debug)]
-pub struct ObservedDisk {
-    /// The disk.
-    pub disk: Disk,
-    /// Its PersistentVolume source and class.
-    pub binding: VolumeBinding,
+impl Default for ObservedApp {
+    /// Nothing in the cluster, and a provider that was not asked.
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            disks: Err("the provider was not asked".to_owned()),
+            snapshots: Err("the provider was not asked".to_owned()),
+            bindings: BTreeMap::new(),
+            prospects: BTreeMap::new(),
+            bound: BTreeMap::new(),
+            external_hashes: BTreeMap::new(),
+            node_pools: NodePools::default(),
+        }
+    }
 }

@@ -17,10 +17,12 @@ use kompox_manifests::id::AppId;
 use kompox_manifests::model::{App, Protection};
 use kompox_manifests::object::{Object, ObjectKey};
 use kompox_manifests::slots::{Slots, VolumeBinding};
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::disk::{Disk, DiskSpec};
+use crate::disk::{Disk, DiskSpec, NewDisks, OpKey};
 use crate::observed::{LiveObject, ObservedApp};
+use crate::ownership::Managers;
 use diff::FieldChange;
 use order::Stage;
 
@@ -31,21 +33,13 @@ pub struct Settings {
     pub source: String,
     /// `newDisks`: whether new empty disks are made without a person's word.
     pub new_disks: NewDisks,
-    /// Unix seconds of the commit; unnamed disks are named after it.
-    pub commit_time: i64,
-    /// Set when this looks like a rebuilt cluster: nothing of the source is in it, but other Apps of
-    /// the source do have disks. The text names one.
-    pub rebuild: Option<String>,
-}
-
-/// `newDisks` of the agent's configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NewDisks {
-    /// Made when nothing speaks of an earlier life of the volume.
-    #[default]
-    Allow,
-    /// Always held for a person.
-    Hold,
+    /// Time of the commit; unnamed disks are named after it.
+    pub commit_time: Timestamp,
+    /// Set when this looks like a rebuilt cluster (nothing of the source is in it): the other Apps
+    /// of the source that do have disks at the provider.
+    pub rebuild: Vec<String>,
+    /// Managers whose edits are reverted.
+    pub people: Managers,
 }
 
 /// What is to be done for one App, in order.
@@ -74,7 +68,12 @@ pub struct Action {
 #[derive(Clone, Debug)]
 pub enum What {
     /// A disk is made and assigned to the volume.
-    CreateDisk(DiskSpec),
+    CreateDisk {
+        /// The disk.
+        spec: DiskSpec,
+        /// The operation; the same at every attempt.
+        op: OpKey,
+    },
     /// A disk that exists becomes the one that is mounted.
     AssignDisk(Disk),
     /// An object is created.
@@ -134,7 +133,7 @@ impl What {
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
-            Self::CreateDisk(_) | Self::AssignDisk(_) => Stage::Disks,
+            Self::CreateDisk { .. } | Self::AssignDisk(_) => Stage::Disks,
             Self::Create { object, .. } | Self::Change { object, .. } => Stage::of(object.key.kind),
             Self::Delete(live) => Stage::of(live.key.kind),
             Self::Keep(subject) | Self::Blocked { subject, .. } | Self::Held { subject, .. } => match subject {
@@ -149,7 +148,7 @@ impl What {
     #[must_use]
     pub fn writes(&self) -> bool {
         match self {
-            Self::CreateDisk(_)
+            Self::CreateDisk { .. }
             | Self::AssignDisk(_)
             | Self::Create { .. }
             | Self::Change { .. }
@@ -202,7 +201,7 @@ impl Plan {
                 What::Create { .. } => counts.created += 1,
                 What::Change { .. } => counts.changed += 1,
                 What::Delete(_) => counts.deleted += 1,
-                What::CreateDisk(_) => counts.disks_created += 1,
+                What::CreateDisk { .. } => counts.disks_created += 1,
                 What::AssignDisk(_) => counts.disks_assigned += 1,
                 What::Blocked { .. } => counts.blocked += 1,
                 What::Held { .. } => counts.held += 1,
@@ -244,7 +243,7 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
         external_hashes: observed.external_hashes.clone(),
         node_pools: observed.node_pools,
     };
-    objects::decide(app, &slots, &volumes.unsettled, observed, &mut actions);
+    objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
     protect(app, &mut actions);
     actions.sort_by_key(|action| action.what.stage());
     Plan { app: app.id.clone(), origin: app.at.clone(), actions }
@@ -265,8 +264,8 @@ fn protect(app: &App, actions: &mut [Action]) {
         let subject = match &action.what {
             What::Create { object, .. } | What::Change { object, .. } => Subject::Object(object.key.clone()),
             What::Delete(live) => Subject::Object(live.key.clone()),
-            What::CreateDisk(spec) => Subject::Volume(spec.volume.clone()),
-            What::AssignDisk(disk) => Subject::Volume(disk.volume.clone()),
+            What::CreateDisk { spec, .. } => Subject::Volume(spec.volume.to_string()),
+            What::AssignDisk(disk) => Subject::Volume(disk.volume.to_string()),
             What::Keep(_) | What::Blocked { .. } | What::Held { .. } => continue,
         };
         let remedy = format!("lift `protection.installation: {level}` of the Cluster in Git first");

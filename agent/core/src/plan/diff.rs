@@ -63,12 +63,6 @@ pub fn same_but_for_bookkeeping(one: &Value, other: &Value) -> bool {
     stripped(one) == stripped(other)
 }
 
-/// Whether the agent has applied this object before.
-#[must_use]
-pub fn is_ours(live: &LiveObject) -> bool {
-    own_fields(live.managed_fields()).is_some()
-}
-
 /// The field set of our own server-side applies, if any.
 fn own_fields(managed: &[Value]) -> Option<&Map<String, Value>> {
     managed

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use kompox_manifests::model::{App, DriftPolicy};
-use kompox_manifests::names;
+use kompox_manifests::names::Names;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use kompox_manifests::render::render;
 use kompox_manifests::slots::Slots;
 
 use super::diff::{self, FieldChange};
-use super::{Action, Subject, What};
+use super::{Action, Settings, Subject, What};
 use crate::observed::{LiveObject, ObservedApp};
-use crate::ownership;
+use crate::ownership::{self, Managers, Takeover};
 
 /// Adds the actions for every object of the App.
 ///
@@ -22,6 +22,7 @@ pub(super) fn decide(
     slots: &Slots,
     unsettled: &BTreeSet<String>,
     observed: &ObservedApp,
+    settings: &Settings,
     actions: &mut Vec<Action>,
 ) {
     if app.volumes.iter().any(|volume| !slots.volumes.contains_key(&volume.name)) {
@@ -34,7 +35,7 @@ pub(super) fn decide(
         let decided = match observed.objects.get(&object.key) {
             None => Some(create(object, unsettled)),
             Some(live) if live.is_terminating() => Some(wait_for_deletion(live)),
-            Some(live) => change(object, live, app.reconcile.drift),
+            Some(live) => change(object, live, app.reconcile.drift, &settings.people),
         };
         if let Some((what, reason)) = decided {
             actions.push(Action { what, reason, origin });
@@ -62,8 +63,8 @@ fn wait_for_deletion(live: &LiveObject) -> (What, String) {
     (What::Blocked { subject, remedy }, "it is being deleted".to_owned())
 }
 
-fn change(object: Object, live: &LiveObject, drift: DriftPolicy) -> Option<(What, String)> {
-    let takeover = ownership::takeover(&object, live);
+fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Managers) -> Option<(What, String)> {
+    let takeover = ownership::takeover(live, &object.body, people);
     let managed = match &takeover {
         Some(takeover) => takeover.managed_fields.as_slice(),
         None => live.managed_fields(),
@@ -72,7 +73,7 @@ fn change(object: Object, live: &LiveObject, drift: DriftPolicy) -> Option<(What
     if fields.is_empty() {
         return None;
     }
-    let edited_by = takeover.as_ref().map(|takeover| takeover.managers.join(", "));
+    let edited_by = takeover.as_ref().map(editors);
     if let (Some(managers), DriftPolicy::Report | DriftPolicy::Off) = (&edited_by, drift) {
         let subject = Subject::Object(object.key);
         return Some((What::Keep(subject), format!("edited by {managers}; `reconcile.drift` leaves it")));
@@ -84,6 +85,12 @@ fn change(object: Object, live: &LiveObject, drift: DriftPolicy) -> Option<(What
     let restarts = object.key.kind == Kind::Deployment && fields.iter().any(|field| field.path.starts_with("spec.template"));
     let takeover = takeover.map(|takeover| takeover.managed_fields);
     Some((What::Change { object, live: live.clone(), fields, takeover, restarts }, reason))
+}
+
+/// The managers whose fields change hands, each once.
+fn editors(takeover: &Takeover) -> String {
+    let names: BTreeSet<&str> = takeover.taken.iter().map(|field| field.manager.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn in_words(fields: &[FieldChange]) -> String {
@@ -103,8 +110,8 @@ fn leftover(app: &App, live: &LiveObject) -> Option<(What, String)> {
             let subject = Subject::Object(live.key.clone());
             Some((What::Keep(subject), "it holds data that the commit no longer mounts".to_owned()))
         }
-        _ if live.key.namespace.as_deref() != Some(&names::namespace(&app.id)) => None,
-        _ if !diff::is_ours(live) || live.is_terminating() => None,
+        _ if live.key.namespace.as_ref() != Some(&Names::of(&app.id).namespace) => None,
+        _ if !ownership::is_applied_by_agent(live) || live.is_terminating() => None,
         _ => Some((What::Delete(live.clone()), "the commit no longer asks for it".to_owned())),
     }
 }

@@ -4,66 +4,65 @@
 use std::collections::BTreeSet;
 
 use kompox_manifests::model::{App, Volume, VolumeKind};
+use kompox_manifests::names::Names;
 use kompox_manifests::object::Kind;
 use kompox_manifests::slots::VolumeBinding;
+use serde_json::Value;
 
-use super::{Action, Bindings, NewDisks, Settings, Subject, What};
-use crate::disk::{DiskSpec, OpKey};
-use crate::observed::{ObservedApp, ObservedDisk, ObservedVolume};
+use super::{Action, Bindings, Settings, Subject, What};
+use crate::disk::{
+    AssignHints, Assigned, Disk, DiskSource, DiskSpec, Evidence, NewEmptyDisk, OpKey, RepairReason, VolumeName,
+    VolumePast, choose_assigned, new_empty_disk, unnamed_disk_name,
+};
+use crate::observed::ObservedApp;
 
 /// The outcome for all volumes of an App.
 #[derive(Default)]
 pub(super) struct Decided {
     /// The disk of every volume that is neither blocked nor held.
     pub(super) bindings: Bindings,
-    /// Volumes whose binding is a placeholder until their disk is made or assigned.
+    /// Volumes whose binding is a placeholder until their disk is made.
     pub(super) unsettled: BTreeSet<String>,
 }
 
 /// Decides every volume, adding the disk actions to `actions`.
-pub(super) fn decide(
-    app: &App,
-    observed: &ObservedApp,
-    settings: &Settings,
-    actions: &mut Vec<Action>,
-) -> Decided {
+pub(super) fn decide(app: &App, observed: &ObservedApp, settings: &Settings, actions: &mut Vec<Action>) -> Decided {
     let mut decided = Decided::default();
     for volume in &app.volumes {
-        match decide_one(app, volume, observed, settings) {
-            Decision::Bound(binding) => {
-                decided.bindings.insert(volume.name.clone(), binding);
-            }
-            Decision::First { what, reason, binding } => {
-                decided.bindings.insert(volume.name.clone(), binding);
-                decided.unsettled.insert(volume.name.clone());
-                actions.push(Action { what: *what, reason, origin: Some(volume.at.clone()) });
-            }
-            Decision::Stop { what, reason } => {
-                actions.push(Action { what: *what, reason, origin: Some(volume.at.clone()) });
-            }
+        let Decision { action, binding, settled } = decide_one(app, volume, observed, settings);
+        if let Some(binding) = binding {
+            decided.bindings.insert(volume.name.clone(), binding);
         }
+        if !settled {
+            decided.unsettled.insert(volume.name.clone());
+        }
+        actions.extend(action.map(|(what, reason)| Action { what, reason, origin: Some(volume.at.clone()) }));
     }
     decided
 }
 
-enum Decision {
-    /// The disk is there and assigned.
-    Bound(VolumeBinding),
-    /// Something happens to a disk before the volume can be mounted.
-    First { what: Box<What>, reason: String, binding: VolumeBinding },
-    /// A person must act.
-    Stop { what: Box<What>, reason: String },
+/// What is to be done for one volume, and the disk that it is bound to then.
+struct Decision {
+    action: Option<(What, String)>,
+    binding: Option<VolumeBinding>,
+    settled: bool,
 }
 
 impl Decision {
-    fn blocked(volume: &Volume, reason: String, remedy: String) -> Self {
-        let subject = Subject::Volume(volume.name.clone());
-        Self::Stop { what: Box::new(What::Blocked { subject, remedy }), reason }
+    fn bound(binding: VolumeBinding) -> Self {
+        Self { action: None, binding: Some(binding), settled: true }
     }
 
-    fn held(volume: &Volume, reason: String, remedy: String) -> Self {
+    fn blocked(volume: &Volume, reason: String, remedy: &str) -> Self {
         let subject = Subject::Volume(volume.name.clone());
-        Self::Stop { what: Box::new(What::Held { subject, remedy }), reason }
+        let what = What::Blocked { subject, remedy: remedy.to_owned() };
+        Self { action: Some((what, reason)), binding: None, settled: true }
+    }
+
+    fn held(volume: &Volume, reason: String, remedy: &str) -> Self {
+        let subject = Subject::Volume(volume.name.clone());
+        let what = What::Held { subject, remedy: remedy.to_owned() };
+        Self { action: Some((what, reason)), binding: None, settled: true }
     }
 }
 
@@ -72,38 +71,63 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
         return Decision::blocked(
             volume,
             "volumes of `type: files` are not supported by any driver yet".to_owned(),
-            "use `type: disk`, or mount the shared file system by other means".to_owned(),
+            "use `type: disk`, or mount the shared file system by other means",
         );
     }
-    let (disks, prospect) = match observed.volumes.get(&volume.name) {
-        Some(ObservedVolume::Known { disks, prospect }) => (disks, prospect),
+    let name: VolumeName = match volume.name.parse() {
+        Ok(name) => name,
+        Err(error) => return Decision::blocked(volume, format!("{error}"), "rename the volume"),
+    };
+    let bound = observed.bound.get(&volume.name);
+    let disks = match &observed.disks {
+        Ok(disks) => disks,
         // The provider is silent: what is mounted stays mounted, and nothing new is made.
-        Some(ObservedVolume::Unknown { bound: Some(binding), .. }) => return Decision::Bound(binding.clone()),
-        Some(ObservedVolume::Unknown { reason, bound: None }) => {
-            return Decision::blocked(
-                volume,
-                format!("the provider cannot be asked for its disks: {reason}"),
-                "make the provider reachable; nothing is created on a guess".to_owned(),
-            );
-        }
-        None => {
-            return Decision::blocked(
-                volume,
-                "its disks were not looked at".to_owned(),
-                "this is a defect of the agent: report it".to_owned(),
+        Err(reason) => {
+            return bound.cloned().map_or_else(
+                || {
+                    let remedy = "make the provider reachable; nothing is created on a guess";
+                    Decision::blocked(volume, format!("the provider cannot be asked for its disks: {reason}"), remedy)
+                },
+                Decision::bound,
             );
         }
     };
-    let assigned: Vec<&ObservedDisk> = disks.iter().filter(|disk| disk.disk.assigned).collect();
-    match assigned.as_slice() {
-        [one] => Decision::Bound(one.binding.clone()),
-        [] if disks.is_empty() => first_disk(app, volume, prospect, observed, settings),
-        [] => unassigned(app, volume, disks),
-        several => Decision::blocked(
-            volume,
-            format!("{} disks are assigned to it: {}", several.len(), names(several)),
-            "assign exactly one of them at the provider (tag `kompox-disk-assigned`)".to_owned(),
-        ),
+    let op = first_disk_op(app, volume);
+    let hints = AssignHints { bound_handle: bound.map(|binding| binding.handle.as_str()), op: Some(&op) };
+    match choose_assigned(disks, &name, hints) {
+        Assigned::One(disk) => known(volume, observed, disk).map_or_else(|blocked| blocked, Decision::bound),
+        Assigned::Repair { disk, because } => assign(volume, observed, disk, because),
+        Assigned::Undecided(candidates) => {
+            let names: Vec<&str> = candidates.iter().map(|disk| disk.name.as_str()).collect();
+            let reason = format!("nothing says which of its disks is the current one: {}", names.join(", "));
+            Decision::blocked(volume, reason, "set the tag `kompox-disk-assigned=true` on exactly one of them")
+        }
+        Assigned::NoDisk => first_disk(app, volume, &name, op, observed, settings),
+    }
+}
+
+/// How a disk appears in Kubernetes.
+fn known(volume: &Volume, observed: &ObservedApp, disk: &Disk) -> Result<VolumeBinding, Decision> {
+    observed.bindings.get(&disk.handle).cloned().ok_or_else(|| {
+        let reason = format!("disk {} cannot be mounted by this driver", disk.name);
+        Decision::blocked(volume, reason, "see the agent's log for the driver's words")
+    })
+}
+
+/// A disk exists but its tags are half-written: a run was cut short. Assigning it again mends them.
+fn assign(volume: &Volume, observed: &ObservedApp, disk: &Disk, because: RepairReason) -> Decision {
+    let binding = match known(volume, observed, disk) {
+        Ok(binding) => binding,
+        Err(blocked) => return blocked,
+    };
+    let reason = match because {
+        RepairReason::Bound => "the volume's claim is bound to it, but its tags do not say so",
+        RepairReason::SameOperation => "a run that was cut short made it for this volume",
+    };
+    Decision {
+        action: Some((What::AssignDisk(disk.clone()), reason.to_owned())),
+        binding: Some(binding),
+        settled: true,
     }
 }
 
@@ -111,106 +135,106 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
 fn first_disk(
     app: &App,
     volume: &Volume,
-    prospect: &VolumeBinding,
+    name: &VolumeName,
+    op: OpKey,
     observed: &ObservedApp,
     settings: &Settings,
 ) -> Decision {
     if let Some(source) = &volume.source {
-        return Decision::blocked(
-            volume,
-            format!("its first disk shall come from `{}`", source.value),
-            "making disks from snapshots or other disks is not supported by this version; leave `source` out to start \
-             with an empty disk"
-                .to_owned(),
-        );
+        let reason = format!("its first disk shall be made from `{}`", source.value);
+        let remedy = "this version makes empty disks only; leave `source` out, or put the disk there by hand";
+        return Decision::blocked(volume, reason, remedy);
     }
-    let traces = earlier_life(volume, observed);
-    if !traces.is_empty() {
-        return Decision::blocked(
+    let past = VolumePast {
+        disks: observed.disks.clone(),
+        snapshots: observed.snapshots.clone(),
+        persistent_volumes: Ok(persistent_volumes(app, volume, observed)),
+        disk_objects: Ok(Vec::new()),
+        deployed: Ok(mounted_by(volume, observed)),
+        suspected_rename: None,
+        rebuild: settings.rebuild.clone(),
+        new_disks: settings.new_disks,
+    };
+    let cluster_hash = Names::of(&app.id).hashes.cluster;
+    match new_empty_disk(&past, name, &op, &cluster_hash) {
+        NewEmptyDisk::Create => create(volume, name, op, observed, settings),
+        NewEmptyDisk::Resume(disk) => assign(volume, observed, &disk, RepairReason::SameOperation),
+        NewEmptyDisk::Held(evidence) => Decision::held(
             volume,
-            format!("it had a disk before ({}), but the provider has none now", traces.join(", ")),
-            "bring the disk back at the provider, or delete these objects to start with an empty disk".to_owned(),
-        );
-    }
-    if let Some(other) = &settings.rebuild {
-        return Decision::held(
+            format!("a new empty disk is needed, but {}", in_words(&evidence)),
+            "look for the volume's disk at the provider; where an empty one is right, set `newDisks: allow` and \
+             deploy this app alone first",
+        ),
+        NewEmptyDisk::Blocked(evidence) => Decision::blocked(
             volume,
-            format!("this looks like a rebuilt cluster: {other} still has disks, but this volume has none"),
-            "look for its disk at the provider first".to_owned(),
-        );
-    }
-    if settings.new_disks == NewDisks::Hold {
-        return Decision::held(
+            format!("its disk is gone, but it had one: {}", in_words(&evidence)),
+            "bring the disk back at the provider, or delete these traces to start with an empty disk",
+        ),
+        NewEmptyDisk::Unknown(reasons) => Decision::blocked(
             volume,
-            "a new empty disk is needed, and `newDisks: hold` is set".to_owned(),
-            "set `newDisks: allow` in the agent's configuration".to_owned(),
-        );
-    }
-    let spec = DiskSpec::first(volume, first_op(app, volume), settings.commit_time);
-    Decision::First {
-        what: Box::new(What::CreateDisk(spec)),
-        reason: "no disk, snapshot, PersistentVolume or Pod of an earlier life was found".to_owned(),
-        binding: prospect.clone(),
-    }
-}
-
-/// Disks but none assigned: ours to finish if a run of ours was cut short between making and
-/// assigning; else a person chooses.
-fn unassigned(app: &App, volume: &Volume, disks: &[ObservedDisk]) -> Decision {
-    let op = first_op(app, volume);
-    match disks {
-        [only] if only.disk.op_key.as_ref() == Some(&op) => Decision::First {
-            what: Box::new(What::AssignDisk(only.disk.clone())),
-            reason: "it was made for this volume by a run that was cut short".to_owned(),
-            binding: only.binding.clone(),
-        },
-        _ => Decision::blocked(
-            volume,
-            format!("none of its disks is assigned: {}", names(&disks.iter().collect::<Vec<_>>())),
-            "assign one of them at the provider (tag `kompox-disk-assigned`)".to_owned(),
+            format!("nobody can say whether it had a disk: {}", reasons.join("; ")),
+            "make these readable; nothing is created on a guess",
         ),
     }
 }
 
+fn create(
+    volume: &Volume,
+    name: &VolumeName,
+    op: OpKey,
+    observed: &ObservedApp,
+    settings: &Settings,
+) -> Decision {
+    let Some(prospect) = observed.prospects.get(&volume.name).cloned() else {
+        let reason = "the driver cannot make disks for it".to_owned();
+        return Decision::blocked(volume, reason, "see the agent's log for the driver's words");
+    };
+    let spec = DiskSpec {
+        volume: name.clone(),
+        name: unnamed_disk_name(settings.commit_time, &op),
+        kind: volume.kind,
+        size: volume.size,
+        zone: None,
+        options: volume.options.clone(),
+        source: DiskSource::Empty,
+    };
+    let reason = "no disk, snapshot, PersistentVolume or Deployment speaks of an earlier life".to_owned();
+    Decision { action: Some((What::CreateDisk { spec, op }, reason)), binding: Some(prospect), settled: false }
+}
+
 /// The operation that makes a volume's first disk; the same on every run, so that a retry finds
 /// the disk that an interrupted run made.
-fn first_op(app: &App, volume: &Volume) -> OpKey {
-    OpKey::new(&format!("{}/{}", app.id, volume.name), 1, "first-disk")
+fn first_disk_op(app: &App, volume: &Volume) -> OpKey {
+    OpKey::derive(&format!("{}/vol/{}", app.id, volume.name), "1", "first-disk")
 }
 
-/// What in the cluster says that the volume has been mounted before.
-fn earlier_life(volume: &Volume, observed: &ObservedApp) -> Vec<String> {
-    let mut traces = Vec::new();
-    for (key, live) in &observed.objects {
-        let mentions = match key.kind {
-            // k4x-<spHASH>-<volume>-<idHASH>-<volHASH>: the hashes hold no dash.
-            Kind::PersistentVolume | Kind::PersistentVolumeClaim => volume_of(&key.name) == Some(&volume.name),
-            Kind::Deployment => live
-                .body
-                .pointer("/spec/template/spec/volumes")
-                .and_then(serde_json::Value::as_array)
-                .into_iter()
-                .flatten()
-                .any(|mounted| {
-                    mounted.get("persistentVolumeClaim").is_some()
-                        && mounted.get("name").and_then(serde_json::Value::as_str) == Some(&volume.name)
-                }),
-            _ => false,
-        };
-        if mentions {
-            traces.push(key.to_string());
-        }
-    }
-    traces
+/// PersistentVolumes of the volume, whichever disk they stand for.
+fn persistent_volumes(app: &App, volume: &Volume, observed: &ObservedApp) -> Vec<String> {
+    let any = Names::of(&app.id).volume(&volume.name, "");
+    let Some((prefix, _)) = any.rsplit_once('-') else { return Vec::new() };
+    let of_volume = |name: &str| name.rsplit_once('-').is_some_and(|(start, _)| start == prefix);
+    observed
+        .objects
+        .keys()
+        .filter(|key| matches!(key.kind, Kind::PersistentVolume | Kind::PersistentVolumeClaim))
+        .filter(|key| of_volume(&key.name))
+        .map(|key| key.name.clone())
+        .collect()
 }
 
-/// The volume's name in the name of a PersistentVolume or claim of ours.
-fn volume_of(name: &str) -> Option<&str> {
-    let (_, rest) = name.strip_prefix("k4x-")?.split_once('-')?;
-    let (rest, _) = rest.rsplit_once('-')?;
-    Some(rest.rsplit_once('-')?.0)
+/// The Deployment that mounts the volume by a claim, when one does.
+fn mounted_by(volume: &Volume, observed: &ObservedApp) -> Option<String> {
+    let mounts = |body: &Value| {
+        let volumes = body.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+        volumes.into_iter().flatten().any(|mounted| {
+            mounted.get("persistentVolumeClaim").is_some()
+                && mounted.get("name").and_then(Value::as_str) == Some(&volume.name)
+        })
+    };
+    let mut deployments = observed.objects.values().filter(|live| live.key.kind == Kind::Deployment);
+    deployments.find(|live| mounts(&live.body)).map(|live| format!("of {}", live.key))
 }
 
-fn names(disks: &[&ObservedDisk]) -> String {
-    disks.iter().map(|disk| disk.disk.name.as_str()).collect::<Vec<_>>().join(", ")
+fn in_words(evidence: &[Evidence]) -> String {
+    evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
