@@ -209,7 +209,7 @@ mod scopes {
 
 #[test]
 fn disks_are_ordered_newest_first_then_by_name() {
-    let mut disks = vec![disk("b", 1, false), disk("z", 2, false), disk("a", 1, false)];
+    let mut disks = [disk("b", 1, false), disk("z", 2, false), disk("a", 1, false)];
     disks.sort_by(by_age);
     assert_eq!(disks.iter().map(|disk| disk.name.as_str()).collect::<Vec<_>>(), ["z", "a", "b"]);
 }
@@ -280,6 +280,9 @@ mod assigned {
 mod new_empty_disks {
     use super::*;
 
+    /// What is changed in a blank past, and the words that must follow from it.
+    type Change = (&'static str, fn(&mut VolumePast));
+
     fn blank() -> VolumePast {
         VolumePast {
             disks: Ok(Vec::new()),
@@ -331,7 +334,7 @@ mod new_empty_disks {
 
     #[test]
     fn every_trace_of_an_earlier_life_blocks() {
-        let changes: [(&str, fn(&mut VolumePast)); 5] = [
+        let changes: [Change; 5] = [
             ("disk `a`", |past| past.disks = Ok(vec![disk("a", 1, false)])),
             ("snapshot `s`", |past| past.snapshots = Ok(vec![snapshot()])),
             ("PersistentVolume `pv`", |past| past.persistent_volumes = Ok(vec!["pv".into()])),
@@ -354,7 +357,7 @@ mod new_empty_disks {
 
     #[test]
     fn what_nobody_can_say_is_never_taken_for_nothing() {
-        let changes: [(&str, fn(&mut VolumePast)); 5] = [
+        let changes: [Change; 5] = [
             ("disks: down", |past| past.disks = Err("down".into())),
             ("snapshots: down", |past| past.snapshots = Err("down".into())),
             ("PersistentVolumes: down", |past| past.persistent_volumes = Err("down".into())),
@@ -370,7 +373,7 @@ mod new_empty_disks {
 
     #[test]
     fn suspicions_and_configuration_hold() {
-        let changes: [(&str, fn(&mut VolumePast)); 3] = [
+        let changes: [Change; 3] = [
             ("looks like `/ws/w/prv/p/cls/c/app/old`", |past| {
                 past.suspected_rename = Some("/ws/w/prv/p/cls/c/app/old".into());
             }),
