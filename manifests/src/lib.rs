@@ -15,3 +15,4 @@ pub mod model;
 pub mod object;
 pub mod slots;
 pub mod source;
+pub mod yaml;
