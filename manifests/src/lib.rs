@@ -19,3 +19,4 @@ pub mod object;
 pub mod render;
 pub mod slots;
 pub mod source;
+pub mod yaml;
