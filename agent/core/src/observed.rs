@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use kompox_manifests::object::{Kind, ObjectKey};
-use kompox_manifests::slots::{NodePools, VolumeBinding};
+use kompox_manifests::slots::VolumeBinding;
 use serde_json::Value;
 
 use crate::disk::{Disk, Known, Snapshot};
@@ -72,8 +72,19 @@ pub struct ObservedApp {
     pub bound: BTreeMap<String, VolumeBinding>,
     /// Content hashes of objects that Git does not hold; see [`kompox_manifests::slots::Slots`].
     pub external_hashes: BTreeMap<(Kind, String), String>,
-    /// Whether the cluster's nodes carry the pool label.
-    pub node_pools: NodePools,
+    /// The cluster's nodes.
+    pub nodes: Vec<Node>,
+}
+
+/// What matters of a node for placing Pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its label `kubernetes.io/hostname`.
+    pub hostname: String,
+    /// Its label `kompox.dev/node-pool`.
+    pub pool: Option<String>,
 }
 
 impl Default for ObservedApp {
@@ -87,7 +98,7 @@ impl Default for ObservedApp {
             prospects: BTreeMap::new(),
             bound: BTreeMap::new(),
             external_hashes: BTreeMap::new(),
-            node_pools: NodePools::default(),
+            nodes: Vec::new(),
         }
     }
 }

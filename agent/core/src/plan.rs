@@ -7,17 +7,18 @@ pub mod diff;
 pub mod mask;
 mod objects;
 pub mod order;
+mod placement;
 pub mod text;
 mod volumes;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kompox_manifests::diagnostic::Span;
 use kompox_manifests::id::AppId;
 use kompox_manifests::model::{App, Protection};
 use kompox_manifests::object::{Object, ObjectKey};
 use kompox_manifests::slots::{Slots, VolumeBinding};
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::disk::{Disk, DiskSpec, NewDisks, OpKey};
@@ -241,8 +242,9 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
         source: Some(settings.source.clone()),
         volumes: volumes.bindings,
         external_hashes: observed.external_hashes.clone(),
-        node_pools: observed.node_pools,
+        node_pools: placement::node_pools(&observed.nodes),
     };
+    placement::decide(app, &observed.nodes, &mut actions);
     objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
     protect(app, &mut actions);
     actions.sort_by_key(|action| action.what.stage());

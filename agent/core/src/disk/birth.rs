@@ -178,7 +178,7 @@ impl fmt::Display for Evidence {
             Self::Snapshot(name) => write!(formatter, "snapshot `{name}` exists"),
             Self::PersistentVolume(name) => write!(formatter, "PersistentVolume `{name}` exists"),
             Self::DiskObject(name) => write!(formatter, "KompoxDisk `{name}` exists"),
-            Self::Deployed(commit) => write!(formatter, "the app was deployed with this volume at commit {commit}"),
+            Self::Deployed(commit) => write!(formatter, "the app was deployed with this volume before ({commit})"),
             Self::Rename(app) => write!(formatter, "the app looks like `{app}` under a new name"),
             Self::Rebuild(apps) => write!(
                 formatter,

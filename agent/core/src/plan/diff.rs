@@ -144,13 +144,7 @@ impl Walk {
 
     fn list(&mut self, wanted: &[Value], found: Option<&Vec<Value>>, owned: &Map<String, Value>) {
         let found = found.map(Vec::as_slice).unwrap_or_default();
-        let keyed: Vec<(Map<String, Value>, &Map<String, Value>)> = owned
-            .iter()
-            .filter_map(|(field, below)| {
-                let key = serde_json::from_str(field.strip_prefix("k:")?).ok()?;
-                Some((key, below.as_object()?))
-            })
-            .collect();
+        let keyed: Vec<OwnedItem<'_>> = owned.iter().filter_map(|(field, below)| owned_item(field, below)).collect();
         if keyed.is_empty() {
             // A set (`v:`): order means nothing, membership everything.
             if wanted.iter().any(|item| !found.contains(item)) || owned_values_left_out(owned, wanted) {
@@ -209,6 +203,13 @@ impl Walk {
             _ => false,
         }
     }
+}
+
+/// A list item in our field set: its key, and what we own of it.
+type OwnedItem<'a> = (Map<String, Value>, &'a Map<String, Value>);
+
+fn owned_item<'a>(field: &str, below: &'a Value) -> Option<OwnedItem<'a>> {
+    Some((serde_json::from_str(field.strip_prefix("k:")?).ok()?, below.as_object()?))
 }
 
 /// Whether `item` has the list key `key`. A wanted item may leave out a key field that the server

@@ -17,7 +17,7 @@ pub fn shown(kind: Kind, path: &str, value: &Value) -> String {
     if is_secret(kind, path) {
         return "(secret)".to_owned();
     }
-    let masked = mask_variables(path, value);
+    let masked = mask_variables(value);
     let text = match masked {
         Value::String(text) => text,
         other => other.to_string(),
@@ -49,16 +49,16 @@ fn variable(path: &str) -> Option<&str> {
 }
 
 /// Masks `{name, value}` pairs wherever they stand below a value that is shown whole.
-fn mask_variables(path: &str, value: &Value) -> Value {
+fn mask_variables(value: &Value) -> Value {
     match value {
-        Value::Array(items) => Value::Array(items.iter().map(|item| mask_variables(path, item)).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| mask_variables(item)).collect()),
         Value::Object(fields) => {
             let secret = fields.get("name").and_then(Value::as_str).is_some_and(is_secret_name);
             let field = |(name, value): (&String, &Value)| {
                 let value = if secret && name == "value" {
                     Value::String("(secret)".to_owned())
                 } else {
-                    mask_variables(path, value)
+                    mask_variables(value)
                 };
                 (name.clone(), value)
             };

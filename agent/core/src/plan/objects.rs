@@ -51,8 +51,7 @@ pub(super) fn decide(
 }
 
 fn create(object: Object, unsettled: &BTreeSet<String>) -> (What, String) {
-    let needs_disk =
-        matches!(object.key.kind, Kind::PersistentVolume | Kind::PersistentVolumeClaim | Kind::Deployment);
+    let needs_disk = matches!(object.key.kind, Kind::PersistentVolume | Kind::PersistentVolumeClaim | Kind::Deployment);
     let assumed = needs_disk && !unsettled.is_empty();
     (What::Create { object, assumed }, "the cluster has none".to_owned())
 }
@@ -82,7 +81,8 @@ fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Manage
         Some(managers) => format!("edited by {managers}; {}", in_words(&fields)),
         None => in_words(&fields),
     };
-    let restarts = object.key.kind == Kind::Deployment && fields.iter().any(|field| field.path.starts_with("spec.template"));
+    let restarts =
+        object.key.kind == Kind::Deployment && fields.iter().any(|field| field.path.starts_with("spec.template"));
     let takeover = takeover.map(|takeover| takeover.managed_fields);
     Some((What::Change { object, live: live.clone(), fields, takeover, restarts }, reason))
 }

@@ -163,7 +163,9 @@ fn action_json(action: &Action) -> Value {
         "origin": action.origin.as_ref().map(ToString::to_string),
     });
     let extra = match &action.what {
-        What::CreateDisk { spec, .. } => json!({"volume": spec.volume.as_str(), "disk": spec.name.as_str(), "sizeBytes": spec.size}),
+        What::CreateDisk { spec, .. } => {
+            json!({"volume": spec.volume.as_str(), "disk": spec.name.as_str(), "sizeBytes": spec.size})
+        }
         What::AssignDisk(disk) => json!({"volume": disk.volume.as_str(), "disk": disk.name.as_str()}),
         What::Create { object, assumed } => json!({"object": object.key.to_string(), "assumed": assumed}),
         What::Change { object, fields, restarts, .. } => {

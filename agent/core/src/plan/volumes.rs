@@ -95,7 +95,7 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
     let op = first_disk_op(app, volume);
     let hints = AssignHints { bound_handle: bound.map(|binding| binding.handle.as_str()), op: Some(&op) };
     match choose_assigned(disks, &name, hints) {
-        Assigned::One(disk) => known(volume, observed, disk).map_or_else(|blocked| blocked, Decision::bound),
+        Assigned::One(disk) => known(volume, observed, disk).map_or_else(|blocked| *blocked, Decision::bound),
         Assigned::Repair { disk, because } => assign(volume, observed, disk, because),
         Assigned::Undecided(candidates) => {
             let names: Vec<&str> = candidates.iter().map(|disk| disk.name.as_str()).collect();
@@ -107,10 +107,10 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
 }
 
 /// How a disk appears in Kubernetes.
-fn known(volume: &Volume, observed: &ObservedApp, disk: &Disk) -> Result<VolumeBinding, Decision> {
+fn known(volume: &Volume, observed: &ObservedApp, disk: &Disk) -> Result<VolumeBinding, Box<Decision>> {
     observed.bindings.get(&disk.handle).cloned().ok_or_else(|| {
         let reason = format!("disk {} cannot be mounted by this driver", disk.name);
-        Decision::blocked(volume, reason, "see the agent's log for the driver's words")
+        Box::new(Decision::blocked(volume, reason, "see the agent's log for the driver's words"))
     })
 }
 
@@ -118,7 +118,7 @@ fn known(volume: &Volume, observed: &ObservedApp, disk: &Disk) -> Result<VolumeB
 fn assign(volume: &Volume, observed: &ObservedApp, disk: &Disk, because: RepairReason) -> Decision {
     let binding = match known(volume, observed, disk) {
         Ok(binding) => binding,
-        Err(blocked) => return blocked,
+        Err(blocked) => return *blocked,
     };
     let reason = match because {
         RepairReason::Bound => "the volume's claim is bound to it, but its tags do not say so",
@@ -178,13 +178,7 @@ fn first_disk(
     }
 }
 
-fn create(
-    volume: &Volume,
-    name: &VolumeName,
-    op: OpKey,
-    observed: &ObservedApp,
-    settings: &Settings,
-) -> Decision {
+fn create(volume: &Volume, name: &VolumeName, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
     let Some(prospect) = observed.prospects.get(&volume.name).cloned() else {
         let reason = "the driver cannot make disks for it".to_owned();
         return Decision::blocked(volume, reason, "see the agent's log for the driver's words");
