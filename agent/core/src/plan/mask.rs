@@ -51,7 +51,7 @@ fn variable(path: &str) -> Option<&str> {
 /// Masks `{name, value}` pairs wherever they stand below a value that is shown whole.
 fn mask_variables(value: &Value) -> Value {
     match value {
-        Value::Array(items) => Value::Array(items.iter().map(|item| mask_variables(item)).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(mask_variables).collect()),
         Value::Object(fields) => {
             let secret = fields.get("name").and_then(Value::as_str).is_some_and(is_secret_name);
             let field = |(name, value): (&String, &Value)| {
