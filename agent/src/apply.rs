@@ -2,7 +2,7 @@
 //! made first, the pure planner is asked again with the disk in hand.
 
 use futures::stream::{self, StreamExt as _};
-use kompox_core::observed::{LiveObject, ObservedDisk, ObservedVolume};
+use kompox_core::observed::LiveObject;
 use kompox_core::plan::order::Stage;
 use kompox_core::plan::{self, Action, Counts, What};
 use kompox_manifests::object::Object;
@@ -11,7 +11,8 @@ use tracing::info;
 
 use crate::confirm::{Confirmed, PARALLEL};
 use crate::disks;
-use crate::reconcile::{Agent, Failure, Planned};
+use crate::failure::Failure;
+use crate::reconcile::{Agent, Planned};
 
 /// What was done for one App. Only this can be reported.
 #[derive(Debug)]
@@ -49,35 +50,31 @@ async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<
 
 /// Makes and assigns disks, then plans the rest again now that their handles are known.
 async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
+    let nodes = planned.observed.nodes.clone();
     let mut settled = Vec::new();
     for action in &planned.plan.actions {
-        let (disk, volume) = match &action.what {
+        let disk = match &action.what {
             What::CreateDisk(spec) => {
-                agent.may_write()?;
+                agent.lease.may_write()?;
                 info!(volume = %spec.volume, disk = %spec.name, reason = %action.reason, "creating a NEW EMPTY DISK");
-                let disk = disks::create(agent, &planned.app, spec).await?;
+                let disk = disks::create(&planned.app, &nodes, spec).await?;
                 done.disks_created += 1;
-                (disk, &spec.volume)
+                disk
             }
             What::AssignDisk(disk) => {
                 info!(volume = %disk.volume, disk = %disk.name, reason = %action.reason, "assigning a disk");
                 done.disks_assigned += 1;
-                (disk.clone(), &disk.volume)
+                disk.clone()
             }
             _ => continue,
         };
-        agent.may_write()?;
-        settled.push((volume.clone(), disks::assign(agent, &planned.app, &disk).await?));
+        agent.lease.may_write()?;
+        settled.push(disks::assign(&planned.app, &nodes, &disk).await?);
     }
     if settled.is_empty() {
         return Ok(());
     }
-    for (volume, disk) in settled {
-        let binding = disks::binding(&planned.app, &disk, &agent.nodes)?;
-        let known =
-            ObservedVolume::Known { prospect: binding.clone(), disks: vec![ObservedDisk { disk, binding }] };
-        planned.observed.volumes.insert(volume, known);
-    }
+    planned.observed.settle(settled);
     planned.plan = plan::plan(&planned.app, &planned.observed, &planned.settings);
     match planned.plan.obstacle() {
         Some(obstacle) => Err(Failure::of_obstacle(obstacle)),
@@ -94,7 +91,7 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
         .filter(|action| action.what.stage() == stage)
         .filter(|action| matches!(action.what, What::Create { .. } | What::Change { .. }))
         .collect();
-    let mut results = stream::iter(writes).map(|action| write(agent, action)).buffer_unordered(PARALLEL);
+    let mut results = stream::iter(writes).map(|action| write(agent, action, planned.app.reconcile.force)).buffer_unordered(PARALLEL);
     let mut first_failure = None;
     while let Some(result) = results.next().await {
         match result {
@@ -111,13 +108,13 @@ enum Written {
     Changed,
 }
 
-async fn write(agent: &Agent, action: &Action) -> Result<Written, Failure> {
-    let failed = |object: &Object, error| Failure::of_object(&object.key, &object.origin, error);
-    agent.may_write()?;
+async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, Failure> {
+    let failed = |object: &Object, error| Failure::of_object(&object.key, &object.origin, &error);
+    agent.lease.may_write()?;
     match &action.what {
         What::Create { object, .. } => {
             info!(object = %object.key, reason = %action.reason, "creating");
-            agent.cluster.apply(object, agent.force(object)).await.map_err(|error| failed(object, error))?;
+            agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
             Ok(Written::Created)
         }
         What::Change { object, live, takeover, .. } => {
@@ -125,7 +122,7 @@ async fn write(agent: &Agent, action: &Action) -> Result<Written, Failure> {
             if let Some(managed_fields) = takeover {
                 take_over(agent, object, live, managed_fields).await?;
             }
-            agent.cluster.apply(object, agent.force(object)).await.map_err(|error| failed(object, error))?;
+            agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
             Ok(Written::Changed)
         }
         What::CreateDisk(_)
@@ -149,20 +146,20 @@ async fn take_over(
         .patch_managed_fields(&live.key, &live.resource_version, managed_fields)
         .await
         .map(drop)
-        .map_err(|error| Failure::of_object(&live.key, &object.origin, error))
+        .map_err(|error| Failure::of_object(&live.key, &object.origin, &error))
 }
 
 /// Deletes what the commit no longer asks for, in reverse order, after everything else succeeded.
 async fn delete_leftovers(agent: &Agent, planned: &Planned, done: &mut Counts) -> Result<(), Failure> {
     for action in planned.plan.actions.iter().rev() {
         let What::Delete(live) = &action.what else { continue };
-        agent.may_write()?;
+        agent.lease.may_write()?;
         info!(object = %live.key, reason = %action.reason, "deleting");
         agent
             .cluster
             .delete(&live.key, &live.uid, &live.resource_version)
             .await
-            .map_err(|error| Failure::of_object(&live.key, &planned.app.at, error))?;
+            .map_err(|error| Failure::of_object(&live.key, &planned.app.at, &error))?;
         done.deleted += 1;
     }
     Ok(())

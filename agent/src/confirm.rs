@@ -12,7 +12,8 @@ use kompox_manifests::object::{Kind, Object, ObjectKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
-use crate::reconcile::{Failure, Planned};
+use crate::failure::Failure;
+use crate::reconcile::Planned;
 
 /// How many dry-runs and writes of one App are under way at once.
 pub const PARALLEL: usize = 6;
@@ -22,11 +23,6 @@ pub const PARALLEL: usize = 6;
 pub struct Confirmed(Planned);
 
 impl Confirmed {
-    /// The plan.
-    pub fn planned(&self) -> &Planned {
-        &self.0
-    }
-
     /// Takes the plan out.
     pub fn into_planned(self) -> Planned {
         self.0
@@ -78,7 +74,7 @@ async fn confirm_action(
     action: Action,
     new_namespace: bool,
 ) -> Result<Option<Action>, Failure> {
-    let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, error);
+    let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
     match &action.what {
         What::Create { object, .. } => {
             // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.

@@ -76,6 +76,22 @@ pub struct ObservedApp {
     pub nodes: Vec<Node>,
 }
 
+impl ObservedApp {
+    /// Enters disks that were just made or assigned, so that the same observation plans the rest.
+    pub fn settle(&mut self, settled: Vec<(Disk, VolumeBinding)>) {
+        let mut disks = std::mem::replace(&mut self.disks, Ok(Vec::new())).unwrap_or_default();
+        for (disk, binding) in settled {
+            disks.retain(|other| other.handle != disk.handle);
+            for other in disks.iter_mut().filter(|other| other.volume == disk.volume) {
+                other.assigned = false;
+            }
+            self.bindings.insert(disk.handle.clone(), binding);
+            disks.push(disk);
+        }
+        self.disks = Ok(disks);
+    }
+}
+
 /// What matters of a node for placing Pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {

@@ -21,7 +21,7 @@ use kompox_manifests::object::{Object, ObjectKey};
 use kompox_manifests::slots::{Slots, VolumeBinding};
 use serde_json::Value;
 
-use crate::disk::{Disk, DiskSpec, NewDisks, OpKey};
+use crate::disk::{Disk, DiskSpec, NewDisks};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::Managers;
 use diff::FieldChange;
@@ -69,12 +69,7 @@ pub struct Action {
 #[derive(Clone, Debug)]
 pub enum What {
     /// A disk is made and assigned to the volume.
-    CreateDisk {
-        /// The disk.
-        spec: DiskSpec,
-        /// The operation; the same at every attempt.
-        op: OpKey,
-    },
+    CreateDisk(DiskSpec),
     /// A disk that exists becomes the one that is mounted.
     AssignDisk(Disk),
     /// An object is created.
@@ -134,7 +129,7 @@ impl What {
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
-            Self::CreateDisk { .. } | Self::AssignDisk(_) => Stage::Disks,
+            Self::CreateDisk(_) | Self::AssignDisk(_) => Stage::Disks,
             Self::Create { object, .. } | Self::Change { object, .. } => Stage::of(object.key.kind),
             Self::Delete(live) => Stage::of(live.key.kind),
             Self::Keep(subject) | Self::Blocked { subject, .. } | Self::Held { subject, .. } => match subject {
@@ -149,7 +144,7 @@ impl What {
     #[must_use]
     pub fn writes(&self) -> bool {
         match self {
-            Self::CreateDisk { .. }
+            Self::CreateDisk(_)
             | Self::AssignDisk(_)
             | Self::Create { .. }
             | Self::Change { .. }
@@ -179,6 +174,15 @@ pub struct Counts {
     pub held: usize,
 }
 
+impl Counts {
+    /// Whether anything was written at all.
+    #[must_use]
+    pub fn wrote(&self) -> bool {
+        let Self { created, changed, deleted, disks_created, disks_assigned, blocked: _, held: _ } = *self;
+        created + changed + deleted + disks_created + disks_assigned > 0
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         let Self { created, changed, deleted, disks_created, disks_assigned, blocked, held } = other;
@@ -202,7 +206,7 @@ impl Plan {
                 What::Create { .. } => counts.created += 1,
                 What::Change { .. } => counts.changed += 1,
                 What::Delete(_) => counts.deleted += 1,
-                What::CreateDisk { .. } => counts.disks_created += 1,
+                What::CreateDisk(_) => counts.disks_created += 1,
                 What::AssignDisk(_) => counts.disks_assigned += 1,
                 What::Blocked { .. } => counts.blocked += 1,
                 What::Held { .. } => counts.held += 1,
@@ -266,7 +270,7 @@ fn protect(app: &App, actions: &mut [Action]) {
         let subject = match &action.what {
             What::Create { object, .. } | What::Change { object, .. } => Subject::Object(object.key.clone()),
             What::Delete(live) => Subject::Object(live.key.clone()),
-            What::CreateDisk { spec, .. } => Subject::Volume(spec.volume.to_string()),
+            What::CreateDisk(spec) => Subject::Volume(spec.volume.to_string()),
             What::AssignDisk(disk) => Subject::Volume(disk.volume.to_string()),
             What::Keep(_) | What::Blocked { .. } | What::Held { .. } => continue,
         };

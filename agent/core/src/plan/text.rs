@@ -106,7 +106,7 @@ impl Line {
     fn of(action: &Action) -> Self {
         let line = |sign, verb, subject: String| Self { sign, verb, subject, notes: Vec::new() };
         match &action.what {
-            What::CreateDisk { spec, .. } => {
+            What::CreateDisk(spec) => {
                 line('+', "NEW EMPTY DISK", format!("{} for volume {} ({})", spec.name, spec.volume, size(spec.size)))
             }
             What::AssignDisk(disk) => line('~', "assign disk", format!("{} to volume {}", disk.name, disk.volume)),
@@ -163,7 +163,7 @@ fn action_json(action: &Action) -> Value {
         "origin": action.origin.as_ref().map(ToString::to_string),
     });
     let extra = match &action.what {
-        What::CreateDisk { spec, .. } => {
+        What::CreateDisk(spec) => {
             json!({"volume": spec.volume.as_str(), "disk": spec.name.as_str(), "sizeBytes": spec.size})
         }
         What::AssignDisk(disk) => json!({"volume": disk.volume.as_str(), "disk": disk.name.as_str()}),
@@ -188,7 +188,7 @@ fn action_json(action: &Action) -> Value {
 /// The action's stable name in JSON.
 fn kind(what: &What) -> &'static str {
     match what {
-        What::CreateDisk { .. } => "newEmptyDisk",
+        What::CreateDisk(_) => "newEmptyDisk",
         What::AssignDisk(_) => "assignDisk",
         What::Create { .. } => "create",
         What::Change { .. } => "change",
