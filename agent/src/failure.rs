@@ -3,7 +3,8 @@
 use std::fmt;
 
 use kompox_core::plan::{Action, What};
-use kompox_drivers::error::{DriverError, Next as DriverNext};
+use kompox_core::next::Next;
+use kompox_drivers::error::DriverError;
 use kompox_manifests::diagnostic::Span;
 use kompox_manifests::object::ObjectKey;
 
@@ -14,52 +15,38 @@ use crate::cluster::ClusterError;
 pub struct Failure {
     /// What failed, where, why and what to do.
     pub text: String,
-    /// What happens next.
-    pub next: Next,
-    /// Who has to act.
-    pub fault: Fault,
+    /// What sort of failure it is.
+    pub kind: Kind,
 }
 
-/// What happens after a failure.
+/// The sorts of failure: they decide what happens next, the commit's status and the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// A person must act; the same commit is not tried again.
-    Stalled,
-    /// A person's word or something else outside is awaited; looked at again at every turn.
-    Wait,
-    /// Tried again, with back-off.
-    Retry,
-}
-
-/// Whose failure it is: decides between the commit statuses `failure` and `error`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The commit is wrong or unhealthy.
-    Commit,
-    /// The agent, the cluster or the provider is at fault.
-    Ours,
+pub enum Kind {
+    /// The commit is wrong: it cannot be loaded, or the API server refuses it. Nothing was written,
+    /// and the same commit is not tried again.
+    Rejected,
+    /// Something is blocked or held and waits for a person. Nothing was written.
+    Obstacle,
+    /// It was written, but does not become healthy.
+    Unhealthy,
+    /// The agent, the cluster or the provider failed; what happens next.
+    Fault(Next),
 }
 
 impl Failure {
     /// The API server did not take an object.
     pub fn of_object(key: &ObjectKey, origin: &Span, error: &ClusterError) -> Self {
-        let (next, fault) = outcome(error);
-        Self { text: format!("{origin}: {key}: {error}"), next, fault }
+        Self { text: format!("{origin}: {key}: {error}"), kind: kind_of(error) }
     }
 
     /// The cluster could not be read.
     pub fn of_cluster(what: &str, error: &ClusterError) -> Self {
-        let (next, fault) = outcome(error);
-        Self { text: format!("{what}: {error}"), next, fault }
+        Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
     }
 
     /// The provider did not do what it was asked for.
     pub fn of_driver(what: &str, error: &DriverError) -> Self {
-        let next = match error.next() {
-            DriverNext::Stalled | DriverNext::Wait => Next::Wait,
-            DriverNext::Retry { .. } => Next::Retry,
-        };
-        Self { text: format!("{what}: {error}"), next, fault: Fault::Ours }
+        Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
     }
 
     /// Something in the plan is blocked or held.
@@ -70,18 +57,25 @@ impl Failure {
             _ => ("stopped", ""),
         };
         let place = obstacle.origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default();
-        let text = format!("{place}{verb}: {}; {remedy}", obstacle.reason);
-        Self { text, next: Next::Wait, fault: Fault::Commit }
+        Self { text: format!("{place}{verb}: {}; {remedy}", obstacle.reason), kind: Kind::Obstacle }
     }
 
-    /// It passes by itself.
+    /// A fault that passes by itself.
     pub fn retry(text: impl Into<String>) -> Self {
-        Self { text: text.into(), next: Next::Retry, fault: Fault::Ours }
+        Self { text: text.into(), kind: Kind::Fault(Next::Retry { after: None }) }
     }
 
-    /// A person must act on the agent's side.
-    pub fn stalled(text: impl Into<String>) -> Self {
-        Self { text: text.into(), next: Next::Stalled, fault: Fault::Ours }
+    /// Whether trying again soon may help.
+    pub fn passes(&self) -> bool {
+        matches!(self.kind, Kind::Fault(Next::Retry { .. }))
+    }
+}
+
+/// What the API server says no to for good is the commit's fault; all else is ours.
+fn kind_of(error: &ClusterError) -> Kind {
+    match error.blames_object() {
+        true => Kind::Rejected,
+        false => Kind::Fault(error.next()),
     }
 }
 

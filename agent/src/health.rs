@@ -5,7 +5,7 @@ use kompox_core::health::{Limits, Verdict};
 use kompox_manifests::names::Names;
 
 use crate::apply::Applied;
-use crate::failure::{Failure, Fault, Next};
+use crate::failure::{Failure, Kind};
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, State};
 use crate::reconcile::{Agent, Commit};
@@ -52,7 +52,7 @@ async fn look_at(agent: &Agent, commit: &Commit, applied: Applied, memory: &mut 
         Verdict::Failed { reason, timed_out } => {
             let late = if timed_out { " (the progress deadline is over)" } else { "" };
             let text = format!("{}: {}{late}", reason.label, reason.text);
-            outcome(State::Failed(Failure { text, next: Next::Wait, fault: Fault::Commit }))
+            outcome(State::Failed(Failure { text, kind: Kind::Unhealthy }))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use kompox_core::health::{Limits, Rollout};
 use kompox_manifests::id::AppId;
 
-use crate::failure::{Failure, Next};
+use crate::failure::{Failure, Kind};
 
 /// The memory of one source.
 #[derive(Debug, Default)]
@@ -36,9 +36,9 @@ impl Memory {
         self.refusals.get(app).filter(|(refused, _)| refused == commit).map(|(_, failure)| failure)
     }
 
-    /// Remembers a refusal where only a person can help.
+    /// Remembers a refusal that a newer commit alone can mend.
     pub fn refused(&mut self, app: &AppId, commit: &str, failure: &Failure) {
-        if failure.next == Next::Stalled {
+        if failure.kind == Kind::Rejected {
             self.refusals.insert(app.clone(), (commit.to_owned(), failure.clone()));
         }
     }

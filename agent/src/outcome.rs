@@ -5,7 +5,7 @@ use kompox_manifests::id::AppId;
 use kompox_manifests::model::App;
 
 use crate::desire::Wanted;
-use crate::failure::{Failure, Fault, Next};
+use crate::failure::{Failure, Kind};
 use crate::reconcile::Commit;
 
 /// The outcome for a whole source.
@@ -51,7 +51,7 @@ impl Outcome {
     pub fn new(commit: &Commit, wanted: Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>) -> Self {
         apps.sort_by(|one, other| one.id.cmp(&other.id));
         let rejected = wanted.rejected.into_iter().map(|entry| {
-            let failure = Failure { text: entry.cause, next: Next::Stalled, fault: Fault::Commit };
+            let failure = Failure { text: entry.cause, kind: Kind::Rejected };
             (entry.file, failure)
         });
         Self { commit: commit.id.clone(), apps, rejected: rejected.collect(), left_over }

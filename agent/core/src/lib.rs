@@ -5,6 +5,7 @@
 
 pub mod disk;
 pub mod health;
+pub mod next;
 pub mod observed;
 pub mod ownership;
 pub mod plan;
