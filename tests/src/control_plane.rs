@@ -37,8 +37,6 @@ const READY_LIMIT: Duration = Duration::from_secs(90);
 const SERVICE_RANGE: &str = "10.96.0.0/16";
 const SERVICE_ADDRESS: &str = "10.96.0.1";
 const ADMIN_KUBECONFIG: &str = "admin.kubeconfig";
-/// Marks a folder that was named by the caller as one that a control plane may clear of its old data.
-const MARKER: &str = ".kompox-test-cluster";
 
 /// What to start.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +93,6 @@ impl ControlPlane {
             // Built before the clock of the readiness deadline starts.
             Part::Kwok.folder().await?;
         }
-        clear(&folder)?;
         let start = Instant::now();
         let mut plane = launch(&programs, folder).await?;
         let kwok = match options.nodes.as_slice() {
@@ -242,26 +239,6 @@ impl ControlPlane {
         // The data is thrown away: there is nothing to end gently for.
         own.processes.iter().try_for_each(Process::kill)
     }
-}
-
-/// Removes what an earlier control plane left in a folder that the caller named.
-fn clear(folder: &Folder) -> Result<()> {
-    let marker = folder.path().join(MARKER);
-    let path = folder.path().display();
-    if marker.exists() {
-        for name in ["etcd", "audit.log"] {
-            let old = folder.path().join(name);
-            let removed = if old.is_dir() { std::fs::remove_dir_all(&old) } else { std::fs::remove_file(&old) };
-            if let Err(error) = removed
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                return Err(error).with_context(|| format!("cannot remove {}", old.display()));
-            }
-        }
-    } else if std::fs::read_dir(folder.path()).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("the folder {path} is not empty and not from an earlier cluster: name another one");
-    }
-    std::fs::write(&marker, "").with_context(|| format!("cannot write to {path}"))
 }
 
 /// Where each program is, and how it is called: the built binary is told by its first argument.

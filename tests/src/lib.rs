@@ -20,6 +20,8 @@ pub mod agent;
 pub mod audit;
 pub mod control_plane;
 pub mod folder;
+pub mod git;
+pub mod gitea;
 pub mod guardian;
 pub mod kubeconfig;
 pub mod kwok;

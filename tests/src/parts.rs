@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
+use crate::folder::copy_tree;
 use crate::guardian;
-use crate::process::{Process, find_program, tail};
+use crate::process::{Process, find_program_in, tail};
 
 /// Names the cache folder.
 pub const CACHE: &str = "KOMPOX_PARTS";
@@ -115,11 +116,14 @@ impl Part {
     /// What keeps this part from being had on this machine, in words, or `None` if it is built or can be.
     #[must_use]
     pub fn missing(self) -> Option<String> {
-        let recipe = self.recipe();
-        if cached(recipe).is_ok_and(|folder| folder.is_dir()) {
-            return None;
-        }
-        toolchain(recipe).err().map(|error| error.to_string())
+        let lookup = || -> Result<()> {
+            let workshop = Workshop::of_this_machine()?;
+            if !workshop.target(self.recipe())?.is_dir() {
+                workshop.toolchain(self.recipe())?;
+            }
+            Ok(())
+        };
+        lookup().err().map(|error| error.to_string())
     }
 
     /// The part's folder in the cache; built now if it is not there, with progress on standard error.
@@ -127,7 +131,7 @@ impl Part {
     /// # Errors
     /// When Go or a C compiler is missing, or the build fails; the message quotes the end of its output.
     pub async fn folder(self) -> Result<PathBuf> {
-        let built = tokio::task::spawn_blocking(move || obtain(self.recipe())).await;
+        let built = tokio::task::spawn_blocking(move || Workshop::of_this_machine()?.obtain(self.recipe())).await;
         built.context("the build was broken off")?
     }
 
@@ -158,35 +162,141 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn obtain(recipe: &Recipe) -> Result<PathBuf> {
-    let target = cached(recipe)?;
-    if target.is_dir() {
-        return Ok(target);
-    }
-    let cache = target.parent().context("the cache folder has no parent")?;
-    std::fs::create_dir_all(cache).with_context(|| format!("cannot make the cache folder {}", cache.display()))?;
-    let _lock = lock(recipe, &cache.join(format!("{}.lock", recipe.name)))?;
-    // Another process may have built it while this one waited.
-    if target.is_dir() {
-        return Ok(target);
-    }
-    let go = toolchain(recipe)?;
-    // On the same file system as the target, so that the rename is atomic.
-    let work = tempfile::Builder::new().prefix(&format!("{}-building-", recipe.name)).tempdir_in(cache);
-    let work = work.with_context(|| format!("cannot write to the cache folder {}", cache.display()))?;
-    guardian::keep(work.path())?;
-    build(recipe, &go, work.path())?;
-    for files in recipe.files {
-        copy_files(recipe, &go, files, work.path())?;
-    }
-    std::fs::rename(work.path(), &target).with_context(|| format!("cannot make {}", target.display()))?;
-    guardian::drop_folder(work.path());
-    Ok(target)
+/// Where parts are made and kept.
+struct Workshop {
+    /// The folder that holds every part's Go module.
+    sources: PathBuf,
+    cache: PathBuf,
+    /// Where programs are looked for, as in `PATH`.
+    path: OsString,
 }
 
-/// Where the part is, or will be.
-fn cached(recipe: &Recipe) -> Result<PathBuf> {
-    Ok(cache_folder()?.join(format!("{}-{}", recipe.name, fingerprint(recipe)?)))
+impl Workshop {
+    fn of_this_machine() -> Result<Self> {
+        Ok(Self {
+            sources: Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster"),
+            cache: cache_folder()?,
+            path: std::env::var_os("PATH").unwrap_or_default(),
+        })
+    }
+
+    fn obtain(&self, recipe: &Recipe) -> Result<PathBuf> {
+        let target = self.target(recipe)?;
+        if target.is_dir() {
+            return Ok(target);
+        }
+        let cache = &self.cache;
+        std::fs::create_dir_all(cache).with_context(|| format!("cannot make the cache folder {}", cache.display()))?;
+        let _lock = lock(recipe, &cache.join(format!("{}.lock", recipe.name)))?;
+        // Another process may have built it while this one waited.
+        if target.is_dir() {
+            return Ok(target);
+        }
+        let go = self.toolchain(recipe)?;
+        // On the same file system as the target, so that the rename is atomic.
+        let work = tempfile::Builder::new().prefix(&format!("{}-building-", recipe.name)).tempdir_in(cache);
+        let work = work.with_context(|| format!("cannot write to the cache folder {}", cache.display()))?;
+        guardian::keep(work.path())?;
+        self.build(recipe, &go, work.path())?;
+        for files in recipe.files {
+            self.copy_files(recipe, &go, files, work.path())?;
+        }
+        std::fs::rename(work.path(), &target).with_context(|| format!("cannot make {}", target.display()))?;
+        guardian::drop_folder(work.path());
+        Ok(target)
+    }
+
+    /// Where the part is, or will be: named after a hash of everything that decides what is built, which
+    /// is go.mod, go.sum, the Go files and the flags.
+    fn target(&self, recipe: &Recipe) -> Result<PathBuf> {
+        let folder = self.source(recipe);
+        let unreadable = || format!("cannot read {}", folder.display());
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&folder).with_context(unreadable)? {
+            let name = entry.with_context(unreadable)?.file_name();
+            let text = name.to_string_lossy();
+            if text == "go.mod" || text == "go.sum" || text.ends_with(".go") {
+                names.push(name);
+            }
+        }
+        names.sort();
+        let mut hash = Sha256::new();
+        for name in names {
+            let path = folder.join(&name);
+            let content = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            // Lengths keep one file's end and the next one's start apart.
+            hash.update(format!("{} {}\n", name.to_string_lossy(), content.len()));
+            hash.update(content);
+        }
+        hash.update(arguments(recipe).join(" "));
+        for ModuleFiles { module, from, to } in recipe.files {
+            hash.update(format!("\n{module} {from} {to}"));
+        }
+        let hash: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(self.cache.join(format!("{}-{hash}", recipe.name)))
+    }
+
+    fn source(&self, recipe: &Recipe) -> PathBuf {
+        self.sources.join(recipe.name)
+    }
+
+    /// The `go` program, once everything that the build needs is known to be there.
+    fn toolchain(&self, recipe: &Recipe) -> Result<PathBuf> {
+        let what = recipe.what;
+        let Some(go) = find_program_in("go", &self.path) else {
+            bail!("{what} is built with Go, and there is no `go` on the PATH: install Go 1.26 or newer");
+        };
+        if recipe.cgo {
+            let compiler = run(Command::new(&go).args(["env", "CC"]))?;
+            let program = compiler.split_whitespace().next().unwrap_or("gcc");
+            if find_program_in(program, &self.path).is_none() {
+                bail!("{what} has C sources, and there is no `{program}` on the PATH: install it, or set CC");
+            }
+        }
+        Ok(go)
+    }
+
+    fn build(&self, recipe: &Recipe, go: &Path, work: &Path) -> Result<()> {
+        let what = recipe.what;
+        say(&format!("building {what}: {} the first time on two cores", recipe.takes));
+        let log = work.join("build.log");
+        let mut command = self.command(recipe, go);
+        command.args(arguments(recipe)).arg("-o").arg(work.join(recipe.name)).arg(recipe.package);
+        let start = Instant::now();
+        let process = Process::spawn("go build", &mut command, &log)?;
+        let mut reported = start;
+        let status = loop {
+            if let Some(status) = process.exited()? {
+                break status;
+            }
+            if reported.elapsed() >= REPORT {
+                reported = Instant::now();
+                say(&format!("  still building {what} ({} s so far)", start.elapsed().as_secs()));
+            }
+            std::thread::sleep(STEP);
+        };
+        if !status.success() {
+            bail!("cannot build {what} in {} ({status}):\n{}", self.source(recipe).display(), tail(&log));
+        }
+        say(&format!("built {what} in {} s", start.elapsed().as_secs()));
+        Ok(())
+    }
+
+    fn command(&self, recipe: &Recipe, go: &Path) -> Command {
+        let mut command = Command::new(go);
+        command.current_dir(self.source(recipe)).stdin(Stdio::null()).env("PATH", &self.path);
+        // A GOFLAGS or GOWORK of the caller's would make another program of it.
+        command.env("GOFLAGS", "-mod=readonly").env("GOWORK", "off");
+        command.env("CGO_ENABLED", if recipe.cgo { "1" } else { "0" });
+        command
+    }
+
+    fn copy_files(&self, recipe: &Recipe, go: &Path, files: &ModuleFiles, work: &Path) -> Result<()> {
+        let mut command = self.command(recipe, go);
+        let module = run(command.args(["list", "-m", "-f", "{{.Dir}}", files.module]))?;
+        let from = Path::new(module.trim()).join(files.from);
+        copy_tree(&from, &work.join(files.to)).with_context(|| format!("cannot copy {}", from.display()))
+    }
 }
 
 fn cache_folder() -> Result<PathBuf> {
@@ -197,38 +307,6 @@ fn cache_folder() -> Result<PathBuf> {
     let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
     let cache = cache.with_context(|| format!("no HOME: set {CACHE} to a folder for the built parts"))?;
     Ok(cache.join("kompox/parts"))
-}
-
-fn source(recipe: &Recipe) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster").join(recipe.name)
-}
-
-/// A hash of everything that decides what is built: go.mod, go.sum, the Go files, the flags.
-fn fingerprint(recipe: &Recipe) -> Result<String> {
-    let folder = source(recipe);
-    let listed = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut names = Vec::new();
-    for entry in listed {
-        let name = entry.with_context(|| format!("cannot read {}", folder.display()))?.file_name();
-        let text = name.to_string_lossy();
-        if text == "go.mod" || text == "go.sum" || text.ends_with(".go") {
-            names.push(name);
-        }
-    }
-    names.sort();
-    let mut hash = Sha256::new();
-    for name in names {
-        let path = folder.join(&name);
-        let content = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        // Lengths keep one file's end and the next one's start apart.
-        hash.update(format!("{} {}\n", name.to_string_lossy(), content.len()));
-        hash.update(content);
-    }
-    hash.update(arguments(recipe).join(" "));
-    for ModuleFiles { module, from, to } in recipe.files {
-        hash.update(format!("\n{module} {from} {to}"));
-    }
-    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn arguments(recipe: &Recipe) -> Vec<&'static str> {
@@ -254,81 +332,6 @@ fn lock(recipe: &Recipe, path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// The `go` program, once everything that the build needs is known to be there.
-fn toolchain(recipe: &Recipe) -> Result<PathBuf> {
-    let what = recipe.what;
-    let Some(go) = find_program("go") else {
-        bail!("{what} is built with Go, and there is no `go` on the PATH: install Go 1.26 or newer");
-    };
-    if recipe.cgo {
-        let compiler = std::env::var("CC").ok().or_else(|| run(Command::new(&go).args(["env", "CC"])).ok());
-        let compiler = compiler.unwrap_or_else(|| "gcc".to_owned());
-        let program = compiler.split_whitespace().next().unwrap_or("gcc");
-        if find_program(program).is_none() {
-            bail!(
-                "{what} has C sources, and the compiler `{program}` is not on the PATH: install one, or name one in CC"
-            );
-        }
-    }
-    Ok(go)
-}
-
-fn build(recipe: &Recipe, go: &Path, work: &Path) -> Result<()> {
-    let what = recipe.what;
-    say(&format!("building {what}: {} the first time on two cores", recipe.takes));
-    let log = work.join("build.log");
-    let mut command = go_command(recipe, go);
-    command.args(arguments(recipe)).arg("-o").arg(work.join(recipe.name)).arg(recipe.package);
-    let start = Instant::now();
-    let process = Process::spawn("go build", &mut command, &log)?;
-    let mut reported = start;
-    let status = loop {
-        if let Some(status) = process.exited()? {
-            break status;
-        }
-        if reported.elapsed() >= REPORT {
-            reported = Instant::now();
-            say(&format!("  still building {what} ({} s so far)", start.elapsed().as_secs()));
-        }
-        std::thread::sleep(STEP);
-    };
-    if !status.success() {
-        bail!("cannot build {what} in {} ({status}):\n{}", source(recipe).display(), tail(&log));
-    }
-    say(&format!("built {what} in {} s", start.elapsed().as_secs()));
-    Ok(())
-}
-
-fn go_command(recipe: &Recipe, go: &Path) -> Command {
-    let mut command = Command::new(go);
-    command.current_dir(source(recipe)).stdin(Stdio::null());
-    // A GOFLAGS or GOWORK of the caller's would make another program of it.
-    command.env("GOFLAGS", "-mod=readonly").env("GOWORK", "off");
-    command.env("CGO_ENABLED", if recipe.cgo { "1" } else { "0" });
-    command
-}
-
-fn copy_files(recipe: &Recipe, go: &Path, files: &ModuleFiles, work: &Path) -> Result<()> {
-    let mut command = go_command(recipe, go);
-    let module = run(command.args(["list", "-m", "-f", "{{.Dir}}", files.module]))?;
-    let from = Path::new(module.trim()).join(files.from);
-    copy_tree(&from, &work.join(files.to)).with_context(|| format!("cannot copy {}", from.display()))
-}
-
-fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_tree(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
 /// Runs a short command and gives its standard output.
 fn run(command: &mut Command) -> Result<String> {
     let shown: Vec<OsString> =
@@ -340,3 +343,6 @@ fn run(command: &mut Command) -> Result<String> {
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+#[cfg(test)]
+mod tests;

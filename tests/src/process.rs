@@ -237,14 +237,13 @@ pub fn tail(log: &Path) -> String {
     }
 }
 
-/// Where a program is on the `PATH`.
+/// Where a program is, looked for in the folders that `path` lists as the variable `PATH` does.
 #[must_use]
-pub fn find_program(name: impl AsRef<OsStr>) -> Option<PathBuf> {
-    let name = Path::new(name.as_ref());
-    if name.is_absolute() {
-        return name.is_file().then(|| name.to_owned());
+pub fn find_program_in(name: &str, path: &OsStr) -> Option<PathBuf> {
+    if Path::new(name).is_absolute() {
+        return Some(PathBuf::from(name)).filter(|program| program.is_file());
     }
-    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+    std::env::split_paths(path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 fn open_log(path: &Path) -> Result<File> {
