@@ -9,6 +9,7 @@
 //! SourceTree ─► yaml (tree with positions) ─► kom / compose (typed) ─► desired ─► render(slots) ─► objects
 //! ```
 
+pub mod compose;
 pub mod diagnostic;
 pub mod hash;
 pub mod id;
