@@ -11,8 +11,10 @@
 
 pub mod compose;
 pub mod diagnostic;
+pub mod entry;
 pub mod hash;
 pub mod id;
+pub mod kom;
 pub mod labels;
 pub mod model;
 pub mod names;
