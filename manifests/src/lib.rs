@@ -9,9 +9,12 @@
 //! SourceTree ─► yaml (tree with positions) ─► kom / compose (typed) ─► desired ─► render(slots) ─► objects
 //! ```
 
+pub mod compose;
 pub mod diagnostic;
+pub mod entry;
 pub mod hash;
 pub mod id;
+pub mod kom;
 pub mod labels;
 pub mod model;
 pub mod names;

@@ -45,6 +45,7 @@ fn app() -> App {
         placement: Placement::default(),
         network_rules: Vec::new(),
         reconcile: Reconcile::default(),
+        snapshot_policies: Vec::new(),
         settings: BTreeMap::new(),
         resources: BTreeMap::new(),
         project: Project { services: vec![service("web")], ..Project::default() },
@@ -76,6 +77,7 @@ fn volume(name: &str, line: u32) -> Volume {
         options: BTreeMap::new(),
         source: None,
         deletion_policy: crate::model::DeletionPolicy::Retain,
+        claim: crate::model::DiskClaim::Keep,
         at: at(line),
     }
 }

@@ -65,6 +65,18 @@ impl<'n, 'f> Fields<'n, 'f> {
         }
     }
 
+    /// Opens a mapping that is not there: it has no keys, and what it lacks is reported at `at`.
+    pub fn absent(at: &Span, what: &'n str, findings: &'f Findings) -> Self {
+        static NOTHING: Map = Map::new();
+        Self { what, at: at.clone(), map: &NOTHING, known: Vec::new(), findings }
+    }
+
+    /// Where the readers' findings go.
+    #[must_use]
+    pub fn findings(&self) -> &'f Findings {
+        self.findings
+    }
+
     /// Where the mapping stands.
     #[must_use]
     pub fn at(&self) -> &Span {
@@ -73,7 +85,9 @@ impl<'n, 'f> Fields<'n, 'f> {
 
     /// A key with its value, also when that is null.
     pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.map.entry(key)
     }
 

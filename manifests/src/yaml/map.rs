@@ -48,8 +48,8 @@ impl Key {
 impl Map {
     /// A mapping without entries.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { entries: Vec::new(), index: BTreeMap::new() }
     }
 
     /// Number of entries.
