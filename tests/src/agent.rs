@@ -22,6 +22,8 @@ static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
 /// How the agent is to be started.
 #[derive(Debug, Clone, Default)]
 pub struct AgentCommand {
+    /// Another program than the agent, for the tests of this module.
+    program: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
@@ -75,7 +77,10 @@ impl AgentCommand {
     /// # Errors
     /// When it cannot be built or started.
     pub async fn start(&self) -> Result<Agent> {
-        let binary = binary().await?;
+        let binary = match &self.program {
+            Some(program) => program,
+            None => binary().await?,
+        };
         let folder = Folder::temporary("agent")?;
         let mut command = Command::new(binary);
         command.args(&self.arguments).env_clear().env("HOME", folder.subfolder("home")?);
@@ -241,6 +246,68 @@ fn read(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shell(script: &str) -> AgentCommand {
+        AgentCommand { program: Some("/bin/sh".into()), ..AgentCommand::new(["-c", script]) }
+    }
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn gives_both_outputs_and_the_exit_code() {
+        let finished = shell("echo out; echo err >&2; exit 3").run(SOON).await.unwrap();
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
+        assert_eq!(finished.code(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn sees_only_the_environment_that_the_test_gives() {
+        let command =
+            shell("env | grep -v -E '^(PATH|TMPDIR|PWD|OLDPWD|SHLVL|_)='; ls -A . \"$HOME\"").env("GIVEN", "yes");
+        let agent = command.start().await.unwrap();
+        let home = agent.folder().join("home");
+        let finished = agent.finish(SOON).await.unwrap();
+        let mut lines: Vec<&str> = finished.stdout.lines().collect();
+        lines.sort_unstable();
+        let home_line = format!("HOME={}", home.display());
+        let home_list = format!("{}:", home.display());
+        assert_eq!(lines, ["", ".:", &home_list, "GIVEN=yes", &home_line]);
+    }
+
+    #[tokio::test]
+    async fn tells_a_polite_end_from_a_kill() {
+        let agent = shell("trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done").start().await.unwrap();
+        crate::wait::until("the trap", SOON, || async {
+            let stdout = agent.stdout()?;
+            Ok(if stdout == "up\n" { crate::wait::Look::Done(()) } else { crate::wait::Look::NotYet(stdout) })
+        })
+        .await
+        .unwrap();
+        agent.terminate().unwrap();
+        assert_eq!(agent.finish(SOON).await.unwrap().code(), Some(0));
+
+        let agent = shell("sleep 60").start().await.unwrap();
+        agent.killer().kill().unwrap();
+        agent.kill().unwrap();
+        assert!(crate::process::was_killed(agent.finish(SOON).await.unwrap().status));
+    }
+
+    #[tokio::test]
+    async fn one_that_runs_too_long_is_killed_and_quoted() {
+        let agent = shell("echo still here >&2; sleep 60").start().await.unwrap();
+        let pid = agent.pid();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let error = agent.finish(Duration::from_millis(300)).await.unwrap_err().to_string();
+        assert!(error.contains("still runs after 0.3 s") && error.ends_with("still here"), "{error}");
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let command = AgentCommand { program: Some("/nonexistent/agent".into()), ..AgentCommand::default() };
+        let error = command.start().await.unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/agent"), "{error}");
+    }
 
     #[test]
     fn finds_the_target_folder_of_tests_and_programs() {

@@ -85,8 +85,8 @@ impl ControlPlane {
     /// When a part cannot be built or started, or is not ready in time; the message quotes its log.
     pub async fn start(options: Options) -> Result<Self> {
         let folder = Folder::named_or_temporary(options.folder.as_deref(), "cluster")?;
-        if let Some(path) = std::env::var_os(EXISTING).filter(|path| !path.is_empty()) {
-            return Self::existing(Path::new(&path), folder, &options.nodes).await;
+        if let Some(path) = named(EXISTING) {
+            return Self::existing(&path, folder, &options.nodes).await;
         }
         let programs = Programs::find().await?;
         if !options.nodes.is_empty() {
@@ -113,6 +113,25 @@ impl ControlPlane {
     /// As [`start`](Self::start); the next caller tries again.
     pub async fn shared() -> Result<&'static Self> {
         SHARED.get_or_try_init(|| Self::start(Options::with_node())).await
+    }
+
+    /// What keeps this machine from having a control plane with fake nodes, in words, for
+    /// [`skip_if`](crate::parts::skip_if); `None` if one can be had.
+    #[must_use]
+    pub fn missing() -> Option<String> {
+        if named(EXISTING).is_some() {
+            return None;
+        }
+        let ready_made = named(ASSETS).is_some_and(|folder| is_complete(&folder));
+        let control_plane = if ready_made { None } else { Part::ControlPlane.missing() };
+        control_plane.or_else(|| Part::Kwok.missing())
+    }
+
+    /// Whether the caller named an existing cluster: its nodes are what they are, and it has no audit log
+    /// that can be read.
+    #[must_use]
+    pub fn is_existing() -> bool {
+        named(EXISTING).is_some()
     }
 
     async fn existing(path: &Path, folder: Folder, nodes: &[FakeNode]) -> Result<Self> {
@@ -249,15 +268,24 @@ struct Programs {
 
 const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
+/// The path that a variable holds, if it is set to something.
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn is_complete(assets: &Path) -> bool {
+    PROGRAMS.iter().all(|name| assets.join(name).is_file())
+}
+
 impl Programs {
     async fn find() -> Result<Self> {
-        let assets = std::env::var_os(ASSETS).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let assets = named(ASSETS);
         if let Some(folder) = &assets
             && let Some(absent) = ["etcd", "kube-apiserver"].iter().find(|name| !folder.join(name).is_file())
         {
             bail!("{ASSETS} names {}, where there is no {absent}", folder.display());
         }
-        let complete = assets.as_ref().is_some_and(|folder| PROGRAMS.iter().all(|name| folder.join(name).is_file()));
+        let complete = assets.as_deref().is_some_and(is_complete);
         let built = if complete { None } else { Some(Part::ControlPlane.binary().await?) };
         Ok(Self { assets, built })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rand::Rng as _;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub const OWNER: &str = "kompox";
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long each of the two set-up commands may take.
 const SETUP_LIMIT: Duration = Duration::from_secs(60);
+/// How long after a push its branch may still be unknown.
+const BRANCH_LIMIT: Duration = Duration::from_secs(10);
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// A page that holds all statuses of a commit in any test.
 const PAGE: usize = 50;
@@ -250,11 +252,16 @@ impl Gitea {
     /// Opens a pull request that would merge the branch `head` into `base`, and gives its number.
     ///
     /// # Errors
-    /// When Gitea refuses, for example because the branches are equal.
+    /// When Gitea refuses, for example because the branches are equal or one is not there.
     pub async fn open_pull_request(&self, repository: &str, head: &str, base: &str, title: &str) -> Result<u64> {
-        let body = json!({ "head": head, "base": base, "title": title });
         let path = format!("repos/{OWNER}/{repository}/pulls");
-        let answer: Value = self.call(Method::POST, &path, Some(body)).await?;
+        let body = json!({ "head": head, "base": base, "title": title });
+        // A pushed branch is known to Gitea's database only a moment after the push.
+        let answer = until("Gitea to know the branches", BRANCH_LIMIT, || async {
+            let answer = self.exchange(self.request(Method::POST, &path).json(&body), &path).await?;
+            Ok(if answer.status == StatusCode::NOT_FOUND { Look::NotYet(answer.text) } else { Look::Done(answer) })
+        });
+        let answer: Value = answer.await?.success(&path)?;
         answer["number"].as_u64().context("Gitea's answer has no pull request number")
     }
 
@@ -263,28 +270,49 @@ impl Gitea {
     /// # Errors
     /// When Gitea does not answer with success, or the answer is not what was expected.
     pub async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T> {
-        let request = self.http.request(method.clone(), format!("{}/api/v1/{path}", self.url));
-        let request = request.header("authorization", format!("token {}", self.token.0));
-        answer(body.into_iter().fold(request, |request, body| request.json(&body)), &format!("{method} {path}")).await
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.exchange(request, path).await?.success(path)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}/api/v1/{path}", self.url));
+        request.header("authorization", format!("token {}", self.token.0))
+    }
+
+    async fn exchange(&self, request: RequestBuilder, path: &str) -> Result<Answer> {
+        let response = request.send().await.with_context(|| format!("Gitea does not answer to {path}"))?;
+        let status = response.status();
+        let text = response.text().await.with_context(|| format!("Gitea breaks off its answer to {path}"))?;
+        Ok(Answer { status, text })
     }
 
     async fn make_token(&self) -> Result<String> {
-        let path = format!("{}/api/v1/users/{OWNER}/tokens", self.url);
-        let request = self.http.post(path).basic_auth(OWNER, Some(&self.password.0));
-        let body: Value = answer(request.json(&json!({ "name": "tests", "scopes": ["all"] })), "POST tokens").await?;
+        let path = format!("users/{OWNER}/tokens");
+        let request = self.http.post(format!("{}/api/v1/{path}", self.url)).basic_auth(OWNER, Some(&self.password.0));
+        let request = request.json(&json!({ "name": "tests", "scopes": ["all"] }));
+        let body: Value = self.exchange(request, &path).await?.success(&path)?;
         Ok(body["sha1"].as_str().context("Gitea's answer has no token")?.to_owned())
     }
 }
 
-async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder, what: &str) -> Result<T> {
-    let response = request.send().await.with_context(|| format!("Gitea does not answer to {what}"))?;
-    let status = response.status();
-    let text = response.text().await.with_context(|| format!("Gitea breaks off its answer to {what}"))?;
-    if !status.is_success() {
-        bail!("Gitea answers {status} to {what}: {text}");
+/// What Gitea answered.
+struct Answer {
+    status: StatusCode,
+    text: String,
+}
+
+impl Answer {
+    fn success<T: DeserializeOwned>(self, path: &str) -> Result<T> {
+        let Self { status, text } = self;
+        if !status.is_success() {
+            bail!("Gitea answers {status} to {path}: {text}");
+        }
+        let text = if text.is_empty() { "null" } else { &text };
+        serde_json::from_str(text).with_context(|| format!("Gitea answers something else than expected to {path}"))
     }
-    let text = if text.is_empty() { "null" } else { &text };
-    serde_json::from_str(text).with_context(|| format!("Gitea answers something else than expected to {what}"))
 }
 
 impl Program {

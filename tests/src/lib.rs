@@ -10,8 +10,19 @@
 //! | [`git`] | repositories to commit and push to |
 //! | [`proxy`] | the API server behind a recorder with scripted faults |
 //! | [`agent`] | the product's binary, started, killed and read |
+//! | [`names`], [`wait`] | names of a test's own; waiting with a deadline |
 //! | [`audit`], [`traffic`] | what was asked of the API server, and which of it is a write |
 //! | [`process`], [`guardian`], [`folder`] | processes and folders that never outlive the test |
+//!
+//! What the environment decides:
+//!
+//! | variable | meaning |
+//! |-|-|
+//! | [`KOMPOX_PARTS`](parts::CACHE) | folder of the built parts |
+//! | [`KUBEBUILDER_ASSETS`](control_plane::ASSETS) | folder of ready-made `etcd` and `kube-apiserver` |
+//! | [`KOMPOX_TEST_KUBECONFIG`](control_plane::EXISTING) | an existing cluster to test on |
+//! | [`KOMPOX_AGENT`](agent::BINARY) | the agent's binary, instead of building it |
+//! | [`KOMPOX_TEST_KEEP`](folder::KEEP) | set: keep temporary folders for a look at their logs |
 //!
 //! Nothing here outlives the process that started it: values end what they started when dropped, and a
 //! [`guardian`] ends the rest when the process itself ends, whatever the reason.

@@ -144,13 +144,21 @@ impl Part {
     }
 }
 
-/// Says on standard error, in one line, that a test is skipped if this machine can neither find nor build
-/// one of `parts`. True means: skip.
+/// Says on standard error, in one line, that the present test is skipped if this machine can neither find
+/// nor build one of `parts`. True means: skip.
 #[must_use]
 pub fn skip_without(parts: &[Part]) -> bool {
-    let Some(reason) = parts.iter().find_map(|part| part.missing()) else {
+    skip_if(parts.iter().find_map(|part| part.missing()))
+}
+
+/// Says on standard error, in one line, that the present test is skipped and why, if there is a reason.
+/// True means: skip.
+#[must_use]
+pub fn skip_if(reason: Option<String>) -> bool {
+    let Some(reason) = reason else {
         return false;
     };
+    // The test runner names its threads after the tests.
     let test = std::thread::current().name().unwrap_or("test").to_owned();
     say(&format!("skipped: {test}: {reason}"));
     true
