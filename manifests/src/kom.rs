@@ -28,15 +28,15 @@ mod volume;
 
 use std::collections::BTreeMap;
 
-pub use self::app::{AppSpec, PublishRule};
+pub use self::app::AppSpec;
 use self::resource::ResourceId;
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::entry::{EntryFile, Form, place};
 use crate::id::AppId;
 use crate::model::{Cluster, Provider};
 use crate::source::{SourceTree, TreeError};
 use crate::yaml::fields::{Fields, Findings};
-use crate::yaml::{self, Dialect, Node};
+use crate::yaml::{self, Dialect, Node, Value};
 
 /// Largest KOM file in bytes.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -49,7 +49,9 @@ pub struct Loaded {
     /// The Apps that could be read.
     pub apps: Vec<AppSpec>,
     /// Every App that the entry is about, also those that could not be read.
-    pub claims: Vec<AppId>,
+    pub claims: Vec<Spanned<AppId>>,
+    /// Whether there may be more Apps than those: something could not be read far enough to tell.
+    pub uncertain: bool,
     /// `Defaults.spec.appId`
     pub default_app: Option<AppId>,
 }
@@ -77,29 +79,58 @@ pub enum ParentSpec {
 }
 
 impl Parent {
-    /// Whether both say the same, wherever they stand.
+    /// What two documents of one ID disagree on; `None` when they say the same.
     #[must_use]
-    pub fn agrees_with(&self, other: &Self) -> bool {
-        self.id == other.id && self.spec.placeless() == other.spec.placeless()
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        match (&self.spec, &other.spec) {
+            (ParentSpec::Workspace(one), ParentSpec::Workspace(two)) => settings_difference(one, two),
+            (ParentSpec::Provider(one), ParentSpec::Provider(two)) => {
+                if one.driver.value != two.driver.value {
+                    return Some("`driver`".to_owned());
+                }
+                settings_difference(&one.settings, &two.settings)
+            }
+            (ParentSpec::Cluster(one), ParentSpec::Cluster(two)) => cluster_difference(one, two),
+            _ => Some("the kind".to_owned()),
+        }
     }
 }
 
-impl ParentSpec {
-    /// The spec with all places alike.
-    fn placeless(&self) -> Self {
-        let nowhere = place("");
-        let mut spec = self.clone();
-        match &mut spec {
-            Self::Workspace(_) => {}
-            Self::Provider(provider) => provider.driver.at = nowhere,
-            Self::Cluster(cluster) => {
-                if let Some(domain) = &mut cluster.domain {
-                    domain.at = nowhere;
-                }
-            }
-        }
-        spec
-    }
+/// The first setting that differs; only its name, as its value may be nobody's business.
+fn settings_difference(one: &BTreeMap<String, String>, two: &BTreeMap<String, String>) -> Option<String> {
+    let mut keys = one.keys().chain(two.keys());
+    keys.find(|&key| one.get(key) != two.get(key)).map(|key| format!("the setting `{key}`"))
+}
+
+fn cluster_difference(one: &Cluster, two: &Cluster) -> Option<String> {
+    let Cluster {
+        existing,
+        ingress_namespace,
+        ingress_controller,
+        ingress_service_account,
+        domain,
+        cert_resolver,
+        cert_email,
+        certificates,
+        provisioning_protection,
+        installation_protection,
+        settings,
+    } = one;
+    let domain_of = |domain: &Option<Spanned<String>>| domain.as_ref().map(|domain| domain.value.clone());
+    let fields = [
+        ("existing", *existing == two.existing),
+        ("ingress.namespace", *ingress_namespace == two.ingress_namespace),
+        ("ingress.controller", *ingress_controller == two.ingress_controller),
+        ("ingress.serviceAccount", *ingress_service_account == two.ingress_service_account),
+        ("ingress.domain", domain_of(domain) == domain_of(&two.domain)),
+        ("ingress.certResolver", *cert_resolver == two.cert_resolver),
+        ("ingress.certEmail", *cert_email == two.cert_email),
+        ("ingress.certificates", *certificates == two.certificates),
+        ("protection.provisioning", *provisioning_protection == two.provisioning_protection),
+        ("protection.installation", *installation_protection == two.installation_protection),
+    ];
+    let differing = fields.into_iter().find(|(_, same)| !same).map(|(name, _)| format!("`{name}`"));
+    differing.or_else(|| settings_difference(settings, &two.settings))
 }
 
 impl Loaded {
@@ -130,7 +161,7 @@ pub fn load(tree: &dyn SourceTree, entry: &EntryFile, findings: &Findings) -> Lo
         Form::Kom => document::load(tree, entry, findings),
         Form::Single => match read_file(tree, &entry.path, Dialect::Compose, findings) {
             Some(documents) => single::read(&documents, entry, findings),
-            None => Loaded::default(),
+            None => Loaded { uncertain: true, ..Loaded::default() },
         },
     }
 }
@@ -148,11 +179,30 @@ fn read_file(tree: &dyn SourceTree, path: &str, dialect: Dialect, findings: &Fin
         .map_err(|problem| vec![problem])
         .and_then(|(file, text)| yaml::parse(&file, &text, dialect));
     match documents {
-        Ok(documents) => Some(documents),
+        Ok(documents) => {
+            documents.iter().for_each(|document| reject_tags(document, findings));
+            Some(documents)
+        }
         Err(problems) => {
             findings.extend(problems);
             None
         }
+    }
+}
+
+/// Reports local tags; in a Compose document they are Compose's matter.
+fn reject_tags(node: &Node, findings: &Findings) {
+    if let Some(tag) = &node.tag {
+        let message = format!("the tag `{}` has no meaning here", tag.value);
+        findings.push(Diagnostic::error("yaml-tag", tag.at.clone(), message).help("remove it"));
+    }
+    match &node.value {
+        Value::Seq(items) => items.iter().for_each(|item| reject_tags(item, findings)),
+        Value::Map(map) => {
+            let others = map.iter().filter(|entry| entry.key.text != "compose");
+            others.for_each(|entry| reject_tags(&entry.value, findings));
+        }
+        _ => {}
     }
 }
 

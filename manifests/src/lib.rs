@@ -10,6 +10,7 @@
 //! ```
 
 pub mod compose;
+pub mod desired;
 pub mod diagnostic;
 pub mod entry;
 pub mod hash;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{network, policy, reconcile, reserved, unsupported, volume};
-use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::compose::PublishRule;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::id::AppId;
 use crate::model::{Choice, NetworkRule, Placement, Reconcile, SnapshotPolicy, Volume};
 use crate::names;
+use crate::yaml::Node;
 use crate::yaml::fields::{self, Fields, Findings};
-use crate::yaml::{Dialect, Node};
 
 /// An App as its own document says it, before its Compose project is loaded.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,19 +44,6 @@ pub struct AppSpec {
     pub resources: BTreeMap<String, String>,
 }
 
-/// One of `App.spec.ingress.rules` before it has met the Compose ports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublishRule {
-    /// `name`
-    pub name: Spanned<String>,
-    /// `port`: a host port of the Compose file.
-    pub port: Spanned<u16>,
-    /// `hosts`
-    pub hosts: Vec<Spanned<String>>,
-    /// Where the rule stands.
-    pub at: Span,
-}
-
 /// Which App a spec belongs to, and where it is written.
 pub(super) struct Origin<'a> {
     pub(super) id: AppId,
@@ -84,8 +72,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, origin: Origin<'_>) -> Option<Ap
         at,
         folder: folder.to_owned(),
         local_files,
-        // In KOM, a mapping was typed by kubectl's rules; Compose has its own.
-        compose: compose?.in_dialect(Dialect::Compose),
+        compose: compose?.clone(),
         cert_resolver,
         rules,
         volumes,

@@ -29,14 +29,6 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, at: Span) -> Defaults {
     Defaults { at, kom_path: fields.strings("komPath"), app_id: fields.string("appId") }
 }
 
-/// A file that `komPath` brings in, with the place that asks for it.
-pub(super) struct KomFile {
-    /// Path relative to the repository's root.
-    pub(super) path: String,
-    /// The item of `komPath`.
-    pub(super) at: Span,
-}
-
 /// Resolves `komPath`: every file once, in the order of the list, folders sorted by name. `entry` itself
 /// is never among them.
 pub(super) fn files(
@@ -45,7 +37,7 @@ pub(super) fn files(
     entry: &str,
     kom_path: &[Spanned<String>],
     findings: &Findings,
-) -> Vec<KomFile> {
+) -> Vec<String> {
     let seen = BTreeSet::from([entry.to_owned()]);
     let mut collect = Collect { tree, findings, seen, files: Vec::new(), full: false };
     for item in kom_path {
@@ -95,7 +87,7 @@ struct Collect<'a> {
     tree: &'a dyn SourceTree,
     findings: &'a Findings,
     seen: BTreeSet<String>,
-    files: Vec<KomFile>,
+    files: Vec<String>,
     full: bool,
 }
 
@@ -151,7 +143,7 @@ impl Collect<'_> {
     fn file(&mut self, path: String, at: &Span) {
         if self.files.len() < MAX_FILES {
             if self.seen.insert(path.clone()) {
-                self.files.push(KomFile { path, at: at.clone() });
+                self.files.push(path);
             }
         } else if !self.full {
             self.full = true;

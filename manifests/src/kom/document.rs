@@ -24,19 +24,23 @@ const DEFAULTS: &str = "Defaults";
 pub(super) fn load(tree: &dyn SourceTree, entry: &EntryFile, findings: &Findings) -> Loaded {
     let mut loader = Loader { findings, loaded: Loaded::default(), known: BTreeMap::new(), defaults: None };
     let Some(documents) = read_file(tree, &entry.path, Dialect::Kubernetes, findings) else {
-        return loader.loaded;
+        return Loaded { uncertain: true, ..Loaded::default() };
     };
     if documents.iter().all(Node::is_null) {
         let message = "the file holds no documents";
         let help = "write the App here, or name its files in a Defaults document's `komPath`";
         findings.push(Diagnostic::error("kom-document", crate::entry::place(&entry.path), message).help(help));
     }
-    loader.file(&documents, &File { path: &entry.path, brought_in: None });
+    loader.file(&documents, &File { path: &entry.path, brought_in: false });
     if let Some(defaults) = &loader.defaults {
-        let files = defaults::files(tree, &entry.folder, &entry.path, &defaults.kom_path, findings);
+        let search = Findings::new();
+        let files = defaults::files(tree, &entry.folder, &entry.path, &defaults.kom_path, &search);
+        loader.loaded.uncertain |= search.has_errors();
+        findings.extend(search.into_vec());
         for file in files {
-            if let Some(documents) = read_file(tree, &file.path, Dialect::Kubernetes, findings) {
-                loader.file(&documents, &File { path: &file.path, brought_in: Some(&file.at) });
+            match read_file(tree, &file, Dialect::Kubernetes, findings) {
+                Some(documents) => loader.file(&documents, &File { path: &file, brought_in: true }),
+                None => loader.loaded.uncertain = true,
             }
         }
     }
@@ -49,8 +53,8 @@ pub(super) fn load(tree: &dyn SourceTree, entry: &EntryFile, findings: &Findings
 /// A file of the entry.
 struct File<'a> {
     path: &'a str,
-    /// The item of `komPath` that brought it in; `None` for the entry file itself.
-    brought_in: Option<&'a Span>,
+    /// Whether `komPath` brought it in; it is not the entry file itself.
+    brought_in: bool,
 }
 
 /// A document that has an ID.
@@ -80,6 +84,8 @@ impl Loader<'_> {
     }
 
     fn document(&mut self, document: &Node, number: usize, file: &File<'_>, findings: &Findings) {
+        // Until the document is known to be no App, or which App it is, there may be one more.
+        let certain = !std::mem::replace(&mut self.loaded.uncertain, true);
         let Some(mut root) = Fields::of(document, "KOM document", findings) else { return };
         check_api_version(&mut root);
         let kind = kind(&mut root);
@@ -95,12 +101,17 @@ impl Loader<'_> {
         };
         let Some(kind) = kind.value else {
             if let Some(spec) = spec {
+                self.loaded.uncertain = !certain;
                 self.read_defaults(spec, kind.at, file, findings);
             }
             return;
         };
+        self.loaded.uncertain = !certain || kind == KomKind::App;
         let Some(id) = metadata.id(kind, &document.span, findings) else { return };
-        self.loaded.claims.extend((kind == KomKind::App).then(|| id.value.app()).flatten());
+        self.loaded.uncertain = !certain;
+        if kind == KomKind::App {
+            self.loaded.claims.extend(id.value.app().map(|app| Spanned::new(app, id.at.clone())));
+        }
         let at = metadata.name.as_ref().map_or_else(|| id.at.clone(), |name| name.at.clone());
         if let Some(first) = self.known.get(&id.value) {
             let message =
@@ -131,7 +142,7 @@ impl Loader<'_> {
             KomKind::App => {
                 let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
                 let app = id.app().and_then(|id| {
-                    let local_files = file.brought_in.is_none();
+                    let local_files = !file.brought_in;
                     app::read(&mut fields, app::Origin { id, at, folder, local_files })
                 });
                 self.loaded.apps.extend(app);
@@ -148,7 +159,7 @@ impl Loader<'_> {
     fn read_defaults(&mut self, mut spec: Fields<'_, '_>, at: Span, file: &File<'_>, findings: &Findings) {
         let defaults = defaults::read(&mut spec, at.clone());
         spec.finish();
-        if file.brought_in.is_some() {
+        if file.brought_in {
             let message = "`Defaults` stands only in the entry file, kompoxapp.yml";
             findings.push(Diagnostic::error("kom-defaults", at, message).help("move it there, or remove it"));
         } else if let Some(first) = &self.defaults {
@@ -172,10 +183,10 @@ impl Loader<'_> {
 
     fn check_default_app(&mut self) {
         let Some(given) = self.defaults.as_ref().and_then(|defaults| defaults.app_id.as_ref()) else { return };
-        let claimed = given.value.parse().ok().filter(|id| self.loaded.claims.contains(id));
+        let claimed = given.value.parse().ok().filter(|id| self.loaded.claims.iter().any(|claim| claim.value == *id));
         if claimed.is_none() {
             let message = format!("`appId` names `{}`, which is no App of this entry", given.value);
-            let ids: Vec<String> = self.loaded.claims.iter().map(ToString::to_string).collect();
+            let ids: Vec<String> = self.loaded.claims.iter().map(|claim| claim.value.to_string()).collect();
             let help = match suggest(&given.value, ids.iter().map(String::as_str)) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("write the App's ID, like {}", KomKind::App.form()),

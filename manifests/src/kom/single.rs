@@ -21,9 +21,9 @@ pub(super) fn read(documents: &[Node], entry: &EntryFile, findings: &Findings) -
         };
         let help = "use kompoxapp.yml for several documents; see the examples";
         findings.push(Diagnostic::error("kom-document", at, message).help(help));
-        return Loaded::default();
+        return uncertain();
     };
-    let Some(mut root) = Fields::of(document, "kompoxops.yml", findings) else { return Loaded::default() };
+    let Some(mut root) = Fields::of(document, "kompoxops.yml", findings) else { return uncertain() };
     check_version(&mut root);
     let mut section = |key| root.required(key).and_then(|node| Fields::of(node, key, findings));
     let mut workspace = section("workspace");
@@ -50,14 +50,21 @@ pub(super) fn read(documents: &[Node], entry: &EntryFile, findings: &Findings) -
             cluster: cluster.value.clone(),
         };
         let id = AppId { cluster, app: name.value.clone() };
-        loaded.claims.push(id.clone());
+        loaded.claims.push(Spanned::new(id.clone(), name.at.clone()));
         let origin = app::Origin { id, at: name.at.clone(), folder: &entry.folder, local_files: true };
         loaded.apps.extend(app.as_mut().and_then(|fields| app::read(fields, origin)));
+    } else {
+        loaded.uncertain = true;
     }
     // Without all four names the App has no ID, and its other keys cannot be read as unknown ones.
-    let finished = [workspace, provider, cluster, if loaded.claims.is_empty() { None } else { app }];
+    let finished = [workspace, provider, cluster, if loaded.uncertain { None } else { app }];
     finished.into_iter().flatten().for_each(Fields::finish);
     loaded
+}
+
+/// Without an ID, nobody knows which App this was.
+fn uncertain() -> Loaded {
+    Loaded { uncertain: true, ..Loaded::default() }
 }
 
 fn check_version(root: &mut Fields<'_, '_>) {
