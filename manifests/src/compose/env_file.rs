@@ -134,6 +134,3 @@ pub(super) fn dot_env(scope: &Scope<'_>, at: &Span) -> BTreeMap<String, String> 
     let opened = tree::open(scope, PATH, at, FILE_LIMIT, false);
     opened.and_then(|opened| pairs(scope, &opened, Values::Quoted)).unwrap_or_default().into_iter().collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -284,7 +284,7 @@ fn text(scope: &Scope<'_>, bytes: &[u8], path: &str, at: &Span) -> Option<()> {
         Ok(_) => None,
     };
     let Some(problem) = problem else { return Some(()) };
-    let message = format!("`{path}` cannot be a config: {problem}");
+    let message = format!("`{}` cannot be a config: {problem}", scalar::shown(path, at));
     let help = "save it as UTF-8 text, or make it a secret, which may hold any bytes";
     scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
     None

@@ -23,7 +23,8 @@ pub(super) fn mounts(scope: &Scope<'_>, node: &Node) -> Vec<Mount> {
     for item in list(node, "volumes", scope.findings).unwrap_or_default() {
         let Some(mount) = mount(scope, item) else { continue };
         if let Some(first) = mounts.iter().find(|other| other.target == mount.target) {
-            let message = format!("`{}` is mounted already, at {}", mount.target, first.at);
+            let target = scalar::shown(&mount.target, &mount.at);
+            let message = format!("`{target}` is mounted already, at {}", first.at);
             scope.findings.push(Diagnostic::error(CODE, mount.at, message).help("remove one of them"));
             continue;
         }
@@ -137,7 +138,7 @@ fn relative(scope: &Scope<'_>, path: &str, at: &Span) -> Option<(String, Option<
         return None;
     };
     let sub_path = folder(scope, path, at)?;
-    if !may_read(scope.input.local_files, &scalar::shown(path, at), at, scope.findings) {
+    if !may_read(scope.input.local_files, path, at, scope.findings) {
         return None;
     }
     let in_repository = resolve(scope.folder, sub_path.as_deref().unwrap_or("."));

@@ -45,8 +45,9 @@ fn quantity(scope: &Scope<'_>, Entry { key, value }: &Entry, what: &str) -> Opti
     }
     let quantity = text(value, &key.text, scope.findings)?;
     if !is_quantity(&quantity.value) {
-        let message = format!("`{}` must be a quantity such as `100m`, `0.5`, `256Mi` or `1Gi`", key.text);
-        scope.findings.push(Diagnostic::error("quantity", quantity.at, message));
+        let message = format!("`{}` must be a quantity of Kubernetes", key.text);
+        let help = "write it like `100m` or `0.5` for processors, `256Mi` or `1Gi` for memory";
+        scope.findings.push(Diagnostic::error("quantity", quantity.at, message).help(help));
         return None;
     }
     Some((key.text.clone(), quantity.value))

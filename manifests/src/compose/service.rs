@@ -169,14 +169,16 @@ fn uncovered(scope: &Scope<'_>, mounts: Vec<Mount>, configs: &[FileMount], secre
     let mut files: BTreeMap<&str, &FileMount> = BTreeMap::new();
     for file in configs.iter().chain(secrets) {
         if let Some(first) = files.insert(&file.target, file) {
-            let message = format!("`{}` is mounted already, at {}", file.target, first.at);
+            let target = scalar::shown(&file.target, &file.at);
+            let message = format!("`{target}` is mounted already, at {}", first.at);
             scope.findings.push(Diagnostic::error("mount-target", file.at.clone(), message).help("remove one of them"));
         }
     }
     let (covered, kept): (Vec<Mount>, Vec<Mount>) =
         mounts.into_iter().partition(|mount| files.contains_key(mount.target.as_str()));
     for mount in covered {
-        let message = format!("the volume on `{}` is left out: a config or secret is mounted there", mount.target);
+        let target = scalar::shown(&mount.target, &mount.at);
+        let message = format!("the volume on `{target}` is left out: a config or secret is mounted there");
         scope.findings.push(Diagnostic::warning("mount-target", mount.at, message).help("remove one of them"));
     }
     kept

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Scope;
+use super::scalar::shown;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::source::{EntryKind, SourceTree, TreeError};
 use crate::yaml::fields::Findings;
@@ -22,13 +23,13 @@ pub(super) fn resolve(folder: &str, path: &str) -> Result<String, &'static str> 
         return Err("is a URL; only files of the repository are read");
     }
     if path.starts_with(['/', '~', '\\']) || path.as_bytes().get(1) == Some(&b':') {
-        return Err("is absolute; paths start at the folder of the Compose file");
+        return Err("is absolute");
     }
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            ".." => return Err("leaves its folder with `..`; move the file below the folder of the Compose file"),
+            ".." => return Err("leaves its folder with `..`"),
             part => parts.push(part),
         }
     }
@@ -57,7 +58,7 @@ pub(super) fn open(scope: &Scope<'_>, path: &str, at: &Span, limit: u64, require
 /// Whether the App may refer to local files; reports when not.
 pub(super) fn may_read(local_files: bool, path: &str, at: &Span, findings: &Findings) -> bool {
     if !local_files {
-        let message = format!("`{path}` is a local file, and this App came in through `komPath`");
+        let message = format!("`{}` is a local file, and this App came in through `komPath`", shown(path, at));
         let help = "write the App in the entry file itself; only there it may refer to local files";
         findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
     }
@@ -74,25 +75,31 @@ pub(super) fn read(
     required: bool,
     findings: &Findings,
 ) -> Option<Opened> {
-    let path = match resolve(folder, path) {
-        Ok(path) => path,
+    let report = |diagnostic: Diagnostic| findings.push(diagnostic);
+    let resolved = match resolve(folder, path) {
+        Ok(resolved) => resolved,
         Err(why) => {
-            findings.push(Diagnostic::error(CODE, at.clone(), format!("the path `{path}` {why}")));
+            let message = format!("the path `{}` {why}", shown(path, at));
+            report(
+                Diagnostic::error(CODE, at.clone(), message).help("name a file at or below the Compose file's folder"),
+            );
             return None;
         }
     };
-    match tree.read(&path, limit) {
-        Ok(bytes) => Some(Opened { path, bytes }),
-        Err(TreeError::NotFound) if !required => None,
-        Err(error) => {
-            let mut diagnostic = Diagnostic::error(CODE, at.clone(), format!("cannot read `{path}`: {error}"));
-            if error == TreeError::NotFound {
-                diagnostic = diagnostic.help("commit the file, or correct the path");
-            }
-            findings.push(diagnostic);
-            None
-        }
-    }
+    let error = match tree.read(&resolved, limit) {
+        Ok(bytes) => return Some(Opened { path: resolved, bytes }),
+        Err(TreeError::NotFound) if !required => return None,
+        Err(error) => error,
+    };
+    let help = match error {
+        TreeError::NotFound => "commit the file, or correct the path",
+        TreeError::NotAFile(_) => "put the file itself there; links are not followed",
+        TreeError::TooLarge { .. } => "make it smaller",
+        TreeError::Store(_) => "try again; if it stays, look at the repository",
+    };
+    let message = format!("cannot read `{}`: {error}", shown(&resolved, at));
+    report(Diagnostic::error(CODE, at.clone(), message).help(help));
+    None
 }
 
 /// What a relative bind would find in the repository, where Compose would mount it from.
