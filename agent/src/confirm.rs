@@ -11,6 +11,7 @@ use kompox_core::plan::{Action, What};
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use sha2::{Digest as _, Sha256};
 
+use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::failure::Failure;
 use crate::reconcile::Planned;
@@ -50,14 +51,14 @@ impl Refuted {
 /// # Errors
 /// The first refusal, in the order of the plan.
 pub(crate) async fn confirm(cluster: &dyn ClusterApi, refuted: &Refuted, mut planned: Planned) -> Result<Confirmed, Failure> {
-    let new_namespace = planned
-        .plan
-        .actions
-        .iter()
-        .any(|action| matches!(&action.what, What::Create { object, .. } if object.key.kind == Kind::Namespace));
+    let creates = |kind: Kind| {
+        let of_kind = |action: &Action| matches!(&action.what, What::Create { object, .. } if object.key.kind == kind);
+        planned.plan.actions.iter().any(of_kind)
+    };
+    let ahead = Ahead { namespace: creates(Kind::Namespace), role: creates(Kind::Role) };
     let actions = std::mem::take(&mut planned.plan.actions);
     let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
-        .map(|action| confirm_action(cluster, refuted, action, new_namespace))
+        .map(|action| confirm_action(cluster, refuted, action, ahead))
         .buffered(PARALLEL)
         .collect()
         .await;
@@ -67,19 +68,37 @@ pub(crate) async fn confirm(cluster: &dyn ClusterApi, refuted: &Refuted, mut pla
     Ok(Confirmed(planned))
 }
 
+/// What other objects need and the plan itself makes first, so that no dry-run finds it.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    namespace: bool,
+    role: bool,
+}
+
+impl Ahead {
+    /// Whether a dry-run was refused only because of what is made first. Who may not bind any Role
+    /// (the agent's own account) has a RoleBinding checked against the Role that it names.
+    fn explains(self, object: &Object, error: &ClusterError) -> bool {
+        self.role && object.key.kind == Kind::RoleBinding && matches!(error.cause, Cause::NotFound(_))
+    }
+}
+
 /// `None`: the dry-run showed that nothing would change.
 async fn confirm_action(
     cluster: &dyn ClusterApi,
     refuted: &Refuted,
     action: Action,
-    new_namespace: bool,
+    ahead: Ahead,
 ) -> Result<Option<Action>, Failure> {
     let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
     match &action.what {
         What::Create { object, .. } => {
             // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.
-            let rehearsed = if new_namespace { rehearsal(object) } else { object.clone() };
-            cluster.dry_run(&rehearsed, false).await.map_err(|error| failed(object, error))?;
+            let rehearsed = if ahead.namespace { rehearsal(object) } else { object.clone() };
+            match cluster.dry_run(&rehearsed, false).await {
+                Err(error) if !ahead.explains(object, &error) => return Err(failed(object, error)),
+                _ => {}
+            }
         }
         What::Change { object, live, takeover, .. } => {
             let wish = digest(object);
@@ -87,8 +106,11 @@ async fn confirm_action(
                 return Ok(None);
             }
             // What people took is ours again by the time of the write; only then it is no conflict.
-            let result =
-                cluster.dry_run(object, takeover.is_some()).await.map_err(|error| failed(object, error))?;
+            let result = match cluster.dry_run(object, takeover.is_some()).await {
+                Ok(result) => result,
+                Err(error) if ahead.explains(object, &error) => return Ok(Some(action)),
+                Err(error) => return Err(failed(object, error)),
+            };
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
                 refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
                 return Ok(None);

@@ -10,4 +10,5 @@ mod drift;
 mod expected;
 mod kill;
 mod outage;
+mod rbac;
 mod world;
