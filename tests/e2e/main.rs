@@ -7,8 +7,11 @@
 mod broken_commit;
 mod deploy;
 mod drift;
+mod examples;
 mod expected;
 mod kill;
+mod kubectl;
 mod outage;
 mod rbac;
+mod tls;
 mod world;

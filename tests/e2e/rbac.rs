@@ -18,6 +18,7 @@ use kompox_tests::wait::{Look, until};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::kubectl::kubectl;
 use crate::world::{CLUSTER, LONG, NODE, fixtures};
 
 const SYSTEM: &str = "k4x-system";
@@ -82,11 +83,11 @@ impl Ground {
         // As an operator does it, on a cluster that has never seen the agent; the second time nothing changes.
         let manifests = repository().join("deploy/manifests");
         let apply = ["apply", "--validate=strict", "-f", &manifests.to_string_lossy()];
-        let first = kubectl(&plane, &apply)?;
+        let first = kubectl(plane.kubeconfig(), &apply)?;
         ensure!(first.lines().all(|line| line.ends_with(" created")), "{first}");
-        let second = kubectl(&plane, &apply)?;
+        let second = kubectl(plane.kubeconfig(), &apply)?;
         ensure!(second.lines().all(|line| line.ends_with(" unchanged")), "{second}");
-        kubectl(&plane, &["-n", SYSTEM, "rollout", "status", "deployment/kompox-agent", "--timeout=60s"])?;
+        kubectl(plane.kubeconfig(), &["-n", SYSTEM, "rollout", "status", "deployment/kompox-agent", "--timeout=60s"])?;
 
         let kubeconfig = plane.service_account_kubeconfig(SYSTEM, AGENT).await?;
         let ground = Self { plane, folder, kubeconfig };
@@ -111,7 +112,7 @@ impl Ground {
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        kubectl(&self.plane, arguments)
+        kubectl(self.plane.kubeconfig(), arguments)
     }
 
     /// Forgets who wrote last, so that the agent must make a Lease.
@@ -186,9 +187,11 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     }
     ensure!(get(&deployment, hash)? != before, "{name}: the Secret {secret} has not rolled the Pod");
 
-    // A person edits; the next commit brings a new image, and no longer asks for a host, a service,
+    // A person edits, and deletes what only others with more rights could bind; the next commit brings a new image, and no longer asks for a host, a service,
     // its Secret and a configuration file.
     ground.kubectl(&["-n", &namespace, "set", "env", &deployment, "-c", "gitea", "USER_UID=0"])?;
+    let access = format!("{name}-access");
+    ground.kubectl(&["-n", &namespace, "delete", "role,rolebinding", &access])?;
     life.shed()?;
     let changed = life.reconcile().await?;
     if !changed.status.success() {
@@ -198,6 +201,7 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     ensure!(env == "1000", "{name}: a person's edit stays: {env}");
     let image = get(&deployment, "jsonpath={.spec.template.spec.containers[*].image}")?;
     ensure!(image == "docker.gitea.com/gitea:1.24.7", "{name}: {image}");
+    ground.kubectl(&["-n", &namespace, "get", &format!("role/{access}"), &format!("rolebinding/{access}")])?;
     let left = ground.kubectl(&["-n", &namespace, "get", "ingresses,services,configmaps,secrets", "-o", "name"])?;
     for gone in [format!("{name}-app-custom"), format!("{name}-app--cfg-motd"), "postgres".to_owned()] {
         ensure!(!left.contains(&gone), "{name}: {gone} is still there: {left}");
@@ -238,11 +242,14 @@ impl<'a> Life<'a> {
         for file in ["kompoxops.yml", "compose.yml", "compose-gitea.env", "compose-postgres.env"] {
             let text = std::fs::read_to_string(fixtures().join("gitea").join(file))?;
             let text = match file {
-                "kompoxops.yml" => replace(&text, &[
-                    ("driver: aks\n  settings:", &local),
-                    ("  name: app1", &format!("  name: {name}")),
-                    ("[gitea.custom.exp.kompox.dev]", &format!("[{name}.example.com]")),
-                ])?,
+                "kompoxops.yml" => replace(
+                    &text,
+                    &[
+                        ("driver: aks\n  settings:", &local),
+                        ("  name: app1", &format!("  name: {name}")),
+                        ("[gitea.custom.exp.kompox.dev]", &format!("[{name}.example.com]")),
+                    ],
+                )?,
                 "compose.yml" => {
                     let text = replace(&text, &[("    ports:\n", "    configs: [motd]\n    ports:\n")])?;
                     format!("{text}configs:\n  motd:\n    file: ./motd.txt\n")
@@ -269,7 +276,8 @@ impl<'a> Life<'a> {
 
     fn namespace(&self) -> Result<String> {
         let label = format!("app.kubernetes.io/name={}", self.name);
-        let names = self.ground.kubectl(&["get", "namespaces", "-l", &label, "-o", "jsonpath={.items[*].metadata.name}"])?;
+        let names =
+            self.ground.kubectl(&["get", "namespaces", "-l", &label, "-o", "jsonpath={.items[*].metadata.name}"])?;
         ensure!(!names.is_empty() && !names.contains(' '), "{}: the namespaces are `{names}`", self.name);
         Ok(names)
     }
@@ -279,11 +287,14 @@ impl<'a> Life<'a> {
         let read = |file: &str| std::fs::read_to_string(self.repo.work_tree().join(file));
         let host = format!("[{}.example.com]", self.name);
         let entry = replace(&read("kompoxops.yml")?, &[(&host, "[]")])?;
-        let compose = replace(&read("compose.yml")?, &[
-            ("gitea:1.24.6", "gitea:1.24.7"),
-            ("    configs: [motd]\n", ""),
-            ("configs:\n  motd:\n    file: ./motd.txt\n", ""),
-        ])?;
+        let compose = replace(
+            &read("compose.yml")?,
+            &[
+                ("gitea:1.24.6", "gitea:1.24.7"),
+                ("    configs: [motd]\n", ""),
+                ("configs:\n  motd:\n    file: ./motd.txt\n", ""),
+            ],
+        )?;
         let (compose, _) = compose.split_once("  postgres:").context("the fixture has no service postgres any more")?;
         self.repo.publish(&[("kompoxops.yml", &entry), ("compose.yml", compose)], "Shed").map(drop)
     }
@@ -390,16 +401,4 @@ fn rights_of(kind: &'static str) -> Result<Vec<Right>> {
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// kubectl as the cluster's administrator.
-fn kubectl(plane: &ControlPlane, arguments: &[&str]) -> Result<String> {
-    let output = std::process::Command::new("kubectl")
-        .env("KUBECONFIG", plane.kubeconfig())
-        .args(arguments)
-        .output()
-        .context("kubectl is not installed")?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "kubectl {arguments:?}: {text}");
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
