@@ -11,6 +11,7 @@ mod examples;
 mod expected;
 mod kill;
 mod kubectl;
+mod mounted;
 mod outage;
 mod rbac;
 mod tls;
