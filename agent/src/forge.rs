@@ -79,7 +79,9 @@ impl Address {
             return None;
         }
         let mut root = url.clone();
-        root.set_path(&components.iter().map(|component| format!("/{component}")).chain(["/".into()]).collect::<String>());
+        root.set_path(
+            &components.iter().map(|component| format!("/{component}")).chain(["/".into()]).collect::<String>(),
+        );
         Some(Self { root, owner: decoded(owner)?, repository: decoded(repository)? })
     }
 

@@ -159,9 +159,9 @@ impl Source for FolderSource {
         self.changed.notified().await;
         let burst = tokio::time::Instant::now() + BURST;
         // An editor saves a file in several steps, and `git switch` changes many: wait until that is over.
-        while tokio::time::Instant::now() < burst
-            && tokio::time::timeout(QUIET, self.changed.notified()).await.is_ok()
-        {}
+        while tokio::time::Instant::now() < burst && tokio::time::timeout(QUIET, self.changed.notified()).await.is_ok()
+        {
+        }
     }
 }
 

@@ -246,12 +246,12 @@ impl GitSource {
             let commit = local.commit(&repository, commit)?;
             let have = shared.haves()?;
             shared.mirror.remove_leftovers(&lock);
-            pack::copy(&repository, &[commit], &have, &shared.mirror.objects(), limits, &cancel).map_err(
-                |error| match error {
+            pack::copy(&repository, &[commit], &have, &shared.mirror.objects(), limits, &cancel).map_err(|error| {
+                match error {
                     PackError::Source(error) => local.broken(&error),
                     other => refused(&other),
-                },
-            )?;
+                }
+            })?;
             shared.settle(&lock, Tip::commit(commit), &cancel)
         })
         .await
@@ -395,9 +395,7 @@ fn oid(id: Option<&RevisionId>) -> Result<Option<Oid>, Fault> {
 }
 
 /// Runs something that may block on a thread of its own.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(internal("a worker thread ended early").into()))
 }
 

@@ -77,7 +77,8 @@ impl Mirror {
     pub(super) async fn lock(&self, deadline: Instant) -> Result<MirrorLock, Fault> {
         loop {
             self.prepare().map_err(|error| self.cannot_write(&error))?;
-            let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.lock_path());
+            let file =
+                fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.lock_path());
             let file = file.map_err(|error| self.cannot_write(&error))?;
             match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
                 // The folder may have been deleted, and the lock with it, before we got hold of it.
@@ -112,10 +113,9 @@ impl Mirror {
         for folder in [self.objects().join("pack"), self.refs()] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        for (name, content) in [
-            ("HEAD", "ref: refs/heads/main\n"),
-            ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
-        ] {
+        for (name, content) in
+            [("HEAD", "ref: refs/heads/main\n"), ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")]
+        {
             let path = self.folder.join(name);
             if !path.exists() {
                 write_whole(&path, content)?;
@@ -231,7 +231,8 @@ impl Mirror {
     /// remembered commits.
     pub(super) fn tidy(&self, _lock: &MirrorLock, keep: &[Oid], cancel: &Cancel) -> Result<(), PackError> {
         let folder = self.objects().join("pack");
-        let files: Vec<PathBuf> = fs::read_dir(&folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
+        let files: Vec<PathBuf> =
+            fs::read_dir(&folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
         let is_pack = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "pack");
         if files.iter().filter(is_pack).count() <= MAX_PACKS {
             return Ok(());

@@ -261,8 +261,10 @@ fn find(refs: &[Ref], wanted: &Reference) -> Result<Tip, Fault> {
         Some(reference) => Ok(Tip { object: reference.id, commit: reference.peeled.unwrap_or(reference.id) }),
         None if *wanted == Reference::Default => Err(unknown_reference("the repository is empty")
             .help("push a first commit, or name an existing branch in `ref`")),
-        None => Err(unknown_reference(&format!("the repository has no {wanted}"))
-            .help("push it, or name another one in `ref`")),
+        None => {
+            Err(unknown_reference(&format!("the repository has no {wanted}"))
+                .help("push it, or name another one in `ref`"))
+        }
     }
 }
 
