@@ -6,3 +6,4 @@
 pub mod disk;
 pub mod health;
 pub mod observed;
+pub mod report;
