@@ -1,8 +1,16 @@
 //! What people read when something in their files is wrong: severity, code, the place, one sentence
 //! of why and one of what to do.
 
+mod json;
+mod quote;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+
+pub use self::quote::Colour;
 
 /// A file of the source whose text may be quoted in diagnostics.
 #[derive(PartialEq, Eq)]
@@ -45,7 +53,7 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}:{}", self.file.path, self.line, self.column)
+        write!(formatter, "{}:{}:{}", harmless(&self.file.path), self.line, self.column)
     }
 }
 
@@ -82,6 +90,24 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    /// The word for it: `error`, `warning`, `info`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
 /// One finding. Never holds a secret value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -100,7 +126,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at a place.
     pub fn error(code: &'static str, at: Span, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, at, message: message.into(), help: None }
+        Self { severity: Severity::Error, code, at, message: sentence(message.into()), help: None }
     }
 
     /// A warning at a place.
@@ -116,7 +142,7 @@ impl Diagnostic {
     /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(sentence(help.into()));
         self
     }
 }
@@ -126,4 +152,48 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.at, self.message)
     }
+}
+
+/// Sorts by file, line, column, severity and code, and folds findings that say the same of the same
+/// place (a file that two entries include is read twice).
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    fn key(diagnostic: &Diagnostic) -> impl Ord + '_ {
+        let Diagnostic { severity, code, at, message, help } = diagnostic;
+        (&at.file.path, at.line, at.column, severity, code, message, help, at.end)
+    }
+    diagnostics.sort_by(|one, other| key(one).cmp(&key(other)));
+    diagnostics.dedup_by(|one, other| key(one) == key(other));
+}
+
+/// Longest message or help, in characters; what people wrote may be quoted in it.
+const LONGEST_SENTENCE: usize = 600;
+
+/// A text that is safe to print and not endless.
+fn sentence(text: String) -> String {
+    let text = match harmless(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(harmless) => harmless,
+    };
+    match text.char_indices().nth(LONGEST_SENTENCE) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}
+
+/// The text with every character that could steer a terminal, or reorder what is read, spelt out.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let spell = |character: char| {
+        let escaped = is_harmful(character).then(|| character.escape_default().to_string());
+        escaped.unwrap_or_else(|| character.to_string())
+    };
+    Cow::Owned(text.chars().map(spell).collect())
+}
+
+/// Control characters, and those that change the direction of text.
+fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -2,11 +2,17 @@
 //! interpolation, merging and normalisation. Loading makes these; rendering consumes them and can
 //! no longer fail.
 
+mod snapshot;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
+
+pub use self::snapshot::{
+    Consistency, Hook, HookFailure, Hooks, Keep, KeepWithin, Retention, Session, SnapshotPolicy, Trigger,
+};
 
 /// One App of one entry, complete: with its parents and its Compose project.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +37,8 @@ pub struct App {
     pub network_rules: Vec<NetworkRule>,
     /// `reconcile`: how the agent treats the App.
     pub reconcile: Reconcile,
+    /// `snapshotPolicies`, in the order of the file.
+    pub snapshot_policies: Vec<SnapshotPolicy>,
     /// `settings`.
     pub settings: BTreeMap<String, String>,
     /// `resources`, as given.
@@ -135,6 +143,8 @@ pub struct Volume {
     pub source: Option<Spanned<String>>,
     /// `deletionPolicy`.
     pub deletion_policy: DeletionPolicy,
+    /// `claim`.
+    pub claim: DiskClaim,
     /// Where it stands.
     pub at: Span,
 }
@@ -157,6 +167,16 @@ pub enum DeletionPolicy {
     Retain,
     /// They go, after a final snapshot, when this stood in the last applied commit already.
     Delete,
+}
+
+/// `App.volumes[].claim`: what to do about disks that another cluster claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiskClaim {
+    /// They stay the other cluster's.
+    #[default]
+    Keep,
+    /// They are taken over once they are detached.
+    Take,
 }
 
 /// `App.deployment`.
@@ -218,6 +238,8 @@ pub struct Reconcile {
     pub suspend: bool,
     /// `progressDeadline` in seconds; `None` is the default for the App.
     pub progress_deadline: Option<u64>,
+    /// `dependsOn`: Apps that come first; no cycles among the Apps of a source.
+    pub depends_on: Vec<Spanned<AppId>>,
 }
 
 /// `App.reconcile.drift`.

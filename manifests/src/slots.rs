@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::object::Kind;
+
 /// The named slots of one App.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
@@ -12,8 +14,8 @@ pub struct Slots {
     /// is therefore never rendered for applying; the plan creates the disk first.
     pub volumes: BTreeMap<String, VolumeBinding>,
     /// Content hash of every ConfigMap and Secret that exists in the cluster but not in Git
-    /// (`-override`, `--pull`, and `external` ones), by name. A name that is missing does not exist.
-    pub external_hashes: BTreeMap<String, String>,
+    /// (`-override`, `--pull`, and `external` ones), by kind and name. What is missing does not exist.
+    pub external_hashes: BTreeMap<(Kind, String), String>,
     /// Whether the cluster labels its nodes with `kompox.dev/node-pool`; when it does not, the pool
     /// selector is left out.
     pub node_pools: NodePools,

@@ -5,5 +5,8 @@
 
 pub mod disk;
 pub mod health;
+pub mod next;
 pub mod observed;
+pub mod ownership;
+pub mod plan;
 pub mod report;

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::plan::Counts;
+
 /// Longest context, in characters (the least that all forges take).
 pub const MAX_CONTEXT: usize = 255;
 /// Longest description, in characters (the least that all forges take).
@@ -63,23 +65,6 @@ pub fn source_context(status_name: &str) -> String {
 #[must_use]
 pub fn app_context(status_name: &str, app: &str) -> String {
     shorten(&one_line(&format!("kompox/{status_name}/{app}")), MAX_CONTEXT)
-}
-
-/// What a plan does, counted. Objects and disks that stay as they are do not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Objects created.
-    pub created: usize,
-    /// Objects changed.
-    pub changed: usize,
-    /// Objects deleted.
-    pub deleted: usize,
-    /// Disks created.
-    pub disks_created: usize,
-    /// Actions that wait for a person's word.
-    pub held: usize,
-    /// Actions that cannot be done as asked.
-    pub blocked: usize,
 }
 
 /// What went wrong first.
@@ -149,14 +134,15 @@ pub fn description(text: &str) -> String {
 }
 
 fn counted(counts: Counts) -> String {
-    let Counts { created, changed, deleted, disks_created, held, blocked } = counts;
-    let disks = if disks_created == 1 { "disk created" } else { "disks created" };
+    let Counts { created, changed, deleted, disks_created, disks_assigned, held, blocked } = counts;
+    let disks = |count, one, several| if count == 1 { one } else { several };
     let mut text = String::new();
     for (count, what) in [
         (created, "created"),
         (changed, "changed"),
         (deleted, "deleted"),
-        (disks_created, disks),
+        (disks_created, disks(disks_created, "disk created", "disks created")),
+        (disks_assigned, disks(disks_assigned, "disk assigned", "disks assigned")),
         (held, "held"),
         (blocked, "blocked"),
     ] {

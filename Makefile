@@ -1,0 +1,42 @@
+# Everything a person or CI types. `make help` lists it.
+
+CARGO ?= cargo
+ARGS  ?=
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt lint unit e2e cluster parts deny
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: parts ## the main job on a built-in cluster with local disks (ARGS=--once ends by itself, FORGE=gitea adds a forge)
+	$(CARGO) build --quiet --package kompox-agent --package kompox-tests --bins
+	$(CARGO) run --quiet --package kompox-tests --bin demo -- $(if $(FORGE),--forge $(FORGE)) $(ARGS)
+
+test: check e2e ## everything: formatting, lints, unit tests, end-to-end tests on real parts
+
+check: fmt lint unit ## what needs no cluster; for daily work
+
+fmt: ## formatting
+	$(CARGO) fmt --all --check
+
+lint: ## clippy, warnings denied
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+
+unit: ## unit tests of every crate
+	$(CARGO) test --workspace --exclude kompox-tests
+
+e2e: parts ## end-to-end tests on the real control plane, node, forge
+	$(CARGO) build --quiet --package kompox-agent --package kompox-tests --bins
+	$(CARGO) test --package kompox-tests --lib --bins --test parts
+	$(CARGO) test --package kompox-tests --test e2e
+
+parts: ## builds the control plane, kwok and Gitea once (about 9 minutes the first time)
+	$(CARGO) run --quiet --package kompox-tests --bin parts
+
+cluster: parts ## a cluster for work by hand; prints its KUBECONFIG, Ctrl-C ends it
+	$(CARGO) run --quiet --package kompox-tests --bin cluster -- $(ARGS)
+
+deny: ## licences, bans and sources of the dependencies (needs cargo-deny)
+	$(CARGO) deny --offline check bans licenses sources

@@ -1,0 +1,267 @@
+//! Field-by-field comparison of what we want with what is there.
+//!
+//! The comparison needs no schema of the kinds: the `managedFields` entry that the API server keeps
+//! for our field manager tells, for every list, whether its items are matched by key, and which
+//! fields we own and therefore remove by leaving them out. It may report a difference where the
+//! server only normalised a value (`0.5` and `500m`); a dry-run confirms every candidate before it
+//! is shown or written. It must never miss one.
+//!
+//! Format of the field sets: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>
+
+use kompox_manifests::object::{Kind, Object};
+use serde_json::{Map, Value};
+
+use super::mask;
+use crate::observed::LiveObject;
+
+/// The field manager under which the agent applies.
+pub const FIELD_MANAGER: &str = "kompox-agent";
+
+/// One field that would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldChange {
+    /// Path in the object, e.g. `spec.template.spec.containers[gitea].image`.
+    pub path: String,
+    /// What the cluster holds, masked where secret; `None` when the field is absent.
+    pub before: Option<String>,
+    /// What the source asks for, masked where secret; `None` when the field goes.
+    pub after: Option<String>,
+}
+
+/// The fields in which `desired` differs from `live`, sorted by path; empty when nothing differs.
+///
+/// `managed` is the `managedFields` list to go by: the live object's own, or the one under which
+/// people's edits become ours to revert.
+#[must_use]
+pub fn compare(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<FieldChange> {
+    let nothing = Map::new();
+    let ours = own_fields(managed).unwrap_or(&nothing);
+    let mut walk = Walk { kind: desired.key.kind, path: Vec::new(), changes: Vec::new() };
+    walk.map(as_map(&desired.body), as_map(&live.body), ours);
+    walk.changes.sort_by(|a, b| a.path.cmp(&b.path));
+    walk.changes.dedup();
+    walk.changes
+}
+
+/// Whether two objects are the same but for what every write moves: resource version, generation
+/// and the times of managed fields. Used on a dry-run's result against the live object.
+#[must_use]
+pub fn same_but_for_bookkeeping(one: &Value, other: &Value) -> bool {
+    fn stripped(object: &Value) -> Value {
+        let mut object = object.clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+            metadata.remove("generation");
+            for entry in metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(entry) = entry.as_object_mut() {
+                    entry.remove("time");
+                }
+            }
+        }
+        object
+    }
+    stripped(one) == stripped(other)
+}
+
+/// The field set of our own server-side applies, if any.
+fn own_fields(managed: &[Value]) -> Option<&Map<String, Value>> {
+    managed
+        .iter()
+        .find(|entry| {
+            entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER)
+                && entry.get("operation").and_then(Value::as_str) == Some("Apply")
+                && entry.get("subresource").is_none()
+        })?
+        .get("fieldsV1")?
+        .as_object()
+}
+
+fn as_map(value: &Value) -> Option<&Map<String, Value>> {
+    value.as_object()
+}
+
+struct Walk {
+    kind: Kind,
+    path: Vec<String>,
+    changes: Vec<FieldChange>,
+}
+
+impl Walk {
+    fn map(
+        &mut self,
+        desired: Option<&Map<String, Value>>,
+        live: Option<&Map<String, Value>>,
+        ours: &Map<String, Value>,
+    ) {
+        let nothing = Map::new();
+        let desired = desired.unwrap_or(&nothing);
+        for (name, wanted) in desired {
+            if self.is_identity(name) || is_empty(wanted) {
+                continue;
+            }
+            let found = live.and_then(|live| live.get(name));
+            let owned = ours.get(&format!("f:{name}")).and_then(Value::as_object);
+            self.path.push(name.clone());
+            self.value(wanted, found, owned);
+            self.path.pop();
+        }
+        for field in ours.keys() {
+            let Some(name) = field.strip_prefix("f:") else { continue };
+            if desired.get(name).is_none_or(is_empty) {
+                self.path.push(name.to_owned());
+                self.record(live.and_then(|live| live.get(name)), None);
+                self.path.pop();
+            }
+        }
+    }
+
+    /// `owned` is our field set below this value: `None` when we do not own it at all, empty when we
+    /// own it as one atomic piece.
+    fn value(&mut self, wanted: &Value, found: Option<&Value>, owned: Option<&Map<String, Value>>) {
+        let Some(owned) = owned else {
+            // The identity of metadata and the top level is never owned; descend to what can be.
+            if self.path.len() == 1 && wanted.is_object() {
+                return self.map(as_map(wanted), found.and_then(Value::as_object), &Map::new());
+            }
+            return self.record(found, Some(wanted));
+        };
+        if owned.is_empty() {
+            if !found.is_some_and(|found| contains(found, wanted)) {
+                self.record(found, Some(wanted));
+            }
+            return;
+        }
+        match wanted {
+            Value::Object(wanted) => self.map(Some(wanted), found.and_then(Value::as_object), owned),
+            Value::Array(wanted) => self.list(wanted, found.and_then(Value::as_array), owned),
+            scalar => {
+                if found != Some(scalar) {
+                    self.record(found, Some(scalar));
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, wanted: &[Value], found: Option<&Vec<Value>>, owned: &Map<String, Value>) {
+        let found = found.map(Vec::as_slice).unwrap_or_default();
+        let keyed: Vec<OwnedItem<'_>> = owned.iter().filter_map(|(field, below)| owned_item(field, below)).collect();
+        if keyed.is_empty() {
+            // A set (`v:`): order means nothing, membership everything.
+            if wanted.iter().any(|item| !found.contains(item)) || owned_values_left_out(owned, wanted) {
+                self.record(Some(&Value::Array(found.to_vec())), Some(&Value::Array(wanted.to_vec())));
+            }
+            return;
+        }
+        for item in wanted {
+            let entry = keyed.iter().find(|(key, _)| has_key(item, key, true));
+            let live = entry.and_then(|(key, _)| found.iter().find(|candidate| has_key(candidate, key, false)));
+            self.path.push(item_name(item));
+            match entry {
+                Some((_, below)) => self.map(as_map(item), live.and_then(Value::as_object), below),
+                None => self.record(None, Some(item)),
+            }
+            self.path.pop();
+        }
+        for (key, _) in &keyed {
+            if !wanted.iter().any(|item| has_key(item, key, true)) {
+                let live = found.iter().find(|candidate| has_key(candidate, key, false));
+                self.path.push(live.map_or_else(|| item_name(&Value::Object(key.clone())), item_name));
+                self.record(live, None);
+                self.path.pop();
+            }
+        }
+    }
+
+    fn record(&mut self, before: Option<&Value>, after: Option<&Value>) {
+        // Owned by us, wanted no longer, and gone already: nothing to do or to say.
+        if before.is_none() && after.is_none() {
+            return;
+        }
+        let path = self.shown_path();
+        let show = |value: Option<&Value>| value.map(|value| mask::shown(self.kind, &path, value));
+        let (before, after) = (show(before), show(after));
+        self.changes.push(FieldChange { path, before, after });
+    }
+
+    /// Segments joined by dots; list items stand in brackets behind their list.
+    fn shown_path(&self) -> String {
+        let mut shown = String::new();
+        for segment in &self.path {
+            if !shown.is_empty() && !segment.starts_with('[') {
+                shown.push('.');
+            }
+            shown.push_str(segment);
+        }
+        shown
+    }
+
+    /// Fields that name the object rather than describe it; they are in no field set.
+    fn is_identity(&self, name: &str) -> bool {
+        match self.path.as_slice() {
+            [] => matches!(name, "apiVersion" | "kind"),
+            [parent] if parent == "metadata" => matches!(name, "name" | "namespace"),
+            _ => false,
+        }
+    }
+}
+
+/// A list item in our field set: its key, and what we own of it.
+type OwnedItem<'a> = (Map<String, Value>, &'a Map<String, Value>);
+
+fn owned_item<'a>(field: &str, below: &'a Value) -> Option<OwnedItem<'a>> {
+    Some((serde_json::from_str(field.strip_prefix("k:")?).ok()?, below.as_object()?))
+}
+
+/// Whether `item` has the list key `key`. A wanted item may leave out a key field that the server
+/// fills with its default (`protocol: TCP`).
+fn has_key(item: &Value, key: &Map<String, Value>, defaults: bool) -> bool {
+    key.iter().all(|(field, value)| match item.get(field) {
+        Some(given) => given == value,
+        None => defaults && field == "protocol" && value == "TCP",
+    })
+}
+
+/// How a list item is called in a path: by its name where it has one.
+fn item_name(item: &Value) -> String {
+    const NAMES: [&str; 8] = ["name", "mountPath", "containerPort", "port", "ip", "key", "topologyKey", "uid"];
+    let name = NAMES.iter().find_map(|name| match item.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    });
+    format!("[{}]", name.unwrap_or_default())
+}
+
+/// Whether our field set holds a set member (`v:…`) that is wanted no longer.
+fn owned_values_left_out(owned: &Map<String, Value>, wanted: &[Value]) -> bool {
+    owned
+        .keys()
+        .filter_map(|field| field.strip_prefix("v:"))
+        .any(|text| serde_json::from_str::<Value>(text).is_ok_and(|value| !wanted.contains(&value)))
+}
+
+/// Whether `found` holds everything that `wanted` says; the server may have added defaults.
+fn contains(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(name, wanted)| is_empty(wanted) || found.get(name).is_some_and(|found| contains(found, wanted))),
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| contains(found, wanted))
+        }
+        _ => found == wanted,
+    }
+}
+
+/// The API server drops empty values; an empty one and an absent one are the same.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What happens to each object: created, changed, deleted, or left alone.
+
+use std::collections::BTreeSet;
+
+use kompox_manifests::model::{App, DriftPolicy};
+use kompox_manifests::names::Names;
+use kompox_manifests::object::{Kind, Object, ObjectKey};
+use kompox_manifests::render::render;
+use kompox_manifests::slots::Slots;
+
+use super::diff::{self, FieldChange};
+use super::{Action, Settings, Subject, What};
+use crate::observed::{LiveObject, ObservedApp};
+use crate::ownership::{self, Managers, Takeover};
+
+/// Adds the actions for every object of the App.
+///
+/// Where a volume has no disk yet and gets none (blocked or held), nothing is said about objects:
+/// what they would look like is not known.
+pub(super) fn decide(
+    app: &App,
+    slots: &Slots,
+    unsettled: &BTreeSet<String>,
+    observed: &ObservedApp,
+    settings: &Settings,
+    actions: &mut Vec<Action>,
+) {
+    if app.volumes.iter().any(|volume| !slots.volumes.contains_key(&volume.name)) {
+        return;
+    }
+    let rendered = render(app, slots);
+    let wanted: BTreeSet<ObjectKey> = rendered.iter().map(|object| object.key.clone()).collect();
+    for object in rendered {
+        let origin = Some(object.origin.clone());
+        let decided = match observed.objects.get(&object.key) {
+            None => Some(create(object, unsettled)),
+            Some(live) if live.is_terminating() => Some(wait_for_deletion(live)),
+            Some(live) => change(object, live, app.reconcile.drift, &settings.people),
+        };
+        if let Some((what, reason)) = decided {
+            actions.push(Action { what, reason, origin });
+        }
+    }
+    for (key, live) in &observed.objects {
+        if !wanted.contains(key)
+            && let Some((what, reason)) = leftover(app, live)
+        {
+            actions.push(Action { what, reason, origin: None });
+        }
+    }
+}
+
+fn create(object: Object, unsettled: &BTreeSet<String>) -> (What, String) {
+    let needs_disk = matches!(object.key.kind, Kind::PersistentVolume | Kind::PersistentVolumeClaim | Kind::Deployment);
+    let assumed = needs_disk && !unsettled.is_empty();
+    (What::Create { object, assumed }, "the cluster has none".to_owned())
+}
+
+fn wait_for_deletion(live: &LiveObject) -> (What, String) {
+    let subject = Subject::Object(live.key.clone());
+    let remedy = "wait until it is gone, or remove the finalizer that keeps it".to_owned();
+    (What::Blocked { subject, remedy }, "it is being deleted".to_owned())
+}
+
+fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Managers) -> Option<(What, String)> {
+    let takeover = ownership::takeover(live, &object.body, people);
+    let managed = match &takeover {
+        Some(takeover) => takeover.managed_fields.as_slice(),
+        None => live.managed_fields(),
+    };
+    let fields = diff::compare(&object, live, managed);
+    if fields.is_empty() {
+        return None;
+    }
+    let edited_by = takeover.as_ref().map(editors);
+    if let (Some(managers), DriftPolicy::Report | DriftPolicy::Off) = (&edited_by, drift) {
+        let subject = Subject::Object(object.key);
+        return Some((What::Keep(subject), format!("edited by {managers}; `reconcile.drift` leaves it")));
+    }
+    let reason = match &edited_by {
+        Some(managers) => format!("edited by {managers}; {}", in_words(&fields)),
+        None => in_words(&fields),
+    };
+    let restarts =
+        object.key.kind == Kind::Deployment && fields.iter().any(|field| field.path.starts_with("spec.template"));
+    let takeover = takeover.map(|takeover| takeover.managed_fields);
+    Some((What::Change { object, live: live.clone(), fields, takeover, restarts }, reason))
+}
+
+/// The managers whose fields change hands, each once.
+fn editors(takeover: &Takeover) -> String {
+    let names: BTreeSet<&str> = takeover.taken.iter().map(|field| field.manager.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn in_words(fields: &[FieldChange]) -> String {
+    match fields {
+        [only] => format!("{} differs", only.path),
+        [first, rest @ ..] => format!("{} and {} more differ", first.path, rest.len()),
+        [] => String::new(),
+    }
+}
+
+/// What happens to an object of ours that the commit does not list (any more).
+fn leftover(app: &App, live: &LiveObject) -> Option<(What, String)> {
+    match live.key.kind {
+        // Namespaces are never pruned; a foreign one cannot be here.
+        Kind::Namespace => None,
+        Kind::PersistentVolume | Kind::PersistentVolumeClaim => {
+            let subject = Subject::Object(live.key.clone());
+            Some((What::Keep(subject), "it holds data that the commit no longer mounts".to_owned()))
+        }
+        _ if live.key.namespace.as_ref() != Some(&Names::of(&app.id).namespace) => None,
+        _ if !ownership::is_applied_by_agent(live) || live.is_terminating() => None,
+        _ => Some((What::Delete(live.clone()), "the commit no longer asks for it".to_owned())),
+    }
+}

@@ -1,0 +1,234 @@
+//! Which disk each volume is bound to, and what must happen first. The rule behind every branch:
+//! "not found" never leads to a fresh empty disk for a volume that may have had one.
+
+use std::collections::BTreeSet;
+
+use kompox_manifests::model::{App, Volume, VolumeKind};
+use kompox_manifests::names::Names;
+use kompox_manifests::object::Kind;
+use kompox_manifests::slots::VolumeBinding;
+use serde_json::Value;
+
+use super::{Action, Bindings, Settings, Subject, What};
+use crate::disk::{
+    AssignHints, Assigned, Disk, DiskSource, DiskSpec, Evidence, NewEmptyDisk, OpKey, RepairReason, VolumeName,
+    VolumePast, choose_assigned, new_empty_disk, unnamed_disk_name,
+};
+use crate::observed::ObservedApp;
+
+/// The outcome for all volumes of an App.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// The disk of every volume that is neither blocked nor held.
+    pub(super) bindings: Bindings,
+    /// Volumes whose binding is a placeholder until their disk is made.
+    pub(super) unsettled: BTreeSet<String>,
+}
+
+/// Decides every volume, adding the disk actions to `actions`.
+pub(super) fn decide(app: &App, observed: &ObservedApp, settings: &Settings, actions: &mut Vec<Action>) -> Decided {
+    let mut decided = Decided::default();
+    for volume in &app.volumes {
+        let Decision { action, binding, settled } = decide_one(app, volume, observed, settings);
+        if let Some(binding) = binding {
+            decided.bindings.insert(volume.name.clone(), binding);
+        }
+        if !settled {
+            decided.unsettled.insert(volume.name.clone());
+        }
+        actions.extend(action.map(|(what, reason)| Action { what, reason, origin: Some(volume.at.clone()) }));
+    }
+    decided
+}
+
+/// What is to be done for one volume, and the disk that it is bound to then.
+struct Decision {
+    action: Option<(What, String)>,
+    binding: Option<VolumeBinding>,
+    settled: bool,
+}
+
+impl Decision {
+    fn bound(binding: VolumeBinding) -> Self {
+        Self { action: None, binding: Some(binding), settled: true }
+    }
+
+    fn blocked(volume: &Volume, reason: String, remedy: &str) -> Self {
+        let subject = Subject::Volume(volume.name.clone());
+        let what = What::Blocked { subject, remedy: remedy.to_owned() };
+        Self { action: Some((what, reason)), binding: None, settled: true }
+    }
+
+    fn held(volume: &Volume, reason: String, remedy: &str) -> Self {
+        let subject = Subject::Volume(volume.name.clone());
+        let what = What::Held { subject, remedy: remedy.to_owned() };
+        Self { action: Some((what, reason)), binding: None, settled: true }
+    }
+}
+
+fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Settings) -> Decision {
+    if volume.kind == VolumeKind::Files {
+        return Decision::blocked(
+            volume,
+            "volumes of `type: files` are not supported by any driver yet".to_owned(),
+            "use `type: disk`, or mount the shared file system by other means",
+        );
+    }
+    let name: VolumeName = match volume.name.parse() {
+        Ok(name) => name,
+        Err(error) => return Decision::blocked(volume, format!("{error}"), "rename the volume"),
+    };
+    let bound = observed.bound.get(&volume.name);
+    let disks = match &observed.disks {
+        Ok(disks) => disks,
+        // The provider is silent: what is mounted stays mounted, and nothing new is made.
+        Err(reason) => {
+            return bound.cloned().map_or_else(
+                || {
+                    let remedy = "make the provider reachable; nothing is created on a guess";
+                    Decision::blocked(volume, format!("the provider cannot be asked for its disks: {reason}"), remedy)
+                },
+                Decision::bound,
+            );
+        }
+    };
+    let op = first_disk_op(app, volume);
+    let hints = AssignHints { bound_handle: bound.map(|binding| binding.handle.as_str()), op: Some(&op) };
+    match choose_assigned(disks, &name, hints) {
+        Assigned::One(disk) => known(volume, observed, disk).map_or_else(|blocked| *blocked, Decision::bound),
+        Assigned::Repair { disk, because } => assign(volume, observed, disk, because),
+        Assigned::Undecided(candidates) => {
+            let names: Vec<&str> = candidates.iter().map(|disk| disk.name.as_str()).collect();
+            let reason = format!("nothing says which of its disks is the current one: {}", names.join(", "));
+            Decision::blocked(volume, reason, "set the tag `kompox-disk-assigned=true` on exactly one of them")
+        }
+        Assigned::NoDisk => first_disk(app, volume, &name, op, observed, settings),
+    }
+}
+
+/// How a disk appears in Kubernetes.
+fn known(volume: &Volume, observed: &ObservedApp, disk: &Disk) -> Result<VolumeBinding, Box<Decision>> {
+    observed.bindings.get(&disk.handle).cloned().ok_or_else(|| {
+        let reason = format!("disk {} cannot be mounted by this driver", disk.name);
+        Box::new(Decision::blocked(volume, reason, "see the agent's log for the driver's words"))
+    })
+}
+
+/// A disk exists but its tags are half-written: a run was cut short. Assigning it again mends them.
+fn assign(volume: &Volume, observed: &ObservedApp, disk: &Disk, because: RepairReason) -> Decision {
+    let binding = match known(volume, observed, disk) {
+        Ok(binding) => binding,
+        Err(blocked) => return *blocked,
+    };
+    let reason = match because {
+        RepairReason::Bound => "the volume's claim is bound to it, but its tags do not say so",
+        RepairReason::SameOperation => "a run that was cut short made it for this volume",
+    };
+    Decision {
+        action: Some((What::AssignDisk(disk.clone()), reason.to_owned())),
+        binding: Some(binding),
+        settled: true,
+    }
+}
+
+/// No disk at all: a new empty one, unless anything speaks of an earlier life.
+fn first_disk(
+    app: &App,
+    volume: &Volume,
+    name: &VolumeName,
+    op: OpKey,
+    observed: &ObservedApp,
+    settings: &Settings,
+) -> Decision {
+    if let Some(source) = &volume.source {
+        let reason = format!("its first disk shall be made from `{}`", source.value);
+        let remedy = "this version makes empty disks only; leave `source` out, or put the disk there by hand";
+        return Decision::blocked(volume, reason, remedy);
+    }
+    let past = VolumePast {
+        disks: observed.disks.clone(),
+        snapshots: observed.snapshots.clone(),
+        persistent_volumes: Ok(persistent_volumes(app, volume, observed)),
+        disk_objects: Ok(Vec::new()),
+        deployed: Ok(mounted_by(volume, observed)),
+        suspected_rename: None,
+        rebuild: settings.rebuild.clone(),
+        new_disks: settings.new_disks,
+    };
+    let cluster_hash = Names::of(&app.id).hashes.cluster;
+    match new_empty_disk(&past, name, &op, &cluster_hash) {
+        NewEmptyDisk::Create => create(volume, name, op, observed, settings),
+        NewEmptyDisk::Resume(disk) => assign(volume, observed, &disk, RepairReason::SameOperation),
+        NewEmptyDisk::Held(evidence) => Decision::held(
+            volume,
+            format!("a new empty disk is needed, but {}", in_words(&evidence)),
+            "look for the volume's disk at the provider; where an empty one is right, set `newDisks: allow` and \
+             deploy this app alone first",
+        ),
+        NewEmptyDisk::Blocked(evidence) => Decision::blocked(
+            volume,
+            format!("its disk is gone, but it had one: {}", in_words(&evidence)),
+            "bring the disk back at the provider, or delete these traces to start with an empty disk",
+        ),
+        NewEmptyDisk::Unknown(reasons) => Decision::blocked(
+            volume,
+            format!("nobody can say whether it had a disk: {}", reasons.join("; ")),
+            "make these readable; nothing is created on a guess",
+        ),
+    }
+}
+
+fn create(volume: &Volume, name: &VolumeName, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
+    let Some(prospect) = observed.prospects.get(&volume.name).cloned() else {
+        let reason = "the driver cannot make disks for it".to_owned();
+        return Decision::blocked(volume, reason, "see the agent's log for the driver's words");
+    };
+    let spec = DiskSpec {
+        volume: name.clone(),
+        name: unnamed_disk_name(settings.commit_time, &op),
+        kind: volume.kind,
+        size: volume.size,
+        zone: None,
+        options: volume.options.clone(),
+        source: DiskSource::Empty,
+    };
+    let reason = "no disk, snapshot, PersistentVolume or Deployment speaks of an earlier life".to_owned();
+    Decision { action: Some((What::CreateDisk { spec, op }, reason)), binding: Some(prospect), settled: false }
+}
+
+/// The operation that makes a volume's first disk; the same on every run, so that a retry finds
+/// the disk that an interrupted run made.
+fn first_disk_op(app: &App, volume: &Volume) -> OpKey {
+    OpKey::derive(&format!("{}/vol/{}", app.id, volume.name), "1", "first-disk")
+}
+
+/// PersistentVolumes of the volume, whichever disk they stand for.
+fn persistent_volumes(app: &App, volume: &Volume, observed: &ObservedApp) -> Vec<String> {
+    let any = Names::of(&app.id).volume(&volume.name, "");
+    let Some((prefix, _)) = any.rsplit_once('-') else { return Vec::new() };
+    let of_volume = |name: &str| name.rsplit_once('-').is_some_and(|(start, _)| start == prefix);
+    observed
+        .objects
+        .keys()
+        .filter(|key| matches!(key.kind, Kind::PersistentVolume | Kind::PersistentVolumeClaim))
+        .filter(|key| of_volume(&key.name))
+        .map(|key| key.name.clone())
+        .collect()
+}
+
+/// The Deployment that mounts the volume by a claim, when one does.
+fn mounted_by(volume: &Volume, observed: &ObservedApp) -> Option<String> {
+    let mounts = |body: &Value| {
+        let volumes = body.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+        volumes.into_iter().flatten().any(|mounted| {
+            mounted.get("persistentVolumeClaim").is_some()
+                && mounted.get("name").and_then(Value::as_str) == Some(&volume.name)
+        })
+    };
+    let mut deployments = observed.objects.values().filter(|live| live.key.kind == Kind::Deployment);
+    deployments.find(|live| mounts(&live.body)).map(|live| format!("of {}", live.key))
+}
+
+fn in_words(evidence: &[Evidence]) -> String {
+    evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,166 @@
+//! Apply: carries out confirmed plans, stage by stage. It decides nothing; where a disk had to be
+//! made first, the pure planner is asked again with the disk in hand.
+
+use futures::stream::{self, StreamExt as _};
+use kompox_core::observed::LiveObject;
+use kompox_core::plan::order::Stage;
+use kompox_core::plan::{self, Action, Counts, What};
+use kompox_manifests::object::Object;
+use serde_json::Value;
+use tracing::info;
+
+use crate::confirm::{Confirmed, PARALLEL};
+use crate::disks;
+use crate::failure::Failure;
+use crate::reconcile::{Agent, Planned};
+
+/// What was done for one App. Only this can be reported.
+#[derive(Debug)]
+pub struct Applied {
+    /// The plan as it was carried out.
+    pub planned: Planned,
+    /// What was really done, also when it stopped half-way.
+    pub done: Counts,
+    /// Why it stopped, if it did; the next reconcile goes on from there.
+    pub stopped: Option<Failure>,
+}
+
+/// Applies one App's plan. A plan with something blocked or held writes nothing; else it stops at
+/// the first stage in which something fails.
+pub async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
+    let mut applied = Applied { planned: confirmed.into_planned(), done: Counts::default(), stopped: None };
+    if let Some(obstacle) = applied.planned.plan.obstacle() {
+        applied.stopped = Some(Failure::of_obstacle(obstacle));
+        return applied;
+    }
+    applied.stopped = run(agent, &mut applied.planned, &mut applied.done).await.err();
+    applied
+}
+
+async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
+    for stage in Stage::ALL {
+        if stage == Stage::Disks {
+            settle_disks(agent, planned, done).await?;
+        } else {
+            write_stage(agent, planned, stage, done).await?;
+        }
+    }
+    delete_leftovers(agent, planned, done).await
+}
+
+/// Makes and assigns disks, then plans the rest again now that their handles are known.
+async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
+    let nodes = planned.observed.nodes.clone();
+    let mut settled = Vec::new();
+    for action in &planned.plan.actions {
+        let disk = match &action.what {
+            What::CreateDisk(spec) => {
+                agent.lease.may_write()?;
+                info!(volume = %spec.volume, disk = %spec.name, reason = %action.reason, "creating a NEW EMPTY DISK");
+                let disk = disks::create(&planned.app, &nodes, spec).await?;
+                done.disks_created += 1;
+                disk
+            }
+            What::AssignDisk(disk) => {
+                info!(volume = %disk.volume, disk = %disk.name, reason = %action.reason, "assigning a disk");
+                done.disks_assigned += 1;
+                disk.clone()
+            }
+            _ => continue,
+        };
+        agent.lease.may_write()?;
+        settled.push(disks::assign(&planned.app, &nodes, &disk).await?);
+    }
+    if settled.is_empty() {
+        return Ok(());
+    }
+    planned.observed.settle(settled);
+    planned.plan = plan::plan(&planned.app, &planned.observed, &planned.settings);
+    match planned.plan.obstacle() {
+        Some(obstacle) => Err(Failure::of_obstacle(obstacle)),
+        None => Ok(()),
+    }
+}
+
+/// Writes one stage's objects, several at once; the stage is over when all are accepted.
+async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut Counts) -> Result<(), Failure> {
+    let writes: Vec<&Action> = planned
+        .plan
+        .actions
+        .iter()
+        .filter(|action| action.what.stage() == stage)
+        .filter(|action| matches!(action.what, What::Create { .. } | What::Change { .. }))
+        .collect();
+    let mut results = stream::iter(writes).map(|action| write(agent, action, planned.app.reconcile.force)).buffer_unordered(PARALLEL);
+    let mut first_failure = None;
+    while let Some(result) = results.next().await {
+        match result {
+            Ok(Written::Created) => done.created += 1,
+            Ok(Written::Changed) => done.changed += 1,
+            Err(failure) => first_failure = first_failure.or(Some(failure)),
+        }
+    }
+    first_failure.map_or(Ok(()), Err)
+}
+
+enum Written {
+    Created,
+    Changed,
+}
+
+async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, Failure> {
+    let failed = |object: &Object, error| Failure::of_object(&object.key, &object.origin, &error);
+    agent.lease.may_write()?;
+    match &action.what {
+        What::Create { object, .. } => {
+            info!(object = %object.key, reason = %action.reason, "creating");
+            agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
+            Ok(Written::Created)
+        }
+        What::Change { object, live, takeover, .. } => {
+            info!(object = %object.key, reason = %action.reason, "changing");
+            if let Some(managed_fields) = takeover {
+                take_over(agent, object, live, managed_fields).await?;
+            }
+            agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
+            Ok(Written::Changed)
+        }
+        What::CreateDisk(_)
+        | What::AssignDisk(_)
+        | What::Delete(_)
+        | What::Keep(_)
+        | What::Blocked { .. }
+        | What::Held { .. } => Ok(Written::Changed),
+    }
+}
+
+/// Makes the fields that people edited ours, so that the apply that follows reverts them.
+async fn take_over(
+    agent: &Agent,
+    object: &Object,
+    live: &LiveObject,
+    managed_fields: &[Value],
+) -> Result<(), Failure> {
+    agent
+        .cluster
+        .patch_managed_fields(&live.key, &live.resource_version, managed_fields)
+        .await
+        .map(drop)
+        .map_err(|error| Failure::of_object(&live.key, &object.origin, &error))
+}
+
+/// Deletes what the commit no longer asks for, in reverse order, after everything else succeeded.
+async fn delete_leftovers(agent: &Agent, planned: &Planned, done: &mut Counts) -> Result<(), Failure> {
+    for action in planned.plan.actions.iter().rev() {
+        let What::Delete(live) = &action.what else { continue };
+        agent.lease.may_write()?;
+        info!(object = %live.key, reason = %action.reason, "deleting");
+        agent
+            .cluster
+            .delete(&live.key, &live.uid, &live.resource_version)
+            .await
+            .map_err(|error| Failure::of_object(&live.key, &planned.app.at, &error))?;
+        done.deleted += 1;
+    }
+    Ok(())
+}

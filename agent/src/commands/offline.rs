@@ -1,0 +1,126 @@
+//! `validate` and `render`: no cluster, no provider.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use kompox_drivers::class;
+use kompox_manifests::desired::{self, Desired};
+use kompox_manifests::diagnostic::Severity;
+use kompox_manifests::model::App;
+use kompox_manifests::object::Object;
+use kompox_manifests::render::{render as render_app, to_yaml};
+use kompox_manifests::slots::{Slots, VolumeBinding};
+use serde_json::{Value, json};
+
+use super::{Exit, answer, show, talk, tree};
+use crate::args::{Output, RenderArgs, RenderOutput, ValidateArgs};
+
+/// `validate`.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
+    let commit = tree::open(&args.path)?;
+    let Desired { entries, diagnostics } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    match args.output {
+        Output::Json => {
+            let list: Vec<Value> = diagnostics.iter().map(|diagnostic| diagnostic.to_json()).collect();
+            answer(&format!("{:#}\n", Value::Array(list)))?;
+        }
+        Output::Text => {
+            show(&diagnostics);
+            let apps: usize = entries.iter().map(|entry| entry.apps.len()).sum();
+            let verdict = if errors == 0 { "valid".to_owned() } else { format!("{errors} errors") };
+            answer(&format!("{} entries, {apps} apps: {verdict}\n", entries.len()))?;
+        }
+    }
+    if entries.is_empty() && errors == 0 {
+        anyhow::bail!("no kompoxops.yml or kompoxapp.yml in {} or below", args.path.display());
+    }
+    Ok(if errors == 0 { Exit::Success } else { Exit::Error })
+}
+
+/// `render`. With any error nothing is printed on stdout.
+///
+/// # Errors
+/// The folder cannot be read, or a flag names something that does not exist.
+pub fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
+    let commit = tree::open(&args.path)?;
+    let Desired { entries, diagnostics } = desired::desire(commit.tree.as_ref(), &commit.path);
+    if show(&diagnostics) > 0 {
+        return Ok(Exit::Error);
+    }
+    let mut handles = volume_handles(&args.volume_handles)?;
+    let all: Vec<App> = entries.into_iter().flat_map(|entry| entry.apps).collect();
+    let apps: Vec<&App> = match &args.app {
+        None => all.iter().collect(),
+        Some(id) => {
+            let known = || all.iter().map(|app| app.id.to_string()).collect::<Vec<_>>().join(", ");
+            let found = all.iter().find(|app| app.id.to_string() == *id);
+            vec![found.with_context(|| format!("no App {id}; there are: {}", known()))?]
+        }
+    };
+    anyhow::ensure!(!apps.is_empty(), "no App in {} or below", args.path.display());
+    let mut objects = Vec::new();
+    let mut used = Vec::new();
+    for app in apps {
+        let slots = slots(app, &handles, &mut used)?;
+        objects.extend(render_app(app, &slots));
+    }
+    handles.retain(|volume, _| !used.contains(volume));
+    anyhow::ensure!(
+        handles.is_empty(),
+        "--volume-handle: no App has a volume {}",
+        handles.keys().cloned().collect::<Vec<_>>().join(", ")
+    );
+    answer(&match args.output {
+        RenderOutput::Yaml => to_yaml(&objects),
+        RenderOutput::Json => format!("{:#}\n", json!(bodies(&objects))),
+    })?;
+    Ok(Exit::Success)
+}
+
+fn bodies(objects: &[Object]) -> Vec<&Value> {
+    objects.iter().map(|object| &object.body).collect()
+}
+
+/// The slots as far as they are known offline.
+fn slots(app: &App, handles: &BTreeMap<String, String>, used: &mut Vec<String>) -> anyhow::Result<Slots> {
+    let driver = &app.provider.driver.value;
+    let mut slots = Slots::default();
+    for volume in &app.volumes {
+        let handle = match handles.get(&volume.name) {
+            Some(handle) => {
+                used.push(volume.name.clone());
+                handle.clone()
+            }
+            None => {
+                let handle = class::placeholder_handle(driver, &volume.name);
+                talk(&format!(
+                    "warning: volume {} of {}: its disk is not known here, `{handle}` stands in for it \
+                     (--volume-handle {}=HANDLE)",
+                    volume.name, app.id, volume.name
+                ));
+                handle
+            }
+        };
+        let class = class::volume_class(driver, &app.provider.settings, &handle, None)
+            .with_context(|| format!("{}: volume {}", app.provider.driver.at, volume.name))?;
+        slots.volumes.insert(volume.name.clone(), VolumeBinding { handle, size: None, class });
+    }
+    Ok(slots)
+}
+
+fn volume_handles(given: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    given
+        .iter()
+        .map(|pair| {
+            let (volume, handle) = pair
+                .split_once('=')
+                .filter(|(volume, handle)| !volume.is_empty() && !handle.is_empty())
+                .with_context(|| format!("--volume-handle {pair}: write it as VOLUME=HANDLE"))?;
+            Ok((volume.to_owned(), handle.to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,99 @@
+//! `plan`: what a reconcile would do.
+
+use kompox_core::plan::{Counts, Plan, text};
+use serde_json::{Value, json};
+
+use super::{Exit, answer, tree};
+use crate::args::{PlanArgs, PlanOutput};
+use crate::commands::run;
+use crate::outcome::State;
+use crate::reconcile::{self, Preview};
+
+/// `plan`.
+///
+/// # Errors
+/// The files or the cluster cannot be read.
+pub async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
+    let commit = match &args.source {
+        Some(source) => run::commit_of_source(&args, source).await?,
+        None => tree::open(&args.tree.path)?,
+    };
+    let cluster_id = tree::cluster_of(&args.tree, &commit)?;
+    let agent = run::reader(&args.tree.kube, cluster_id).await?;
+    let preview = reconcile::preview(&agent, &commit).await?;
+    let complete = tree::loaded(&preview.wanted);
+    answer(&match args.output {
+        PlanOutput::Text => as_text(&preview),
+        PlanOutput::Json => format!("{:#}\n", as_json(&preview)),
+        PlanOutput::Markdown => as_markdown(&preview),
+    })?;
+    if !complete || !preview.refused.is_empty() {
+        return Ok(Exit::Error);
+    }
+    if preview.plans.iter().any(|plan| plan.obstacle().is_some()) {
+        return Ok(Exit::Obstacle);
+    }
+    Ok(if preview.plans.iter().any(Plan::writes) { Exit::Changes } else { Exit::Success })
+}
+
+/// The numbers of all plans together.
+pub fn counts(preview: &Preview) -> Counts {
+    let mut sum = Counts::default();
+    for plan in &preview.plans {
+        sum += plan.counts();
+    }
+    sum
+}
+
+/// The whole preview for people.
+pub fn as_text(preview: &Preview) -> String {
+    let mut shown: String = preview.plans.iter().map(text::to_text).collect();
+    for (app, cause) in refusals(preview) {
+        shown.push_str(&format!("{app}\n  ! REFUSED        {cause}\n"));
+    }
+    for app in &preview.left_over {
+        shown.push_str(&format!("{app}\n  = keep           {LEFT_OVER}\n"));
+    }
+    shown.push_str(&format!("Plan: {}.\n", text::summary(counts(preview))));
+    shown
+}
+
+/// Why an App that left Git stays.
+const LEFT_OVER: &str = "no longer in the commit; removing whole apps is not done by this version";
+
+fn as_json(preview: &Preview) -> Value {
+    let refused: Vec<Value> =
+        refusals(preview).map(|(app, cause)| json!({"app": app, "reason": cause})).collect();
+    let rejected: Vec<Value> = preview
+        .wanted
+        .rejected
+        .iter()
+        .map(|entry| json!({"file": entry.file, "reason": entry.cause}))
+        .collect();
+    json!({
+        "apps": preview.plans.iter().map(text::to_json).collect::<Vec<_>>(),
+        "refused": refused,
+        "rejected": rejected,
+        "leftOver": preview.left_over,
+        "counts": counts(preview),
+    })
+}
+
+fn as_markdown(preview: &Preview) -> String {
+    let mut shown: String = preview.plans.iter().map(|plan| text::to_markdown(plan) + "\n").collect();
+    for (app, cause) in refusals(preview) {
+        shown.push_str(&format!("### `{app}`\n\n**refused**: {cause}\n\n"));
+    }
+    for entry in &preview.wanted.rejected {
+        shown.push_str(&format!("### `{}`\n\n**rejected**: {}\n\n", entry.file, entry.cause));
+    }
+    shown.push_str(&format!("**{}**\n", text::summary(counts(preview))));
+    shown
+}
+
+fn refusals(preview: &Preview) -> impl Iterator<Item = (String, String)> {
+    preview.refused.iter().filter_map(|outcome| match &outcome.state {
+        State::Failed(failure) => Some((outcome.id.to_string(), failure.text.clone())),
+        State::Healthy | State::Suspended | State::Progressing(_) => None,
+    })
+}

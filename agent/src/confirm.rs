@@ -1,0 +1,121 @@
+//! Confirm: every write of a plan is tried as a dry-run before anything is written. A candidate that
+//! the API server says changes nothing is dropped; one that it refuses stops the whole App, so that
+//! a broken commit leaves the cluster exactly as it was.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use futures::stream::{self, StreamExt as _};
+use kompox_core::plan::diff::same_but_for_bookkeeping;
+use kompox_core::plan::{Action, What};
+use kompox_manifests::object::{Kind, Object, ObjectKey};
+use sha2::{Digest as _, Sha256};
+
+use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
+use crate::failure::Failure;
+use crate::reconcile::Planned;
+
+/// How many dry-runs and writes of one App are under way at once.
+pub const PARALLEL: usize = 6;
+
+/// A plan whose writes the API server accepted in a dry-run. Only this can be applied.
+#[derive(Debug)]
+pub struct Confirmed(Planned);
+
+impl Confirmed {
+    /// Takes the plan out.
+    pub fn into_planned(self) -> Planned {
+        self.0
+    }
+}
+
+/// Candidates that a dry-run refuted: not asked again until the object or the wish changes.
+#[derive(Debug, Default)]
+pub struct Refuted(Mutex<HashMap<ObjectKey, (String, [u8; 32])>>);
+
+impl Refuted {
+    fn holds(&self, key: &ObjectKey, version: &str, wish: &[u8; 32]) -> bool {
+        let memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        memory.get(key).is_some_and(|(seen, digest)| seen == version && digest == wish)
+    }
+
+    fn remember(&self, key: ObjectKey, version: String, wish: [u8; 32]) {
+        let mut memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        memory.insert(key, (version, wish));
+    }
+}
+
+/// Dry-runs one App's plan.
+///
+/// # Errors
+/// The first refusal, in the order of the plan.
+pub async fn confirm(cluster: &dyn ClusterApi, refuted: &Refuted, mut planned: Planned) -> Result<Confirmed, Failure> {
+    let new_namespace = planned
+        .plan
+        .actions
+        .iter()
+        .any(|action| matches!(&action.what, What::Create { object, .. } if object.key.kind == Kind::Namespace));
+    let actions = std::mem::take(&mut planned.plan.actions);
+    let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
+        .map(|action| confirm_action(cluster, refuted, action, new_namespace))
+        .buffered(PARALLEL)
+        .collect()
+        .await;
+    for action in confirmed {
+        planned.plan.actions.extend(action?);
+    }
+    Ok(Confirmed(planned))
+}
+
+/// `None`: the dry-run showed that nothing would change.
+async fn confirm_action(
+    cluster: &dyn ClusterApi,
+    refuted: &Refuted,
+    action: Action,
+    new_namespace: bool,
+) -> Result<Option<Action>, Failure> {
+    let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
+    match &action.what {
+        What::Create { object, .. } => {
+            // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.
+            let rehearsed = if new_namespace { rehearsal(object) } else { object.clone() };
+            cluster.dry_run(&rehearsed, false).await.map_err(|error| failed(object, error))?;
+        }
+        What::Change { object, live, takeover, .. } => {
+            let wish = digest(object);
+            if takeover.is_none() && refuted.holds(&object.key, &live.resource_version, &wish) {
+                return Ok(None);
+            }
+            // What people took is ours again by the time of the write; only then it is no conflict.
+            let result =
+                cluster.dry_run(object, takeover.is_some()).await.map_err(|error| failed(object, error))?;
+            if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
+                refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
+                return Ok(None);
+            }
+        }
+        What::CreateDisk(_)
+        | What::AssignDisk(_)
+        | What::Delete(_)
+        | What::Keep(_)
+        | What::Blocked { .. }
+        | What::Held { .. } => {}
+    }
+    Ok(Some(action))
+}
+
+/// The object as it would be in the agent's own namespace.
+fn rehearsal(object: &Object) -> Object {
+    let mut rehearsed = object.clone();
+    if object.key.kind.namespaced() {
+        rehearsed.key.namespace = Some(SYSTEM_NAMESPACE.to_owned());
+        if let Some(namespace) = rehearsed.body.pointer_mut("/metadata/namespace") {
+            *namespace = SYSTEM_NAMESPACE.into();
+        }
+    }
+    rehearsed
+}
+
+fn digest(object: &Object) -> [u8; 32] {
+    Sha256::digest(object.body.to_string()).into()
+}

@@ -1,0 +1,88 @@
+//! Why an App is not as its commit asks, and what happens next.
+
+use std::fmt;
+
+use kompox_core::plan::{Action, What};
+use kompox_core::next::Next;
+use kompox_drivers::error::DriverError;
+use kompox_manifests::diagnostic::Span;
+use kompox_manifests::object::ObjectKey;
+
+use crate::cluster::ClusterError;
+
+/// Why something was not done. The text is for people and free of secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed, where, why and what to do.
+    pub text: String,
+    /// What sort of failure it is.
+    pub kind: Kind,
+}
+
+/// The sorts of failure: they decide what happens next, the commit's status and the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The commit is wrong: it cannot be loaded, or the API server refuses it. Nothing was written,
+    /// and the same commit is not tried again.
+    Rejected,
+    /// Something is blocked or held and waits for a person. Nothing was written.
+    Obstacle,
+    /// It was written, but does not become healthy.
+    Unhealthy,
+    /// The agent, the cluster or the provider failed; what happens next.
+    Fault(Next),
+}
+
+impl Failure {
+    /// The API server did not take an object.
+    pub fn of_object(key: &ObjectKey, origin: &Span, error: &ClusterError) -> Self {
+        Self { text: format!("{origin}: {key}: {error}"), kind: kind_of(error) }
+    }
+
+    /// The cluster could not be read.
+    pub fn of_cluster(what: &str, error: &ClusterError) -> Self {
+        Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
+    }
+
+    /// The provider did not do what it was asked for.
+    pub fn of_driver(what: &str, error: &DriverError) -> Self {
+        Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
+    }
+
+    /// Something in the plan is blocked or held.
+    pub fn of_obstacle(obstacle: &Action) -> Self {
+        let (verb, remedy) = match &obstacle.what {
+            What::Held { remedy, .. } => ("held", remedy.as_str()),
+            What::Blocked { remedy, .. } => ("blocked", remedy.as_str()),
+            _ => ("stopped", ""),
+        };
+        let place = obstacle.origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default();
+        Self { text: format!("{place}{verb}: {}; {remedy}", obstacle.reason), kind: Kind::Obstacle }
+    }
+
+    /// A fault that passes by itself.
+    pub fn retry(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: Kind::Fault(Next::Retry { after: None }) }
+    }
+
+    /// Whether trying again soon may help.
+    pub fn passes(&self) -> bool {
+        matches!(self.kind, Kind::Fault(Next::Retry { .. }))
+    }
+}
+
+/// What the API server says no to for good is the commit's fault; all else is ours.
+fn kind_of(error: &ClusterError) -> Kind {
+    match error.blames_object() {
+        true => Kind::Rejected,
+        false => Kind::Fault(error.next()),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Failure {}

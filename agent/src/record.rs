@@ -1,0 +1,62 @@
+//! What the agent writes down about a source: the commit that it is at, how that went, and which
+//! statuses are not delivered yet. It lives in the cluster, so that a restart goes on where it was.
+
+use std::collections::BTreeMap;
+
+use kompox_core::plan::Counts;
+use kompox_core::report::State;
+use serde::{Deserialize, Serialize};
+
+use crate::forge::outbox::Outbox;
+
+/// The record of one source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record {
+    /// The newest commit that was seen.
+    pub commit: Option<CommitRecord>,
+    /// Statuses on their way to the forge.
+    pub outbox: Outbox,
+}
+
+/// How a commit went so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommitRecord {
+    /// Commit id, or hash of a folder's content.
+    pub id: String,
+    /// Its state, as on the forge.
+    pub state: State,
+    /// One line for people.
+    pub description: String,
+    /// What was done for it, by App (`W/P/C/A`).
+    pub done: BTreeMap<String, Counts>,
+    /// How each App is that is not simply as it should be.
+    pub apps: BTreeMap<String, AppRecord>,
+    /// Everything that is wrong, whole sentences.
+    pub problems: Vec<String>,
+}
+
+/// How an App went at the commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppRecord {
+    /// Its state.
+    pub state: State,
+    /// One line for people.
+    pub description: String,
+}
+
+impl CommitRecord {
+    /// A commit that was just seen.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            state: State::Pending,
+            description: String::new(),
+            done: BTreeMap::new(),
+            apps: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+}

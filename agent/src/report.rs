@@ -1,0 +1,131 @@
+//! Report: what people are told of a commit. From what the reconciles came to it makes the record
+//! that `status` shows and the statuses that go to the forge. Pure; delivering is the outbox's work.
+
+use std::collections::BTreeSet;
+
+use kompox_core::plan::Counts;
+use kompox_core::report::{Cause, Outcome as Word, State, Status, app_context, source_context};
+
+use crate::failure::{Failure, Kind};
+use crate::outcome::{AppOutcome, Outcome, State as AppState};
+use crate::record::{AppRecord, CommitRecord};
+
+/// After so many reconciles in a row that failed through no fault of the commit, its status says so.
+const PATIENCE: u32 = 5;
+
+/// The status of a commit that was just seen.
+pub(crate) fn seen(status_name: &str) -> Status {
+    Word::Working.status(source_context(status_name))
+}
+
+/// The statuses that end a commit which a newer one replaced before it ended.
+pub(crate) fn superseded(status_name: &str, record: &CommitRecord, by: &str) -> Vec<Status> {
+    if record.state.is_final() {
+        return Vec::new();
+    }
+    let word = Word::Superseded { by: by.to_owned() };
+    let pending_apps = record.apps.iter().filter(|(_, app)| !app.state.is_final());
+    let mut statuses = vec![word.status(source_context(status_name))];
+    statuses.extend(pending_apps.map(|(app, _)| word.status(app_context(status_name, app_name(app)))));
+    statuses
+}
+
+/// Enters the outcome of a reconcile into the commit's record. A commit that succeeded stays a
+/// success: what happens to its Apps later is no news about the commit.
+pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome, faults_in_a_row: u32) {
+    for app in &outcome.apps {
+        if app.done.wrote() {
+            *record.done.entry(app.id.slashed()).or_default() += app.done;
+        }
+    }
+    record.problems = outcome.failures().map(|failure| failure.text.clone()).collect();
+    if record.state == State::Success {
+        return;
+    }
+    for app in &outcome.apps {
+        let word = of_app(record, app, faults_in_a_row);
+        let Status { state, description, .. } = word.status(String::new());
+        let changed = record.done.contains_key(&app.id.slashed());
+        if changed || state == State::Failure || state == State::Error || record.apps.contains_key(&app.id.slashed()) {
+            record.apps.insert(app.id.slashed(), AppRecord { state, description });
+        }
+    }
+    let present: BTreeSet<String> = outcome.apps.iter().map(|app| app.id.slashed()).collect();
+    record.apps.retain(|app, _| present.contains(app));
+    let Status { state, description, .. } = of_source(record, outcome, faults_in_a_row).status(String::new());
+    // One pending status a commit is enough; what it waits for is in `status`.
+    if state.is_final() || record.description.is_empty() {
+        record.state = state;
+        record.description = description;
+    }
+}
+
+/// The statuses that a commit's record comes to: the source's, and one for each App that it changes
+/// or that fails on it, once they ended.
+pub(crate) fn statuses(status_name: &str, record: &CommitRecord) -> Vec<Status> {
+    let status = |context, state, description: &str| Status {
+        context,
+        state,
+        description: description.to_owned(),
+        target_url: None,
+    };
+    let mut statuses: Vec<Status> = record
+        .apps
+        .iter()
+        .filter(|(_, app)| app.state.is_final())
+        .map(|(id, app)| status(app_context(status_name, app_name(id)), app.state, &app.description))
+        .collect();
+    if record.state.is_final() {
+        statuses.push(status(source_context(status_name), record.state, &record.description));
+    }
+    statuses
+}
+
+/// The name of an App in `W/P/C/A`.
+fn app_name(slashed: &str) -> &str {
+    slashed.rsplit('/').next().unwrap_or(slashed)
+}
+
+fn of_app(record: &CommitRecord, app: &AppOutcome, faults_in_a_row: u32) -> Word {
+    let counts = record.done.get(&app.id.slashed()).copied().unwrap_or_default();
+    match &app.state {
+        AppState::Healthy | AppState::Suspended => Word::Healthy(counts),
+        AppState::Progressing(_) => Word::Waiting(counts),
+        AppState::Failed(failure) => of_failure(counts, failure, "", faults_in_a_row),
+    }
+}
+
+fn of_source(record: &CommitRecord, outcome: &Outcome, faults_in_a_row: u32) -> Word {
+    let mut counts = Counts::default();
+    for done in record.done.values() {
+        counts += *done;
+    }
+    // What is wrong with the commit says more than what is wrong around it.
+    let of_commit = |kind: Kind| !matches!(kind, Kind::Fault(_));
+    let failures = || {
+        let rejected = outcome.rejected.iter().map(|(_, failure)| ("", failure));
+        let apps = outcome.apps.iter().filter_map(|app| match &app.state {
+            AppState::Failed(failure) => Some((app.id.app.as_str(), failure)),
+            AppState::Healthy | AppState::Suspended | AppState::Progressing(_) => None,
+        });
+        rejected.chain(apps)
+    };
+    let worst = failures().find(|(_, failure)| of_commit(failure.kind)).or_else(|| failures().next());
+    match worst {
+        Some((_, failure)) if outcome.progressing() && !of_commit(failure.kind) => Word::Waiting(counts),
+        Some((subject, failure)) => of_failure(counts, failure, subject, faults_in_a_row),
+        None if outcome.progressing() => Word::Waiting(counts),
+        None => Word::Healthy(counts),
+    }
+}
+
+fn of_failure(counts: Counts, failure: &Failure, subject: &str, faults_in_a_row: u32) -> Word {
+    let cause = Cause { subject: subject.to_owned(), reason: failure.text.clone() };
+    match failure.kind {
+        Kind::Rejected if counts.wrote() => Word::Unhealthy(counts, cause),
+        Kind::Rejected => Word::Rejected(cause),
+        Kind::Obstacle | Kind::Unhealthy => Word::Unhealthy(counts, cause),
+        Kind::Fault(_) if faults_in_a_row < PATIENCE && failure.passes() => Word::Waiting(counts),
+        Kind::Fault(_) => Word::Faulted(cause),
+    }
+}

@@ -1,0 +1,119 @@
+//! From a Compose document to a typed project.
+//!
+//! ```text
+//! document (mapping, string, file:) ─► interpolate ─► keys (known? mapped?) ─► services, files, volumes ─► published ports
+//! ```
+//!
+//! Nothing is dropped in silence: [`keys`] holds one table for every kind of mapping in the Compose
+//! schema, and says of each key whether it is mapped here or what its loss means.
+
+mod document;
+mod env_file;
+mod environment;
+mod files;
+mod interpolate;
+mod key_value;
+mod keys;
+mod mounts;
+mod ports;
+mod publish;
+mod resources;
+mod scalar;
+mod service;
+mod tree;
+mod words;
+
+use crate::diagnostic::{Span, Spanned};
+use crate::id::AppId;
+use crate::model::{IngressRule, Project, Volume};
+use crate::names::Names;
+use crate::source::SourceTree;
+use crate::yaml::Node;
+use crate::yaml::fields::Findings;
+
+use document::Document;
+use files::FileKind;
+use interpolate::{Variables, interpolate};
+
+/// What a Compose document is loaded with.
+pub struct ComposeInput<'a> {
+    /// The repository.
+    pub tree: &'a dyn SourceTree,
+    /// `App.spec.compose`: a mapping, a string that holds one, or `file:relative/path.yml`.
+    pub document: &'a Node,
+    /// Folder of the file that the App is written in, relative to the repository's root.
+    pub folder: &'a str,
+    /// Whether the App may refer to local files: only one that is written in the entry file itself may.
+    pub local_files: bool,
+    /// The App.
+    pub id: &'a AppId,
+    /// Domain of the App's cluster, below which the default hosts live.
+    pub domain: Option<&'a str>,
+    /// `App.spec.volumes`.
+    pub volumes: &'a [Volume],
+    /// `App.spec.ingress.rules`, as written.
+    pub rules: &'a [PublishRule],
+}
+
+/// One of `App.spec.ingress.rules` before it has met the Compose ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishRule {
+    /// `name`
+    pub name: Spanned<String>,
+    /// `port`: a host port of the Compose file.
+    pub port: Spanned<u16>,
+    /// `hosts`
+    pub hosts: Vec<Spanned<String>>,
+    /// Where the rule stands.
+    pub at: Span,
+}
+
+/// A Compose document that fits its App.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The services that take part, with their configs and secrets.
+    pub project: Project,
+    /// The App's rules, each with the container port behind it.
+    pub rules: Vec<IngressRule>,
+}
+
+/// Loads a Compose document and checks it against its App. `None` when there are errors; they are
+/// among the findings, and so are warnings and information in any case.
+pub fn load(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
+    let own = Findings::new();
+    let loaded = load_document(input, &own);
+    let accepted = !own.has_errors();
+    findings.extend(own.into_vec());
+    loaded.filter(|_| accepted)
+}
+
+fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
+    let Document { mut root, folder } = document::open(input, findings)?;
+    let mut scope = Scope { input, folder: &folder, names: Names::of(input.id), variables: Variables::new(), findings };
+    scope.variables = env_file::dot_env(&scope, &root.span);
+    interpolate(&mut root, &scope.variables, findings);
+    let at = root.span.clone();
+    let root = root.as_map()?;
+    keys::TOP.check(root, "the Compose file", findings);
+    let services = service::services(&scope, root, &at);
+    let configs = files::objects(&scope, root, &services, FileKind::Config);
+    let secrets = files::objects(&scope, root, &services, FileKind::Secret);
+    mounts::check_top_level(&scope, root);
+    let rules = publish::rules(&scope, &services);
+    let services = services.into_iter().map(|loaded| loaded.service).collect();
+    Some(Loaded { project: Project { services, configs, secrets }, rules })
+}
+
+/// What every concern needs.
+struct Scope<'a> {
+    input: &'a ComposeInput<'a>,
+    /// Folder of the Compose file: relative paths start here.
+    folder: &'a str,
+    names: Names,
+    /// Of the `.env` file.
+    variables: Variables,
+    findings: &'a Findings,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! `env_file` of a service: files merged in order, the last one wins. Their values are secret: no
+//! message repeats one, and diagnostics show positions only.
+
+use std::collections::BTreeMap;
+
+use super::key_value::{self, Values};
+use super::{Scope, keys, scalar, tree};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::model::SecretMap;
+use crate::yaml::fields::string;
+use crate::yaml::{self, Dialect, Entry, Node, Value};
+
+/// Largest file: comments may make it larger than what it sets.
+const FILE_LIMIT: u64 = 4 << 20;
+/// Most bytes of keys and values that a service may be given; a Secret holds about 1 MiB.
+const MERGED_LIMIT: usize = 1_000_000;
+
+/// One entry of the list.
+struct EnvFile {
+    path: Spanned<String>,
+    required: bool,
+    values: Values,
+}
+
+/// Reads all files of a service.
+pub(super) fn env_file(scope: &Scope<'_>, node: &Node) -> Option<SecretMap> {
+    let files: Vec<EnvFile> = match &node.value {
+        Value::Seq(items) => items.iter().filter_map(|item| entry(scope, item)).collect(),
+        _ => entry(scope, node).into_iter().collect(),
+    };
+    let mut merged = BTreeMap::new();
+    for file in files {
+        merged.extend(read(scope, &file).unwrap_or_default());
+    }
+    let bytes: usize = merged.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MERGED_LIMIT {
+        let message = format!("the files set {bytes} bytes, more than the limit of {MERGED_LIMIT}");
+        let help = "mount large values as configs or secrets";
+        scope.findings.push(Diagnostic::error(key_value::CODE, node.span.clone(), message).help(help));
+        return None;
+    }
+    Some(SecretMap(merged))
+}
+
+/// A path, or a mapping with one.
+fn entry(scope: &Scope<'_>, node: &Node) -> Option<EnvFile> {
+    let findings = scope.findings;
+    let Value::Map(map) = &node.value else {
+        return Some(EnvFile { path: string(node, "env_file", findings)?, required: true, values: Values::Quoted });
+    };
+    keys::ENV_FILE.check(map, "`env_file`", findings);
+    let path = keys::required(map, "path", "`env_file`", &node.span, findings)?;
+    let required = map.get("required").filter(|node| !node.is_null());
+    let values = match map.get("format").filter(|node| !node.is_null()) {
+        None => Values::Quoted,
+        Some(format) if format.as_str() == Some("raw") => Values::Raw,
+        Some(format) => {
+            let message = "`format` knows only `raw`";
+            let help = "leave it out; `.yml`, `.yaml` and `.json` files are known by their names";
+            findings.push(Diagnostic::error("unknown-value", format.span.clone(), message).help(help));
+            return None;
+        }
+    };
+    Some(EnvFile {
+        path: string(path, "path", findings)?,
+        required: required.map_or(Some(true), |node| scalar::boolean(node, "required", findings))?,
+        values,
+    })
+}
+
+fn read(scope: &Scope<'_>, file: &EnvFile) -> Option<Vec<(String, String)>> {
+    let opened = tree::open(scope, &file.path.value, &file.path.at, FILE_LIMIT, file.required)?;
+    pairs(scope, &opened, file.values)
+}
+
+/// The pairs of a file whose values are secret.
+fn pairs(scope: &Scope<'_>, opened: &tree::Opened, values: Values) -> Option<Vec<(String, String)>> {
+    let structured = [".yml", ".yaml", ".json"].iter().any(|ending| opened.path.to_lowercase().ends_with(ending));
+    let result =
+        yaml::decode(&opened.path, &opened.bytes, false).map_err(|problem| vec![problem]).and_then(|(source, text)| {
+            if structured {
+                let documents = yaml::parse(&source, &text, Dialect::Compose)?;
+                flat(&documents, &Span::file(&source))
+            } else {
+                key_value::parse(&source, &text, values)
+            }
+        });
+    result.map_err(|problems| scope.findings.extend(problems)).ok()
+}
+
+/// The pairs of a flat mapping of strings, numbers and booleans.
+fn flat(documents: &[Node], file: &Span) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+    let [document] = documents else {
+        let message = format!("an environment file is one mapping, found {} documents", documents.len());
+        return Err(vec![Diagnostic::error(key_value::CODE, file.clone(), message)]);
+    };
+    let Value::Map(map) = &document.value else {
+        let message = format!("an environment file is one mapping, found {}", document.kind());
+        return Err(vec![Diagnostic::error(key_value::CODE, document.span.clone(), message)]);
+    };
+    let mut pairs = Vec::new();
+    let mut problems = Vec::new();
+    for entry in map {
+        match pair(entry) {
+            Ok(pair) => pairs.push(pair),
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    if problems.is_empty() { Ok(pairs) } else { Err(problems) }
+}
+
+fn pair(Entry { key, value }: &Entry) -> Result<(String, String), Box<Diagnostic>> {
+    let problem = |at: &Span, message: String| Err(Box::new(Diagnostic::error(key_value::CODE, at.clone(), message)));
+    if !key_value::is_key(&key.text) {
+        return problem(&key.span, "a variable name holds only letters, digits and `_`, no digit first".to_owned());
+    }
+    match &value.value {
+        Value::Null | Value::Seq(_) | Value::Map(_) => {
+            problem(&value.span, format!("a variable is a string, number or boolean, found {}", value.kind()))
+        }
+        Value::String(text) if text.contains('\0') => {
+            problem(&value.span, "the value holds a NUL character".to_owned())
+        }
+        _ => Ok((key.text.clone(), value.resolved().unwrap_or_default())),
+    }
+}
+
+/// The `.env` beside the Compose file, where variables get their values; empty when there is none.
+pub(super) fn dot_env(scope: &Scope<'_>, at: &Span) -> BTreeMap<String, String> {
+    const PATH: &str = ".env";
+    if !scope.input.local_files {
+        return BTreeMap::new();
+    }
+    let opened = tree::open(scope, PATH, at, FILE_LIMIT, false);
+    opened.and_then(|opened| pairs(scope, &opened, Values::Quoted)).unwrap_or_default().into_iter().collect()
+}

@@ -1,0 +1,75 @@
+//! `environment` of a service: a mapping, or a list of `NAME=value`.
+
+use std::collections::BTreeMap;
+
+use super::Scope;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::yaml::fields::{string, wrong_type};
+use crate::yaml::{Entry, Node, Value};
+
+const CODE: &str = "environment";
+
+/// Reads the environment. A name without a value takes it from the variables of the `.env` file, as
+/// Compose does, and is left out when it is not set there.
+pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    match &node.value {
+        Value::Map(map) => {
+            for Entry { key, value } in map {
+                let text = match &value.value {
+                    Value::Seq(_) | Value::Map(_) => {
+                        wrong_type(value, &key.text, "a string, number or boolean", scope.findings)
+                    }
+                    Value::Null => inherited(scope, &key.text, &key.span),
+                    _ => value.resolved(),
+                };
+                insert(scope, &mut environment, &key.text, text, &key.span);
+            }
+        }
+        Value::Seq(items) => {
+            for item in items {
+                let Some(pair) = string(item, "environment", scope.findings) else { continue };
+                let (name, text) = match pair.value.split_once('=') {
+                    Some((name, text)) => (name, Some(text.to_owned())),
+                    None => (pair.value.as_str(), inherited(scope, &pair.value, &pair.at)),
+                };
+                insert(scope, &mut environment, name, text, &pair.at);
+            }
+        }
+        _ => drop(wrong_type::<()>(node, "environment", "a mapping or a list of `NAME=value`", scope.findings)),
+    }
+    environment
+}
+
+fn inherited(scope: &Scope<'_>, name: &str, at: &Span) -> Option<String> {
+    let value = scope.variables.get(name).cloned();
+    if value.is_none() {
+        let message = format!("`{name}` has no value here and none in `.env`, and is left out");
+        let help = format!("write `{name}: \"\"` if it is meant to be empty");
+        scope.findings.push(Diagnostic::warning("unset-variable", at.clone(), message).help(help));
+    }
+    value
+}
+
+fn insert(scope: &Scope<'_>, environment: &mut BTreeMap<String, String>, name: &str, value: Option<String>, at: &Span) {
+    if !is_name(name) {
+        let message = "a name in `environment` holds letters, digits, `_`, `-` and `.` only, no digit first";
+        let help = "Kubernetes takes no other names; write `NAME=value`";
+        scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
+    } else if let Some(value) = value {
+        if value.contains('\0') {
+            let message = format!("the value of `{name}` holds a NUL character");
+            scope.findings.push(Diagnostic::error(CODE, at.clone(), message));
+        }
+        environment.insert(name.to_owned(), value);
+    }
+}
+
+/// Names that every supported version of Kubernetes takes.
+fn is_name(name: &str) -> bool {
+    let first = |byte: u8| byte.is_ascii_alphabetic() || b"._-".contains(&byte);
+    !name.starts_with("..")
+        && name != "."
+        && name.bytes().next().is_some_and(first)
+        && name.bytes().all(|byte| first(byte) || byte.is_ascii_digit())
+}

@@ -1,0 +1,291 @@
+//! Compose configs and secrets: what they hold, and where services mount them.
+
+use std::collections::BTreeSet;
+
+use super::mounts::clean_target;
+use super::service::LoadedService;
+use super::tree::{base_name, open};
+use super::{Scope, keys, scalar};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::model::{FileContent, FileMount, FileObject, SecretBytes};
+use crate::names::{self, FILE_OBJECT_NAME};
+use crate::yaml::fields::{list, string, suggest, wrong_type};
+use crate::yaml::{Entry, Key, Map, Node, Value};
+
+const CODE: &str = "config-or-secret";
+/// Largest config or secret: what a ConfigMap or Secret may hold.
+const LIMIT: u64 = 1 << 20;
+/// Longest key of a ConfigMap or Secret, and longest name of an object.
+const KEY: usize = 253;
+
+/// Configs and secrets differ in little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    Config,
+    Secret,
+}
+
+impl FileKind {
+    /// The key of the list in a service, and of the mapping at the top level.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Config => "configs",
+            Self::Secret => "secrets",
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Secret => "secret",
+        }
+    }
+
+    /// Where a file without an absolute target is mounted.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Config => "/",
+            Self::Secret => "/run/secrets/",
+        }
+    }
+
+    const fn table(self) -> &'static keys::Table {
+        match self {
+            Self::Config => &keys::CONFIG,
+            Self::Secret => &keys::SECRET,
+        }
+    }
+
+    fn pod_volume(self, name: &str) -> String {
+        match self {
+            Self::Config => names::config_volume(name),
+            Self::Secret => names::secret_volume(name),
+        }
+    }
+}
+
+/// Reads the configs or secrets that a service mounts, in the order of the file.
+pub(super) fn mounts(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Vec<FileMount> {
+    let items = list(node, kind.key(), scope.findings).unwrap_or_default();
+    items.iter().filter_map(|item| mount(scope, item, kind)).collect()
+}
+
+fn mount(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<FileMount> {
+    let findings = scope.findings;
+    let at = node.span.clone();
+    let Value::Map(map) = &node.value else {
+        let name = string(node, kind.key(), findings)?.value;
+        return Some(FileMount { target: format!("{}{name}", kind.folder()), name, mode: None, at });
+    };
+    let what = format!("the {}", kind.word());
+    keys::CONFIG_MOUNT.check(map, &what, findings);
+    let name = string(keys::required(map, "source", &what, &at, findings)?, "source", findings)?.value;
+    for key in ["uid", "gid"] {
+        if let Some(owner) = keys::optional(map, key).filter(|owner| owner.resolved().as_deref() != Some("0")) {
+            let message = format!("`{key}` has no effect: the file belongs to root");
+            let help = "set `mode: 0444` to let everybody in the container read it";
+            findings.push(Diagnostic::warning("unmapped-key", owner.span.clone(), message).help(help));
+        }
+    }
+    let mode = match keys::optional(map, "mode") {
+        Some(node) => Some(scalar::mode(node, findings)?),
+        None => None,
+    };
+    let target = match keys::optional(map, "target") {
+        Some(node) => target(scope, node, kind)?,
+        None => format!("{}{name}", kind.folder()),
+    };
+    Some(FileMount { name, target, mode, at })
+}
+
+fn target(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<String> {
+    let text = string(node, "target", scope.findings)?;
+    let absolute = if text.value.starts_with('/') { text.value } else { format!("{}{}", kind.folder(), text.value) };
+    let clean = clean_target(&absolute);
+    if clean.is_none() {
+        let message = format!("`{}` is no path of a file in the container", scalar::shown(&absolute, &text.at));
+        scope.findings.push(Diagnostic::error(CODE, text.at, message).help("write an absolute path without `..`"));
+    }
+    clean
+}
+
+/// The top-level configs or secrets that some service mounts, sorted by name.
+pub(super) fn objects(scope: &Scope<'_>, root: &Map, services: &[LoadedService], kind: FileKind) -> Vec<FileObject> {
+    let empty = Map::new();
+    let defined = match keys::optional(root, kind.key()) {
+        Some(node) => node.as_map().or_else(|| wrong_type(node, kind.key(), "a mapping", scope.findings)),
+        None => None,
+    };
+    let defined = defined.unwrap_or(&empty);
+    let mounts = |service: &LoadedService| match kind {
+        FileKind::Config => service.service.configs.clone(),
+        FileKind::Secret => service.service.secrets.clone(),
+    };
+    let mounts: Vec<FileMount> = services.iter().flat_map(mounts).collect();
+    for mount in mounts.iter().filter(|mount| defined.get(&mount.name).is_none()) {
+        scope.findings.push(undefined(mount, defined, kind));
+    }
+    let used: BTreeSet<&str> = mounts.iter().map(|mount| mount.name.as_str()).collect();
+    let mut objects: Vec<FileObject> = defined.iter().filter_map(|entry| object(scope, entry, &used, kind)).collect();
+    objects.sort_by(|one, other| one.name.cmp(&other.name));
+    objects
+}
+
+fn undefined(mount: &FileMount, defined: &Map, kind: FileKind) -> Diagnostic {
+    let (word, key) = (kind.word(), kind.key());
+    let name = scalar::shown(&mount.name, &mount.at);
+    let help = match suggest(&mount.name, defined.iter().map(|entry| entry.key.text.as_str())) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("define it at the top level: `{key}: {{{name}: {{file: …}}}}`"),
+    };
+    Diagnostic::error(CODE, mount.at.clone(), format!("there is no {word} `{name}`")).help(help)
+}
+
+/// Checks a definition; its content is read only when it is used.
+fn object(
+    scope: &Scope<'_>,
+    Entry { key, value }: &Entry,
+    used: &BTreeSet<&str>,
+    kind: FileKind,
+) -> Option<FileObject> {
+    let name = key.text.as_str();
+    let what = format!("{} `{name}`", kind.word());
+    let Some(map) = value.as_map() else {
+        return wrong_type(value, &what, "a mapping with `file` or `external`", scope.findings);
+    };
+    kind.table().check(map, &what, scope.findings);
+    if !used.contains(name) {
+        let message = format!("no service mounts the {what}, so it is not made");
+        let diagnostic = Diagnostic::info(CODE, key.span.clone(), message);
+        scope.findings.push(diagnostic.help(format!("list it under `{}` of a service, or remove it", kind.key())));
+        return None;
+    }
+    check_name(scope, key, kind)?;
+    let content = content(scope, map, key, kind)?;
+    Some(FileObject { name: name.to_owned(), at: key.span.clone(), content })
+}
+
+/// The name becomes part of an object's name, and the name of a volume of the Pod.
+fn check_name(scope: &Scope<'_>, key: &Key, kind: FileKind) -> Option<()> {
+    let name = key.text.as_str();
+    let word = kind.word();
+    let problem = |message: String, help: String| {
+        scope.findings.push(Diagnostic::error(CODE, key.span.clone(), message).help(help));
+        None
+    };
+    if name.len() > FILE_OBJECT_NAME {
+        let message = format!("the {word} name has {} characters, and {FILE_OBJECT_NAME} are left for it", name.len());
+        return problem(message, "give it a shorter name, and a `target` where it is mounted".to_owned());
+    }
+    if !crate::id::is_dns1123_label(name) {
+        let message =
+            format!("`{name}` cannot name a {word}: Kubernetes takes lower-case letters, digits and `-` only");
+        let help = match dashed(name) {
+            Some(dashed) => {
+                format!(
+                    "call it `{dashed}`, and where it is mounted keep its path with `{{source: {dashed}, target: {name}}}`"
+                )
+            }
+            None => "give it another name, and a `target` where it is mounted".to_owned(),
+        };
+        return problem(message, help);
+    }
+    let volume = kind.pod_volume(name);
+    if scope.input.volumes.iter().any(|other| other.name == volume) {
+        let message = format!("the {word} `{name}` and the App's volume `{volume}` would have one name in the Pod");
+        return problem(message, format!("rename the {word}, or the volume"));
+    }
+    Some(())
+}
+
+/// A name with everything that Kubernetes refuses made a dash; `None` when nothing sensible is left.
+pub(super) fn dashed(name: &str) -> Option<String> {
+    let dash = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '-' };
+    let dashed: String = name.chars().map(dash).collect();
+    let dashed = dashed.trim_matches('-').to_owned();
+    (!dashed.is_empty()).then_some(dashed)
+}
+
+fn content(scope: &Scope<'_>, map: &Map, key: &Key, kind: FileKind) -> Option<FileContent> {
+    let external = match keys::optional(map, "external") {
+        Some(node) => scalar::boolean(node, "external", scope.findings)?,
+        None => false,
+    };
+    let name = keys::optional(map, "name");
+    match keys::optional(map, "file") {
+        Some(file) if external => {
+            let message = format!("`file` and `external` contradict each other for {} `{}`", kind.word(), key.text);
+            scope.findings.push(Diagnostic::error(CODE, file.span.clone(), message).help("keep one of them"));
+            None
+        }
+        Some(file) => {
+            if let Some(name) = name {
+                let message = format!("`name` has no effect: the {} is named after the App", kind.word());
+                scope.findings.push(Diagnostic::warning("unmapped-key", name.span.clone(), message).help("remove it"));
+            }
+            file_content(scope, file, kind)
+        }
+        None if external || name.is_some() => external_object(scope, name, key, kind),
+        None => {
+            // Keys that are no source here have been reported.
+            if ["content", "environment"].iter().all(|key| keys::optional(map, key).is_none()) {
+                let message = format!("the {} `{}` has no content", kind.word(), key.text);
+                let help = "write `file: ./…`, or `external: true` for an object that is in the cluster";
+                scope.findings.push(Diagnostic::error(CODE, key.span.clone(), message).help(help));
+            }
+            None
+        }
+    }
+}
+
+fn external_object(scope: &Scope<'_>, name: Option<&Node>, key: &Key, kind: FileKind) -> Option<FileContent> {
+    let (object, at) = match name {
+        Some(node) => {
+            let name = string(node, "name", scope.findings)?;
+            (name.value, name.at)
+        }
+        None => (key.text.clone(), key.span.clone()),
+    };
+    if object.len() > KEY || !object.split('.').all(crate::id::is_dns1123_label) {
+        let message = format!("`{}` cannot be the name of an object in the cluster", scalar::shown(&object, &at));
+        let help = format!(
+            "write the name of the {} that holds it",
+            if kind == FileKind::Config { "ConfigMap" } else { "Secret" }
+        );
+        scope.findings.push(Diagnostic::error(CODE, at, message).help(help));
+        return None;
+    }
+    Some(FileContent::External { object })
+}
+
+fn file_content(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<FileContent> {
+    let path = string(node, "file", scope.findings)?;
+    let opened = open(scope, &path.value, &path.at, LIMIT, true)?;
+    let key = base_name(&opened.path).to_owned();
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if key.len() > KEY || !key.bytes().all(usable) || key.starts_with("..") {
+        let message = format!("the file name `{}` cannot be a key in a {}", scalar::shown(&key, &path.at), kind.word());
+        let help = "rename it with letters, digits, `-`, `_` and `.` only";
+        scope.findings.push(Diagnostic::error(CODE, path.at, message).help(help));
+        return None;
+    }
+    if kind == FileKind::Config {
+        text(scope, &opened.bytes, &opened.path, &path.at)?;
+    }
+    Some(FileContent::File { key, bytes: SecretBytes(opened.bytes.to_vec()) })
+}
+
+/// Configs are text: UTF-8 without byte order mark or NUL.
+fn text(scope: &Scope<'_>, bytes: &[u8], path: &str, at: &Span) -> Option<()> {
+    let problem = match std::str::from_utf8(bytes) {
+        Err(error) => Some(format!("it is not UTF-8 text: byte {} begins no character", error.valid_up_to() + 1)),
+        Ok(text) if text.starts_with('\u{feff}') => Some("it begins with a byte order mark".to_owned()),
+        Ok(text) if text.contains('\0') => Some("it holds a NUL character".to_owned()),
+        Ok(_) => None,
+    };
+    let Some(problem) = problem else { return Some(()) };
+    let message = format!("`{}` cannot be a config: {problem}", scalar::shown(path, at));
+    let help = "save it as UTF-8 text, or make it a secret, which may hold any bytes";
+    scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
+    None
+}

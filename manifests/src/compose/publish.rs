@@ -1,0 +1,193 @@
+//! The App's ingress rules meet the ports of its Compose file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ports::{Port, repeated};
+use super::service::LoadedService;
+use super::{PublishRule, Scope};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::id::is_dns1123_label;
+use crate::model::IngressRule;
+use crate::yaml::fields::enumerate;
+
+const CODE: &str = "ingress-rule";
+/// Longest host name.
+const HOST: usize = 253;
+
+/// Checks the published ports and gives each rule the container port behind it.
+pub(super) fn rules(scope: &Scope<'_>, services: &[LoadedService]) -> Vec<IngressRule> {
+    let ports = published(scope, services);
+    let mut seen = Seen::default();
+    scope.input.rules.iter().filter_map(|rule| join(scope, rule, &ports, &mut seen)).collect()
+}
+
+/// What the rules before this one have taken.
+#[derive(Default)]
+struct Seen<'r> {
+    names: BTreeMap<&'r str, &'r Span>,
+    ports: BTreeMap<u16, &'r Span>,
+    hosts: BTreeMap<String, &'r Span>,
+}
+
+/// All published ports by host port. The services share a network: they cannot share a port of it.
+fn published<'s>(scope: &Scope<'_>, services: &'s [LoadedService]) -> BTreeMap<u16, &'s Port> {
+    let mut hosts: BTreeMap<u16, &Port> = BTreeMap::new();
+    let mut containers: BTreeMap<u16, (&str, &Span)> = BTreeMap::new();
+    for LoadedService { service, ports } in services {
+        let mut own = BTreeSet::new();
+        for port in ports {
+            // Repetitions inside one service have been reported.
+            if own.insert(port.host)
+                && let Some(first) = hosts.insert(port.host, port)
+            {
+                scope.findings.push(repeated(port.host, &port.at, &first.at));
+            }
+            let (owner, first) = *containers.entry(port.container).or_insert((&service.name, &port.at));
+            if owner != service.name {
+                let message = format!(
+                    "container port {} is published by `{owner}` too, at {first}, and both run in one Pod",
+                    port.container
+                );
+                let help = "let one of them listen on another port";
+                scope.findings.push(Diagnostic::error("port", port.at.clone(), message).help(help));
+            }
+        }
+    }
+    hosts
+}
+
+fn join<'r>(
+    scope: &Scope<'_>,
+    rule: &'r PublishRule,
+    ports: &BTreeMap<u16, &Port>,
+    seen: &mut Seen<'r>,
+) -> Option<IngressRule> {
+    let PublishRule { name, port, hosts, at } = rule;
+    let report = |diagnostic: Diagnostic| scope.findings.push(diagnostic);
+    check_name(scope, name, seen);
+    if let Some(first) = seen.ports.insert(port.value, &port.at) {
+        let message = format!("port {} has a rule already, at {first}", port.value);
+        report(Diagnostic::error(CODE, port.at.clone(), message).help("list all of its hosts in one rule"));
+    }
+    check_default_host(scope, port);
+    let hosts = check_hosts(scope, hosts, seen);
+    let Some(published) = ports.get(&port.value) else {
+        let message = format!("the Compose file publishes no host port {}", port.value);
+        report(Diagnostic::error(CODE, port.at.clone(), message).help(published_ports(ports)));
+        return None;
+    };
+    Some(IngressRule {
+        name: name.value.clone(),
+        port: port.value,
+        container_port: published.container,
+        hosts,
+        at: at.clone(),
+    })
+}
+
+fn published_ports(ports: &BTreeMap<u16, &Port>) -> String {
+    if ports.is_empty() {
+        return "publish it in a service: `ports: [\"8080:80\"]`".to_owned();
+    }
+    let names: Vec<String> = ports.keys().map(ToString::to_string).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("it publishes {}", enumerate(&names))
+}
+
+fn check_name<'r>(scope: &Scope<'_>, name: &'r Spanned<String>, seen: &mut Seen<'r>) {
+    if !is_port_name(&name.value) {
+        let message = format!("`{}` cannot name a rule", name.value);
+        let help = "use at most 15 lower-case letters, digits and `-`, a letter first";
+        scope.findings.push(Diagnostic::error(CODE, name.at.clone(), message).help(help));
+    }
+    if let Some(first) = seen.names.insert(&name.value, &name.at) {
+        let message = format!("a rule `{}` exists already, at {first}", name.value);
+        scope.findings.push(Diagnostic::error(CODE, name.at.clone(), message).help("give one of them another name"));
+    }
+}
+
+/// `^[a-z]([-a-z0-9]{0,14})$`
+fn is_port_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 15 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(inner)
+}
+
+fn check_default_host(scope: &Scope<'_>, port: &Spanned<u16>) {
+    let Some(domain) = scope.input.domain else { return };
+    let host = scope.names.default_host(port.value, domain);
+    if host.len() > HOST {
+        let message =
+            format!("the default host `{host}` has {} characters, {} too many", host.len(), host.len() - HOST);
+        let help = "shorten the cluster's domain or the App's name";
+        scope.findings.push(Diagnostic::error(CODE, port.at.clone(), message).help(help));
+    }
+}
+
+/// The hosts of a rule without repetitions.
+fn check_hosts<'r>(scope: &Scope<'_>, hosts: &'r [Spanned<String>], seen: &mut Seen<'r>) -> Vec<String> {
+    let mut own: Vec<String> = Vec::new();
+    for host in hosts {
+        let report = |diagnostic: Diagnostic| scope.findings.push(diagnostic);
+        if own.contains(&host.value) {
+            let message = format!("`{}` stands in this rule already", host.value);
+            report(Diagnostic::warning(CODE, host.at.clone(), message).help("remove the repetition"));
+            continue;
+        }
+        if !is_host(&host.value) {
+            let message = format!("`{}` is no host name", host.value);
+            let help = "write lower-case labels with dots between them, such as `www.example.org`, without a port";
+            report(Diagnostic::error(CODE, host.at.clone(), message).help(help));
+            continue;
+        }
+        if let Some(domain) = scope.input.domain.filter(|domain| is_below(&host.value, domain)) {
+            let message =
+                format!("`{}` lies under the cluster's domain `{domain}`, where only default hosts live", host.value);
+            let help = "remove it: every rule has a default host there by itself";
+            report(Diagnostic::error(CODE, host.at.clone(), message).help(help));
+        }
+        if let Some(first) = seen.hosts.insert(host.value.clone(), &host.at) {
+            let message = format!("`{}` stands in another rule already, at {first}", host.value);
+            report(Diagnostic::error(CODE, host.at.clone(), message).help("a host has one port: remove one of them"));
+        }
+        own.push(host.value.clone());
+    }
+    own
+}
+
+/// A DNS name; the first label may be `*`.
+fn is_host(host: &str) -> bool {
+    host.len() <= HOST && host.strip_prefix("*.").unwrap_or(host).split('.').all(is_dns1123_label)
+}
+
+fn is_below(host: &str, domain: &str) -> bool {
+    host == domain || host.strip_suffix(domain).is_some_and(|front| front.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_names() {
+        for name in ["a", "main", "http-2", "a-", "abcdefghijklmno"] {
+            assert!(is_port_name(name), "{name}");
+        }
+        for name in ["", "1a", "-a", "A", "a_b", "abcdefghijklmnop", "é"] {
+            assert!(!is_port_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for host in ["www.example.org", "localhost", "*.example.org", "a.b-c.d1"] {
+            assert!(is_host(host), "{host}");
+        }
+        for host in ["", "www.example.org:80", "WWW.example.org", "a..b", "*", "a.*.b", "https://a", "a/b", ".a", "a."]
+        {
+            assert!(!is_host(host), "{host}");
+        }
+        assert!(is_below("a.ops.example.com", "ops.example.com"));
+        assert!(is_below("ops.example.com", "ops.example.com"));
+        assert!(!is_below("devops.example.com", "ops.example.com"));
+    }
+}

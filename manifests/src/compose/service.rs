@@ -1,0 +1,268 @@
+//! One Compose service: every concern's part put together.
+
+use std::collections::BTreeMap;
+
+use super::files::{self, FileKind};
+use super::ports::Port;
+use super::{Scope, env_file, environment, keys, mounts, ports, resources, scalar, words};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::model::{FileMount, Mount, Resources, Service};
+use crate::names::SUB_PATHS_CONTAINER;
+use crate::yaml::fields::{list, string, wrong_type};
+use crate::yaml::{Entry, Key, Map, Node};
+
+/// A service with the ports that it publishes.
+pub(super) struct LoadedService {
+    pub(super) service: Service,
+    pub(super) ports: Vec<Port>,
+}
+
+/// The services that take part, sorted by name.
+pub(super) fn services(scope: &Scope<'_>, root: &Map, at: &Span) -> Vec<LoadedService> {
+    let Some(node) = keys::required(root, "services", "the Compose file", at, scope.findings) else {
+        return Vec::new();
+    };
+    let Some(map) = node.as_map() else {
+        let _: Option<()> = wrong_type(node, "services", "a mapping", scope.findings);
+        return Vec::new();
+    };
+    let active: Vec<&Entry> = map.iter().filter(|entry| takes_part(scope, entry)).collect();
+    if active.is_empty() {
+        let message = "no service takes part, so there is nothing to run";
+        let help = "write at least one service that has no `profiles`";
+        scope.findings.push(Diagnostic::error("no-services", node.span.clone(), message).help(help));
+    }
+    let mut services: Vec<LoadedService> = active.into_iter().filter_map(|entry| service(scope, entry)).collect();
+    services.sort_by(|one, other| one.service.name.cmp(&other.service.name));
+    services
+}
+
+/// Services with profiles are started by hand, so they stay out.
+fn takes_part(scope: &Scope<'_>, Entry { key, value }: &Entry) -> bool {
+    let profiles = value.get("profiles").filter(|node| !node.is_null());
+    let profiled =
+        profiles.is_some_and(|node| list(node, "profiles", scope.findings).is_some_and(|list| !list.is_empty()));
+    if profiled {
+        let message = format!("the service `{}` is left out, because it belongs to a profile", key.text);
+        let help = "remove `profiles` if it is part of the App";
+        scope.findings.push(Diagnostic::info("profile", key.span.clone(), message).help(help));
+    }
+    !profiled
+}
+
+fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedService> {
+    check_name(scope, key);
+    let name = key.text.clone();
+    let what = format!("service `{name}`");
+    let Some(map) = value.as_map() else {
+        return wrong_type(value, &what, "a mapping", scope.findings);
+    };
+    keys::SERVICE.check(map, &what, scope.findings);
+    check_values(scope, map, &what);
+    let field = |key| keys::optional(map, key);
+    let ports = field("ports").map(|node| ports::ports(scope, node)).unwrap_or_default();
+    let mut container_ports = Vec::new();
+    for port in &ports {
+        if !container_ports.contains(&port.container) {
+            container_ports.push(port.container);
+        }
+    }
+    let configs = field("configs").map(|node| files::mounts(scope, node, FileKind::Config)).unwrap_or_default();
+    let secrets = field("secrets").map(|node| files::mounts(scope, node, FileKind::Secret)).unwrap_or_default();
+    let mounts = field("volumes").map(|node| mounts::mounts(scope, node)).unwrap_or_default();
+    let service = Service {
+        mounts: uncovered(scope, mounts, &configs, &secrets),
+        name,
+        at: key.span.clone(),
+        image: image(scope, map, key, &what)?,
+        entrypoint: command(scope, map, "entrypoint"),
+        command: command(scope, map, "command"),
+        environment: field("environment").map(|node| environment::environment(scope, node)).unwrap_or_default(),
+        env_file: field("env_file").and_then(|node| env_file::env_file(scope, node)),
+        container_ports,
+        configs,
+        secrets,
+        resources: field("x-kompox").map_or_else(Resources::default, |node| resources::resources(scope, node)),
+    };
+    Some(LoadedService { service, ports })
+}
+
+/// The name becomes a Service, a container, and part of other names.
+fn check_name(scope: &Scope<'_>, key: &Key) {
+    let name = key.text.as_str();
+    let problem = |message: String, help: String| {
+        scope.findings.push(Diagnostic::error("service-name", key.span.clone(), message).help(help));
+    };
+    if !is_dns1035_label(name) {
+        let message = format!(
+            "`{name}` cannot name a service: Kubernetes takes lower-case letters, digits and `-`, a letter first, at most 63"
+        );
+        let suggestion = files::dashed(name).filter(|dashed| is_dns1035_label(dashed));
+        let help = match suggestion {
+            Some(dashed) => format!("call it `{dashed}`"),
+            None => "give it another name".to_owned(),
+        };
+        problem(message, help);
+    } else if scope.names.reserves_service(name) {
+        let app = &scope.names.app;
+        let message =
+            format!("service names that begin with `{app}-app` or `{app}-box` are taken by the App's own objects");
+        problem(message, "give it another name".to_owned());
+    } else if name == SUB_PATHS_CONTAINER {
+        let message = format!("`{name}` is the name of the container that makes the volumes' folders");
+        problem(message, "give it another name".to_owned());
+    }
+}
+
+/// A Service's name: a DNS label that begins with a letter.
+fn is_dns1035_label(name: &str) -> bool {
+    crate::id::is_dns1123_label(name) && name.starts_with(|first: char| first.is_ascii_lowercase())
+}
+
+fn image(scope: &Scope<'_>, map: &Map, key: &Key, what: &str) -> Option<Spanned<String>> {
+    let build = map.entry("build").filter(|entry| !entry.value.is_null());
+    let Some(node) = keys::optional(map, "image") else {
+        let (at, message) = match build {
+            Some(build) => (&build.key.span, format!("{what} has `build` but no `image`, and nothing is built here")),
+            None => (&key.span, format!("{what} has no `image`")),
+        };
+        let help = match build {
+            Some(_) => "build and push the image elsewhere, and name it with `image:`",
+            None => "add `image:`",
+        };
+        scope.findings.push(Diagnostic::error("image", at.clone(), message).help(help));
+        return None;
+    };
+    if let Some(build) = build {
+        let message = format!("`build` of {what} has no effect: the image is pulled, never built");
+        let help = "push the image before the commit that names it";
+        scope.findings.push(Diagnostic::info("unmapped-key", build.key.span.clone(), message).help(help));
+    }
+    let image = string(node, "image", scope.findings)?;
+    if image.value.is_empty() || image.value.contains(char::is_whitespace) {
+        let message = format!("`{}` is no image reference", scalar::shown(&image.value, &image.at));
+        let help = "write `name:tag` or `registry/name:tag`, without spaces";
+        scope.findings.push(Diagnostic::error("image", image.at, message).help(help));
+        return None;
+    }
+    Some(image)
+}
+
+/// An empty command would take the image's away, which Kubernetes has no word for.
+fn command(scope: &Scope<'_>, map: &Map, key: &str) -> Option<Vec<String>> {
+    let node = keys::optional(map, key)?;
+    let words = words::words(node, key, scope.findings)?;
+    if words.is_empty() {
+        // A new entrypoint takes the image's command away by itself.
+        if key == "entrypoint" || keys::optional(map, "entrypoint").is_none() {
+            let message = format!("an empty `{key}` cannot take the image's away: Kubernetes would use the image's");
+            let help = "write the command that is to run, or remove the key to run the image's";
+            scope.findings.push(Diagnostic::error("command-words", node.span.clone(), message).help(help));
+        }
+        return None;
+    }
+    Some(words)
+}
+
+/// Two files on one path are an error; a file on a volume's path wins over the volume.
+fn uncovered(scope: &Scope<'_>, mounts: Vec<Mount>, configs: &[FileMount], secrets: &[FileMount]) -> Vec<Mount> {
+    let mut files: BTreeMap<&str, &FileMount> = BTreeMap::new();
+    for file in configs.iter().chain(secrets) {
+        if let Some(first) = files.insert(&file.target, file) {
+            let target = scalar::shown(&file.target, &file.at);
+            let message = format!("`{target}` is mounted already, at {}", first.at);
+            scope.findings.push(Diagnostic::error("mount-target", file.at.clone(), message).help("remove one of them"));
+        }
+    }
+    let (covered, kept): (Vec<Mount>, Vec<Mount>) =
+        mounts.into_iter().partition(|mount| files.contains_key(mount.target.as_str()));
+    for mount in covered {
+        let target = scalar::shown(&mount.target, &mount.at);
+        let message = format!("the volume on `{target}` is left out: a config or secret is mounted there");
+        scope.findings.push(Diagnostic::warning("mount-target", mount.at, message).help("remove one of them"));
+    }
+    kept
+}
+
+/// Keys that are fine with some values and not with others.
+fn check_values(scope: &Scope<'_>, map: &Map, what: &str) {
+    if let Some(node) = keys::optional(map, "deploy") {
+        check_deploy(scope, node, what);
+    }
+    if let Some(node) = keys::optional(map, "scale") {
+        check_replicas(scope, node, "scale", what);
+    }
+    if let Some(node) = keys::optional(map, "network_mode") {
+        check_network_mode(scope, node, what);
+    }
+    if let Some(node) = keys::optional(map, "restart") {
+        check_restart(scope, node, what);
+    }
+}
+
+fn check_deploy(scope: &Scope<'_>, node: &Node, what: &str) {
+    let Some(map) = node.as_map() else {
+        let _: Option<()> = wrong_type(node, "deploy", "a mapping", scope.findings);
+        return;
+    };
+    keys::DEPLOY.check(map, &format!("`deploy` of {what}"), scope.findings);
+    if let Some(replicas) = keys::optional(map, "replicas") {
+        check_replicas(scope, replicas, "deploy.replicas", what);
+    }
+    if let Some(mode) = keys::optional(map, "mode").filter(|mode| mode.as_str() != Some("replicated")) {
+        let message = format!("`deploy.mode` of {what} must be `replicated`: an App runs in one Pod");
+        scope.findings.push(Diagnostic::error("replicas", mode.span.clone(), message).help("remove `mode`"));
+    }
+}
+
+fn check_replicas(scope: &Scope<'_>, node: &Node, key: &str, what: &str) {
+    let number = scalar::number(node, key, u64::from(u32::MAX), scope.findings);
+    if number.is_some_and(|number| number.value != 1) {
+        let message = format!("`{key}` of {what} must be 1: an App runs in one Pod, and its disks have one writer");
+        let help = "remove the key; to stop the service, give it a profile; for more of it, write more services";
+        scope.findings.push(Diagnostic::error("replicas", node.span.clone(), message).help(help));
+    }
+}
+
+fn check_network_mode(scope: &Scope<'_>, node: &Node, what: &str) {
+    let Some(mode) = string(node, "network_mode", scope.findings) else { return };
+    let shown = scalar::shown(&mode.value, &mode.at);
+    let diagnostic = match mode.value.split(':').next() {
+        Some("bridge" | "service") => Diagnostic::info(
+            "network-mode",
+            mode.at,
+            format!("`network_mode` of {what} has no effect: all services of an App share one Pod and its network"),
+        )
+        .help("remove the key"),
+        Some("host") => Diagnostic::error(
+            "network-mode",
+            mode.at,
+            format!("{what} asks for the network of the host, which an App's Pod does not get"),
+        )
+        .help("remove the key and publish its ports: `ports` here, `ingress.rules` in the App"),
+        _ => Diagnostic::error(
+            "network-mode",
+            mode.at,
+            format!("`network_mode: {shown}` of {what} cannot be kept: all services of an App share the Pod's network"),
+        )
+        .help("remove the key"),
+    };
+    scope.findings.push(diagnostic);
+}
+
+fn check_restart(scope: &Scope<'_>, node: &Node, what: &str) {
+    let text = node.resolved().unwrap_or_default();
+    // `no` without quotes is the text `no` to Compose, and `false` to some writers.
+    if matches!(text.as_str(), "always" | "unless-stopped") {
+        return;
+    }
+    let known = matches!(text.as_str(), "no" | "false" | "on-failure") || text.starts_with("on-failure:");
+    let diagnostic = if known {
+        let message = format!("`restart` of {what} has no effect: Kubernetes restarts a container whenever it ends");
+        Diagnostic::warning("restart", node.span.clone(), message).help("let the command run for as long as the App")
+    } else {
+        let message = format!("`restart` of {what} must be `always`, `unless-stopped`, `on-failure` or `no`");
+        Diagnostic::error("restart", node.span.clone(), message).help("write `restart: always`, or remove the key")
+    };
+    scope.findings.push(diagnostic);
+}

@@ -1,0 +1,160 @@
+use super::*;
+
+#[test]
+fn everything_that_the_baseline_maps() {
+    let service = case()
+        .load(&web(
+            "entrypoint: [\"/entry\", \"a b\"]\ncommand: serve --x='1 2'\nenvironment: {B: 1.10, A: yes, C: true, D: \"\"}\n\
+             ports: [\"80:80\", {target: 80, published: 81, protocol: tcp}]\nprofiles: []\nrestart: unless-stopped\n\
+             deploy: {replicas: 1, mode: replicated}\nscale: 1\nx-kompox: {resources: {cpu: 0.5, memory: 256Mi}, limits: {memory: 1Gi}}\n\
+             x-other: {anything: [goes]}\nprivileged: false\nhealthcheck:\n",
+        ))
+        .service();
+    assert_eq!(service.image.value, "nginx");
+    assert_eq!(service.entrypoint, Some(strings(&["/entry", "a b"])));
+    assert_eq!(service.command, Some(strings(&["serve", "--x=1 2"])));
+    let environment: Vec<String> = service.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(environment, ["A=yes", "B=1.1", "C=true", "D="]);
+    assert_eq!(service.container_ports, [80]);
+    assert_eq!(service.env_file, None);
+    assert_eq!(service.resources.requests["cpu"], "0.5");
+    assert_eq!(service.resources.requests["memory"], "256Mi");
+    assert_eq!(service.resources.limits["memory"], "1Gi");
+    assert_eq!(service.at.to_string(), "app/compose.yml:2:3");
+}
+
+#[test]
+fn environment_as_a_list() {
+    let case = case().file("app/.env", "INHERITED=x\n");
+    let service = case.load(&web("environment: [A=1, \"B=x=y\", C=, A=2, INHERITED]")).service();
+    let environment: Vec<String> = service.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(environment, ["A=2", "B=x=y", "C=", "INHERITED=x"]);
+}
+
+#[test]
+fn a_variable_without_a_value_is_left_out() {
+    for lines in ["environment: {A: }", "environment: [A]"] {
+        let outcome = case().load(&web(lines));
+        outcome.finds("warning compose.yml:4:19: `A` has no value here and none in `.env`, and is left out");
+        assert!(outcome.loaded.unwrap().project.services[0].environment.is_empty());
+    }
+}
+
+#[test]
+fn bad_environments_are_named() {
+    for lines in ["environment: {1A: x}", "environment: [\"a b=x\"]", "environment: [\"=x\"]", "environment: {\"\": x}"]
+    {
+        case().load(&web(lines)).finds("error compose.yml:4:19: a name in `environment` holds letters");
+    }
+    case().load(&web("environment: {A: [x]}")).found();
+    let found = case().load(&web("environment: {A: [x]}\n")).found();
+    assert_eq!(found, ["error compose.yml:4:22: `A` must be a string, number or boolean, found a list"]);
+    let found = case().load(&web("environment: A=1\n")).found();
+    assert_eq!(
+        found,
+        ["error compose.yml:4:18: `environment` must be a mapping or a list of `NAME=value`, found a string"]
+    );
+}
+
+#[test]
+fn names_of_services() {
+    let load = |name: &str| case().load(&format!("services:\n  {name}: {{image: a}}\n"));
+    for (name, help) in [
+        ("my_db", Some("call it `my-db`")),
+        ("My.App", Some("call it `my-app`")),
+        ("1a", Some("give it another name")),
+        ("_", Some("give it another name")),
+    ] {
+        let outcome = load(name);
+        outcome.finds(&format!("error compose.yml:2:3: `{name}` cannot name a service"));
+        assert_eq!(outcome.diagnostics[0].help.as_deref(), help);
+    }
+    assert_eq!(load(&"a".repeat(63)).found(), [""; 0]);
+    assert_eq!(load(&"a".repeat(64)).found().len(), 1);
+    for name in ["app1-app", "app1-apple", "app1-box-x"] {
+        load(name).finds("error compose.yml:2:3: service names that begin with");
+    }
+    load("init-volume-subpaths").finds("error compose.yml:2:3: `init-volume-subpaths` is the name of the container");
+    assert_eq!(load("app1").found(), [""; 0]);
+}
+
+#[test]
+fn services_with_profiles_stay_out() {
+    let compose = "services:\n  a: {image: a}\n  b: {profiles: [debug], build: ., ports: [nonsense]}\n";
+    let outcome = case().load(compose);
+    outcome.finds("info compose.yml:3:3: the service `b` is left out, because it belongs to a profile");
+    assert_eq!(outcome.loaded.unwrap().project.services.len(), 1);
+    let found = case().load("services:\n  b: {image: b, profiles: [debug]}\n").found();
+    assert!(found.iter().any(|line| line.starts_with("error compose.yml:2:3: no service takes part")), "{found:?}");
+}
+
+#[test]
+fn images() {
+    let found = |body: &str| case().load(&format!("services:\n  web: {body}\n")).found();
+    assert_eq!(found("{}"), ["error compose.yml:2:3: service `web` has no `image`"]);
+    assert_eq!(
+        found("{build: .}"),
+        ["error compose.yml:2:9: service `web` has `build` but no `image`, and nothing is built here"]
+    );
+    assert_eq!(found("{image: \"a b\"}"), ["error compose.yml:2:16: `a b` is no image reference"]);
+    assert_eq!(found("{image: \"\"}"), ["error compose.yml:2:16: `` is no image reference"]);
+    assert_eq!(
+        found("{image: a, build: .}"),
+        ["info compose.yml:2:19: `build` of service `web` has no effect: the image is pulled, never built"]
+    );
+    assert_eq!(found("5"), ["error compose.yml:2:8: `service `web`` must be a mapping, found an integer"]);
+}
+
+#[test]
+fn commands() {
+    case().load(&web("command: a; b")).finds("error compose.yml:4:14: `command` needs a shell for its `;`");
+    case().load(&web("entrypoint: \"'a\"")).finds("error compose.yml:4:17: `entrypoint` cannot be split into words");
+    case()
+        .load(&web("entrypoint: []"))
+        .finds("error compose.yml:4:17: an empty `entrypoint` cannot take the image's away");
+    case().load(&web("command: \"\"")).finds("error compose.yml:4:14: an empty `command` cannot take the image's away");
+    case().load(&web("command: [sleep, 5]")).finds("error compose.yml:4:22: `command` must be a string");
+    assert_eq!(case().load(&web("entrypoint: /a\ncommand: []")).service().command, None);
+    assert_eq!(case().load(&web("command: >\n  a\n  b")).service().command, Some(strings(&["a", "b"])));
+}
+
+#[test]
+fn one_pod_has_one_of_everything() {
+    case()
+        .load(&web("deploy: {replicas: 2}"))
+        .finds("error compose.yml:4:24: `deploy.replicas` of service `web` must be 1");
+    case()
+        .load(&web("deploy: {replicas: \"0\"}"))
+        .finds("error compose.yml:4:24: `deploy.replicas` of service `web` must be 1");
+    case().load(&web("deploy: {mode: global}")).finds("error compose.yml:4:20: `deploy.mode` of service `web` must be");
+    case().load(&web("scale: 3")).finds("error compose.yml:4:12: `scale` of service `web` must be 1");
+    case()
+        .load(&web("network_mode: host"))
+        .finds("error compose.yml:4:19: service `web` asks for the network of the host");
+    case()
+        .load(&web("network_mode: none"))
+        .finds("error compose.yml:4:19: `network_mode: none` of service `web` cannot");
+    case()
+        .load(&web("network_mode: service:db"))
+        .finds("info compose.yml:4:19: `network_mode` of service `web` has no effect");
+    case()
+        .load(&web("restart: on-failure:3"))
+        .finds("warning compose.yml:4:14: `restart` of service `web` has no effect");
+    case().load(&web("restart: no")).finds("warning compose.yml:4:14: `restart` of service `web` has no effect");
+    case().load(&web("restart: maybe")).finds("error compose.yml:4:14: `restart` of service `web` must be");
+}
+
+#[test]
+fn resources() {
+    case()
+        .load(&web("x-kompox: {resources: {cpus: 1}}"))
+        .finds("error compose.yml:4:28: `resources` of `x-kompox` has no key `cpus`");
+    case().load(&web("x-kompox: {limits: {memory: 1GB}}")).finds("error compose.yml:4:33: `memory` must be a quantity");
+    case()
+        .load(&web("x-kompox: {limit: {memory: 1Gi}}"))
+        .finds("error compose.yml:4:16: `x-kompox` has no key `limit`");
+    case()
+        .load(&web("x-kompox: {liveness: true}"))
+        .finds("warning compose.yml:4:16: `liveness` of `x-kompox` has no effect");
+    assert_eq!(case().load(&web("x-kompox: {limits: }")).service().resources.limits.len(), 0);
+}

@@ -1,0 +1,144 @@
+//! Files of the repository that a Compose file refers to.
+
+use std::sync::Arc;
+
+use super::Scope;
+use super::scalar::shown;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::source::{EntryKind, SourceTree, TreeError};
+use crate::yaml::fields::Findings;
+
+/// Code of everything about a path.
+const CODE: &str = "file-reference";
+
+/// A path in the repository from one that is relative to a folder.
+///
+/// # Errors
+/// Why the path cannot be followed, in words that go behind the path.
+pub(super) fn resolve(folder: &str, path: &str) -> Result<String, &'static str> {
+    if path.trim().is_empty() {
+        return Err("is empty");
+    }
+    if path.contains("://") {
+        return Err("is a URL; only files of the repository are read");
+    }
+    if path.starts_with(['/', '~', '\\']) || path.as_bytes().get(1) == Some(&b':') {
+        return Err("is absolute");
+    }
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return Err("leaves its folder with `..`"),
+            part => parts.push(part),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+/// Last component of a path.
+pub(super) fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A file that was read, with its path in the repository.
+pub(super) struct Opened {
+    pub(super) path: String,
+    pub(super) bytes: Arc<[u8]>,
+}
+
+/// Reads a file that the Compose file names at `at`. With `required` false a missing file is no error.
+pub(super) fn open(scope: &Scope<'_>, path: &str, at: &Span, limit: u64, required: bool) -> Option<Opened> {
+    if !may_read(scope.input.local_files, path, at, scope.findings) {
+        return None;
+    }
+    read(scope.input.tree, scope.folder, path, at, limit, required, scope.findings)
+}
+
+/// Whether the App may refer to local files; reports when not.
+pub(super) fn may_read(local_files: bool, path: &str, at: &Span, findings: &Findings) -> bool {
+    if !local_files {
+        let message = format!("`{}` is a local file, and this App came in through `komPath`", shown(path, at));
+        let help = "write the App in the entry file itself; only there it may refer to local files";
+        findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
+    }
+    local_files
+}
+
+/// Reads a file of the repository that is named relative to a folder.
+pub(super) fn read(
+    tree: &dyn SourceTree,
+    folder: &str,
+    path: &str,
+    at: &Span,
+    limit: u64,
+    required: bool,
+    findings: &Findings,
+) -> Option<Opened> {
+    let report = |diagnostic: Diagnostic| findings.push(diagnostic);
+    let resolved = match resolve(folder, path) {
+        Ok(resolved) => resolved,
+        Err(why) => {
+            let message = format!("the path `{}` {why}", shown(path, at));
+            report(
+                Diagnostic::error(CODE, at.clone(), message).help("name a file at or below the Compose file's folder"),
+            );
+            return None;
+        }
+    };
+    let error = match tree.read(&resolved, limit) {
+        Ok(bytes) => return Some(Opened { path: resolved, bytes }),
+        Err(TreeError::NotFound) if !required => return None,
+        Err(error) => error,
+    };
+    let help = match error {
+        TreeError::NotFound => "commit the file, or correct the path",
+        TreeError::NotAFile(_) => "put the file itself there; links are not followed",
+        TreeError::TooLarge { .. } => "make it smaller",
+        TreeError::Store(_) => "try again; if it stays, look at the repository",
+    };
+    let message = format!("cannot read `{}`: {error}", shown(&resolved, at));
+    report(Diagnostic::error(CODE, at.clone(), message).help(help));
+    None
+}
+
+/// What a relative bind would find in the repository, where Compose would mount it from.
+pub(super) enum InRepository {
+    /// Nothing: the folder is made on the volume.
+    Nothing,
+    /// A file.
+    File,
+    /// A folder with files that mean something.
+    Folder,
+}
+
+/// Looks a path of the repository up.
+pub(super) fn look_up(scope: &Scope<'_>, path: &str) -> InRepository {
+    match scope.input.tree.read(path, 0) {
+        Ok(_) | Err(TreeError::TooLarge { .. }) => InRepository::File,
+        _ => match scope.input.tree.list(path) {
+            Ok(entries) if entries.iter().any(|entry| is_content(&entry.name, entry.kind)) => InRepository::Folder,
+            _ => InRepository::Nothing,
+        },
+    }
+}
+
+/// Files like `.gitkeep` only keep an empty folder in Git.
+fn is_content(name: &str, kind: EntryKind) -> bool {
+    !(kind == EntryKind::File && matches!(name, ".gitkeep" | ".keep" | ".gitignore"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_below_their_folder() {
+        assert_eq!(resolve("apps/web", "./conf//nginx.conf"), Ok("apps/web/conf/nginx.conf".to_owned()));
+        assert_eq!(resolve("", "a.env"), Ok("a.env".to_owned()));
+        assert_eq!(resolve("", "a/./b"), Ok("a/b".to_owned()));
+        for path in ["", " ", "/etc/passwd", "~/x", "C:/x", "\\x", "../x", "a/../../x", "https://x/y", "a/.."] {
+            assert!(resolve("apps/web", path).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What a commit asks for: all entries below a path, each sound or rejected, checked against each other.
+//!
+//! A pure function of the commit. One entry's mistake rejects that entry only; what two entries say about
+//! the same thing rejects both when it differs. Every entry says which Apps are its own, rejected or not,
+//! so that a mistake never looks like a removal.
+
+mod across;
+#[cfg(test)]
+mod tests;
+
+use crate::compose::{self, ComposeInput};
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::entry::{self, EntryFile, Found};
+use crate::id::AppId;
+use crate::kom::{self, AppSpec, Loaded};
+use crate::model::{App, Ingress};
+use crate::source::SourceTree;
+use crate::yaml::fields::{Findings, suggest};
+
+/// What a commit asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// The entries, sorted by file.
+    pub entries: Vec<Entry>,
+    /// Everything that was found, of all entries and of none, sorted and without repetitions.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether it is certain which Apps the commit lists. When it is not (a folder or an entry could not
+    /// be read far enough), an App that is missing may be there all the same: nothing may be removed.
+    pub certain: bool,
+}
+
+/// An entry of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The entry file, relative to the repository's root.
+    pub file: String,
+    /// Whether an error rejects it, whole.
+    pub rejected: bool,
+    /// Its Apps; none when it is rejected.
+    pub apps: Vec<App>,
+    /// The Apps that it is about, also when it is rejected: nothing of them may be removed.
+    pub claims: Vec<AppId>,
+    /// The App that is meant where none is named.
+    pub default_app: Option<AppId>,
+    /// What was found in it, sorted and without repetitions.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Desired {
+    /// The Apps of all sound entries.
+    pub fn apps(&self) -> impl Iterator<Item = &App> {
+        self.entries.iter().flat_map(|entry| &entry.apps)
+    }
+
+    /// The entries that are rejected.
+    pub fn rejected(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.rejected)
+    }
+
+    /// Whether everything is sound: every folder was searched, and there is no error.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.certain && self.diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error)
+    }
+}
+
+/// Reads what a commit asks for in the entries at and below `path`.
+#[must_use]
+pub fn desire(tree: &dyn SourceTree, path: &str) -> Desired {
+    let general = Findings::new();
+    let Found { entries, ambiguous, complete } = entry::find(tree, path, &general);
+    let mut drafts: Vec<Draft> = entries.iter().map(|entry| Draft::load(tree, entry)).collect();
+    drafts.extend(ambiguous.chunks(2).filter_map(|both| Draft::ambiguous(tree, both)));
+    across::check(&drafts);
+    drafts.sort_by(|one, other| one.file.cmp(&other.file));
+
+    let certain = complete && drafts.iter().all(|draft| !draft.loaded.uncertain);
+    let entries: Vec<Entry> = drafts.into_iter().map(Draft::finish).collect();
+    let mut diagnostics = general.into_vec();
+    diagnostics.extend(entries.iter().flat_map(|entry| entry.diagnostics.iter().cloned()));
+    diagnostic::sort(&mut diagnostics);
+    Desired { entries, diagnostics, certain }
+}
+
+/// An entry that may still be rejected for what others say.
+struct Draft {
+    file: String,
+    findings: Findings,
+    loaded: Loaded,
+    apps: Vec<App>,
+    /// Rejected by a finding of another place: its folder's two entry files.
+    ambiguous: bool,
+}
+
+impl Draft {
+    fn load(tree: &dyn SourceTree, entry: &EntryFile) -> Self {
+        let findings = Findings::new();
+        let loaded = kom::load(tree, entry, &findings);
+        let apps = loaded.apps.iter().filter_map(|spec| app(tree, entry, &loaded, spec, &findings)).collect();
+        Self { file: entry.path.clone(), findings, loaded, apps, ambiguous: false }
+    }
+
+    /// A folder with two entry files: neither counts, but what they claim is theirs.
+    fn ambiguous(tree: &dyn SourceTree, both: &[EntryFile]) -> Option<Self> {
+        let file = both.last()?.path.clone();
+        let mut joined = Loaded::default();
+        for entry in both {
+            // Their own mistakes matter once it is clear which of the two is meant.
+            let loaded = kom::load(tree, entry, &Findings::new());
+            joined.uncertain |= loaded.uncertain;
+            joined.claims.extend(loaded.claims);
+        }
+        Some(Self { file, findings: Findings::new(), loaded: joined, apps: Vec::new(), ambiguous: true })
+    }
+
+    fn is_rejected(&self) -> bool {
+        self.ambiguous || self.findings.has_errors()
+    }
+
+    fn finish(self) -> Entry {
+        let rejected = self.is_rejected();
+        let Self { file, findings, loaded, apps, ambiguous: _ } = self;
+        let mut diagnostics = findings.into_vec();
+        diagnostic::sort(&mut diagnostics);
+        let mut claims: Vec<AppId> = loaded.claims.into_iter().map(|claim| claim.value).collect();
+        claims.sort();
+        claims.dedup();
+        let apps = if rejected { Vec::new() } else { apps };
+        Entry { file, rejected, apps, claims, default_app: loaded.default_app, diagnostics }
+    }
+}
+
+/// Joins an App's spec with its parents and its Compose project.
+fn app(tree: &dyn SourceTree, entry: &EntryFile, loaded: &Loaded, spec: &AppSpec, findings: &Findings) -> Option<App> {
+    let cluster = loaded.cluster(&spec.id);
+    let input = ComposeInput {
+        tree,
+        document: &spec.compose,
+        folder: &spec.folder,
+        local_files: spec.local_files,
+        id: &spec.id,
+        domain: cluster.and_then(|cluster| cluster.domain.as_ref()).map(|domain| domain.value.as_str()),
+        volumes: &spec.volumes,
+        rules: &spec.rules,
+    };
+    let compose = compose::load(&input, findings)?;
+    check_hooks(spec, &compose, findings);
+    Some(App {
+        id: spec.id.clone(),
+        at: spec.at.clone(),
+        entry: entry.path.clone(),
+        provider: loaded.provider(&spec.id)?.clone(),
+        cluster: cluster?.clone(),
+        ingress: Ingress { cert_resolver: spec.cert_resolver.clone(), rules: compose.rules },
+        volumes: spec.volumes.clone(),
+        placement: spec.placement.clone(),
+        network_rules: spec.network_rules.clone(),
+        reconcile: spec.reconcile.clone(),
+        snapshot_policies: spec.snapshot_policies.clone(),
+        settings: spec.settings.clone(),
+        resources: spec.resources.clone(),
+        project: compose.project,
+    })
+}
+
+/// Checks that the hooks of snapshot policies name services of the Compose project.
+fn check_hooks(spec: &AppSpec, compose: &compose::Loaded, findings: &Findings) {
+    let services = || compose.project.services.iter().map(|service| service.name.as_str());
+    for policy in &spec.snapshot_policies {
+        let hooks = &policy.hooks;
+        let named = [
+            hooks.pre.as_ref().map(|hook| &hook.service),
+            hooks.post.as_ref().map(|hook| &hook.service),
+            hooks.session.as_ref().map(|session| &session.service),
+        ];
+        for service in named.into_iter().flatten() {
+            if services().any(|name| name == service.value) {
+                continue;
+            }
+            let help = match suggest(&service.value, services()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "name a service of the App's Compose file".to_owned(),
+            };
+            let message = format!("the Compose file has no service `{}`", service.value);
+            findings.push(Diagnostic::error("unknown-service", service.at.clone(), message).help(help));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What entries say about the same things.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Draft;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::id::{AppId, ClusterId};
+use crate::kom::Parent;
+use crate::kom::resource::ResourceId;
+use crate::model::App;
+use crate::names::Hashes;
+
+/// Checks all entries against each other; what is wrong rejects every entry that has part in it.
+pub(super) fn check(drafts: &[Draft]) {
+    // Entries that are rejected for their own mistakes take no others with them, but for their claims.
+    let sound: Vec<&Draft> = drafts.iter().filter(|draft| !draft.is_rejected()).collect();
+    same_app(drafts);
+    differing_parents(&sound);
+    same_hash(&sound);
+    dependency_cycles(&sound);
+}
+
+/// An App in two entries is in none.
+fn same_app(drafts: &[Draft]) {
+    let mut places: BTreeMap<&AppId, Vec<(&Draft, &Span)>> = BTreeMap::new();
+    for draft in drafts {
+        for claim in &draft.loaded.claims {
+            let places = places.entry(&claim.value).or_default();
+            // Twice in one entry is that entry's own mistake, and reported there.
+            if !places.iter().any(|(other, _)| std::ptr::eq(*other, draft)) {
+                places.push((draft, &claim.at));
+            }
+        }
+    }
+    for (id, places) in places {
+        for (draft, at) in &places {
+            let Some((_, other)) = places.iter().find(|(other, _)| !std::ptr::eq(*other, *draft)) else { continue };
+            let message = format!("App `{id}` is in another entry too, at {other}; neither is deployed");
+            let help = "rename one of the two, or remove it; what runs stays as it is until then";
+            draft.findings.push(Diagnostic::error("app-twice", (*at).clone(), message).help(help));
+        }
+    }
+}
+
+/// A Workspace, Provider or Cluster may stand in many entries, but says the same in all of them.
+fn differing_parents(drafts: &[&Draft]) {
+    let mut places: BTreeMap<&ResourceId, Vec<(&Draft, &Parent)>> = BTreeMap::new();
+    for draft in drafts {
+        for parent in &draft.loaded.parents {
+            places.entry(&parent.id).or_default().push((draft, parent));
+        }
+    }
+    for (id, places) in places {
+        let Some((_, first)) = places.first() else { continue };
+        // All that agree with the first agree with each other; any of the others is what they differ from.
+        let Some((_, odd)) = places.iter().find(|(_, parent)| parent.difference(first).is_some()) else { continue };
+        for (draft, parent) in &places {
+            let (other, difference) = match parent.difference(first) {
+                Some(difference) => (first, difference),
+                None => (odd, parent.difference(odd).unwrap_or_default()),
+            };
+            let message = format!("{} `{id}` says something else at {}: {difference} differs", id.kind(), other.at);
+            let help = "make them the same in every entry";
+            draft.findings.push(Diagnostic::error("kom-conflict", parent.at.clone(), message).help(help));
+        }
+    }
+}
+
+/// Names of namespaces and disks tell Apps apart by a short hash.
+fn same_hash(drafts: &[&Draft]) {
+    let mut places: BTreeMap<(&ClusterId, String), Vec<(&Draft, &App)>> = BTreeMap::new();
+    for draft in drafts {
+        for app in &draft.apps {
+            places.entry((&app.id.cluster, Hashes::of(&app.id).app)).or_default().push((draft, app));
+        }
+    }
+    for ((_, hash), places) in places {
+        for (draft, app) in &places {
+            let Some((_, other)) = places.iter().find(|(_, other)| other.id != app.id) else { continue };
+            let message = format!("`{}` has the hash {hash}, as has `{}` at {}", app.id, other.id, other.at);
+            let help = "rename one of the two: their disks could not be told apart";
+            draft.findings.push(Diagnostic::error("app-hash", app.at.clone(), message).help(help));
+        }
+    }
+}
+
+/// Apps that wait for each other would wait for ever.
+fn dependency_cycles(drafts: &[&Draft]) {
+    let mut apps: BTreeMap<&AppId, (&Draft, &App)> = BTreeMap::new();
+    for draft in drafts {
+        apps.extend(draft.apps.iter().map(|app| (&app.id, (*draft, app))));
+    }
+    let mut done: BTreeSet<&AppId> = BTreeSet::new();
+    for start in apps.keys() {
+        let Some(cycle) = find_cycle(start, &apps, &mut done) else { continue };
+        let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|id| id.app.as_str()).collect();
+        let message = format!("`dependsOn` goes in a circle: {}", names.join(" → "));
+        for id in &cycle {
+            let Some((draft, app)) = apps.get(id) else { continue };
+            let next = app.reconcile.depends_on.iter().find(|next| cycle.contains(&&next.value));
+            let at = next.map_or_else(|| app.at.clone(), |next| next.at.clone());
+            draft.findings.push(Diagnostic::error("depends-on", at, message.clone()).help("take one of them out"));
+        }
+    }
+}
+
+/// A cycle that can be reached from `start`, through Apps that no earlier search has seen.
+fn find_cycle<'a>(
+    start: &'a AppId,
+    apps: &BTreeMap<&'a AppId, (&'a Draft, &'a App)>,
+    done: &mut BTreeSet<&'a AppId>,
+) -> Option<Vec<&'a AppId>> {
+    // The path from the start, each App with the number of its dependencies that were followed.
+    let mut path: Vec<(&AppId, usize)> = vec![(start, 0)];
+    while let Some((id, followed)) = path.last_mut() {
+        let id: &'a AppId = id;
+        let depends_on = apps.get(id).map_or(&[][..], |(_, app)| &app.reconcile.depends_on);
+        let next = if done.contains(id) { None } else { depends_on.get(*followed) };
+        *followed += 1;
+        let Some(next) = next else {
+            done.insert(id);
+            path.pop();
+            continue;
+        };
+        if let Some(begin) = path.iter().position(|(earlier, _)| **earlier == next.value) {
+            let cycle: Vec<&AppId> = path[begin..].iter().map(|(id, _)| *id).collect();
+            done.extend(path.iter().map(|(id, _)| *id));
+            return Some(cycle);
+        }
+        path.push((&next.value, 0));
+    }
+    None
+}

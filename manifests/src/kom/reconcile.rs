@@ -1,0 +1,100 @@
+//! `App.spec.reconcile`: how the agent treats the App.
+
+use super::duration;
+use super::policy::schedule_shape;
+use super::unsupported;
+use crate::diagnostic::{Diagnostic, Spanned};
+use crate::id::AppId;
+use crate::model::{DriftPolicy, Reconcile};
+use crate::yaml::Node;
+use crate::yaml::fields::{self, Fields, Findings};
+
+/// The words of `drift`.
+const DRIFT: [(&str, DriftPolicy); 3] =
+    [("correct", DriftPolicy::Correct), ("report", DriftPolicy::Report), ("off", DriftPolicy::Off)];
+
+/// `App.spec.reconcile`; what is not written is the default.
+pub(super) fn read(app: &mut Fields<'_, '_>) -> Reconcile {
+    let findings = app.findings();
+    let Some(mut fields) = app.section("reconcile", "reconcile") else { return Reconcile::default() };
+    let flag = |fields: &mut Fields<'_, '_>, key| fields.boolean(key).is_some_and(|flag| flag.value);
+    let reconcile = Reconcile {
+        drift: fields.choice("drift", &DRIFT).map(|drift| drift.value).unwrap_or_default(),
+        force: flag(&mut fields, "force"),
+        suspend: flag(&mut fields, "suspend"),
+        progress_deadline: progress_deadline(&mut fields),
+        depends_on: depends_on(&mut fields),
+    };
+    // Checked, so that what is written today means the same when a later version acts on it.
+    fields.boolean("prepull");
+    fields.choice("rollback", &[("off", ()), ("lastHealthy", ())]);
+    fields.choice("data", &[("keep", ()), ("restore", ())]);
+    for window in fields.list("windows") {
+        check_window(window, findings);
+    }
+    for key in ["dependsOn", "prepull", "rollback", "data", "windows"] {
+        unsupported(&mut fields, key, "reconcile");
+    }
+    fields.finish();
+    reconcile
+}
+
+/// A duration above zero, in seconds.
+pub(super) fn positive(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Spanned<u64>> {
+    let findings = fields.findings();
+    let node = fields.get(key)?;
+    seconds(node, key, findings).filter(|duration| {
+        if duration.value == 0 {
+            findings.push(Diagnostic::error(
+                "bad-duration",
+                duration.at.clone(),
+                format!("`{key}` must be above zero"),
+            ));
+        }
+        duration.value > 0
+    })
+}
+
+/// A duration in seconds.
+pub(super) fn seconds(node: &Node, what: &str, findings: &Findings) -> Option<Spanned<u64>> {
+    let text = fields::text(node, what, findings)?;
+    if let Some(seconds) = duration::seconds(&text.value) {
+        return Some(Spanned::new(seconds, text.at));
+    }
+    let message = format!("`{what}` must be a duration; `{}` is none", text.value);
+    let help = "write it like `90s`, `10m`, `1h30m` or `7d`";
+    findings.push(Diagnostic::error("bad-duration", text.at, message).help(help));
+    None
+}
+
+fn progress_deadline(fields: &mut Fields<'_, '_>) -> Option<u64> {
+    positive(fields, "progressDeadline").map(|deadline| deadline.value)
+}
+
+fn depends_on(fields: &mut Fields<'_, '_>) -> Vec<Spanned<AppId>> {
+    let findings = fields.findings();
+    let parse = |given: Spanned<String>| match given.value.parse() {
+        Ok(id) => Some(Spanned::new(id, given.at)),
+        Err(error) => {
+            findings.push(Diagnostic::error(
+                "bad-id",
+                given.at,
+                format!("`dependsOn` names Apps by their ID: {error}"),
+            ));
+            None
+        }
+    };
+    fields.strings("dependsOn").into_iter().filter_map(parse).collect()
+}
+
+/// `windows[]`: a cron expression and how long the window stays open.
+fn check_window(window: &Node, findings: &Findings) {
+    let Some(mut fields) = Fields::of(window, "windows[]", findings) else { return };
+    if let Some(schedule) = fields.required_string("schedule") {
+        schedule_shape(&schedule, findings);
+    }
+    fields.required("duration");
+    positive(&mut fields, "duration");
+    fields.string("timeZone");
+    fields.finish();
+}

@@ -1,0 +1,69 @@
+//! The syntax of names, domains and labels, each with its message.
+
+use crate::diagnostic::{Diagnostic, Spanned};
+use crate::id::is_dns1123_label;
+use crate::yaml::fields::Findings;
+
+/// Checks a DNS-1123 label of at most `longest` characters.
+pub(super) fn label(what: &str, name: &Spanned<String>, longest: usize, findings: &Findings) -> bool {
+    let length = name.value.chars().count();
+    if is_dns1123_label(&name.value) && length <= longest {
+        return true;
+    }
+    let message = if is_dns1123_label(&name.value) {
+        format!("`{what}` has at most {longest} characters; `{}` has {length}", name.value)
+    } else {
+        format!("`{what}` must be a DNS label; `{}` is none", name.value)
+    };
+    let help = format!("use a-z, 0-9 and `-`, 1 to {longest} characters, no `-` at either end");
+    findings.push(Diagnostic::error("bad-name", name.at.clone(), message).help(help));
+    false
+}
+
+/// Checks a domain name: DNS labels with dots between them, at most 253 characters.
+pub(super) fn domain(what: &str, name: &Spanned<String>, findings: &Findings) -> bool {
+    let sound = name.value.len() <= 253 && name.value.split('.').all(is_dns1123_label);
+    if !sound {
+        let message = format!("`{what}` must be a domain name; `{}` is none", name.value);
+        let help = "write it in lower case, without scheme, port or final dot, e.g. `apps.example.com`";
+        findings.push(Diagnostic::error("bad-name", name.at.clone(), message).help(help));
+    }
+    sound
+}
+
+/// Checks the key of a Kubernetes label: `name` or `prefix/name`.
+pub(super) fn label_key(key: &Spanned<String>, findings: &Findings) -> bool {
+    let (prefix, name) = match key.value.rsplit_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key.value.as_str()),
+    };
+    let prefix_sound = prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(is_dns1123_label));
+    let sound = prefix_sound && !name.is_empty() && is_label_value(name);
+    if !sound {
+        let message = format!("`{}` is not the key of a label", key.value);
+        let help = "write `name` or `domain/name`, e.g. `kubernetes.io/metadata.name`";
+        findings.push(Diagnostic::error("bad-label", key.at.clone(), message).help(help));
+    }
+    sound
+}
+
+/// Checks the value of a Kubernetes label.
+pub(super) fn label_value(value: &Spanned<String>, findings: &Findings) -> bool {
+    let sound = is_label_value(&value.value);
+    if !sound {
+        let message = format!("`{}` cannot be the value of a label", value.value);
+        let help = "use letters, digits, `-`, `_` and `.`, at most 63, with a letter or digit at either end";
+        findings.push(Diagnostic::error("bad-label", value.at.clone(), message).help(help));
+    }
+    sound
+}
+
+/// Empty, or at most 63 letters, digits, `-`, `_` and `.` with a letter or digit at either end.
+fn is_label_value(value: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+    let bytes = value.as_bytes();
+    bytes.len() <= 63
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}

@@ -1,0 +1,164 @@
+//! The Pod's containers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EnvFromSource, EnvVar, ResourceRequirements, SecretEnvSource, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::super::context::{Context, some, some_map};
+use super::super::disk;
+use super::volumes::PodVolumes;
+use crate::model::{Resources, Service};
+use crate::names::SUB_PATHS_CONTAINER;
+
+const SUB_PATHS_IMAGE: &str = "busybox:1.36";
+const SUB_PATHS_ROOT: &str = "/work";
+
+/// One container for every service, sorted by name.
+pub(super) fn containers(context: &Context<'_>, volumes: &PodVolumes<'_>) -> Vec<Container> {
+    context.app.project.services.iter().map(|service| container(context, volumes, service)).collect()
+}
+
+fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service) -> Container {
+    let Service {
+        name,
+        at: _,
+        image,
+        entrypoint,
+        command,
+        environment,
+        env_file: _,
+        container_ports,
+        mounts: _,
+        configs: _,
+        secrets: _,
+        resources,
+    } = service;
+    // Compose calls Kubernetes' command `entrypoint` and its args `command`.
+    Container {
+        args: command.as_deref().map(literals),
+        command: entrypoint.as_deref().map(literals),
+        env: some(environment.iter().map(variable).collect()),
+        env_from: Some(vec![
+            optional_secret(context.names.base_secret(name)),
+            optional_secret(context.names.override_secret(name)),
+        ]),
+        image: Some(image.value.clone()),
+        name: name.clone(),
+        ports: some(container_ports.iter().copied().map(port).collect()),
+        resources: requirements(resources),
+        volume_mounts: some(volumes.mounts(service)),
+        ..Container::default()
+    }
+}
+
+/// An empty value is the API's default and not written.
+fn variable((name, value): (&String, &String)) -> EnvVar {
+    EnvVar { name: name.clone(), value: (!value.is_empty()).then(|| literal(value)), ..EnvVar::default() }
+}
+
+fn optional_secret(name: String) -> EnvFromSource {
+    EnvFromSource { secret_ref: Some(SecretEnvSource { name, optional: Some(true) }), ..EnvFromSource::default() }
+}
+
+fn port(port: u16) -> ContainerPort {
+    ContainerPort { container_port: i32::from(port), ..ContainerPort::default() }
+}
+
+fn requirements(resources: &Resources) -> Option<ResourceRequirements> {
+    let Resources { requests, limits } = resources;
+    let quantities = |quantities: &BTreeMap<String, String>| {
+        some_map(quantities.iter().map(|(name, quantity)| (name.clone(), Quantity(quantity.clone()))).collect())
+    };
+    let (requests, limits) = (quantities(requests), quantities(limits));
+    (requests.is_some() || limits.is_some()).then(|| ResourceRequirements {
+        limits,
+        requests,
+        ..ResourceRequirements::default()
+    })
+}
+
+/// The init container that makes the folders below the volumes' roots which services mount: a
+/// kubelet would make them too, but for root only.
+pub(super) fn sub_paths(context: &Context<'_>) -> Option<Container> {
+    let services = &context.app.project.services;
+    let paths: BTreeSet<(&str, &str)> = services
+        .iter()
+        .flat_map(|service| &service.mounts)
+        .filter(|mount| disk::claim_name(context, &mount.volume).is_some())
+        .filter_map(|mount| Some((mount.volume.as_str(), mount.sub_path.as_deref()?)))
+        .collect();
+    let volumes: BTreeSet<&str> = paths.iter().map(|&(volume, _)| volume).collect();
+    if volumes.is_empty() {
+        return None;
+    }
+    let make = |(volume, path): &(&str, &str)| {
+        format!("mkdir -m 1777 -p {}", shell_word(&format!("{SUB_PATHS_ROOT}/{volume}/{path}")))
+    };
+    let script = paths.iter().map(make).collect::<Vec<_>>().join("\n");
+    let mounts = volumes.iter().map(|volume| VolumeMount {
+        mount_path: format!("{SUB_PATHS_ROOT}/{volume}"),
+        name: (*volume).to_owned(),
+        ..VolumeMount::default()
+    });
+    Some(Container {
+        command: Some(vec!["sh".to_owned(), "-c".to_owned(), literal(&script)]),
+        image: Some(SUB_PATHS_IMAGE.to_owned()),
+        name: SUB_PATHS_CONTAINER.to_owned(),
+        volume_mounts: Some(mounts.collect()),
+        ..Container::default()
+    })
+}
+
+/// A path as one word of a shell script.
+fn shell_word(path: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+fn literals(words: &[String]) -> Vec<String> {
+    words.iter().map(|word| literal(word)).collect()
+}
+
+/// A text that Kubernetes hands to the container as it is. Compose knows no `$(NAME)`, but the
+/// kubelet would replace it, and would make one `$` of two.
+fn literal(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('$') {
+        let (before, from) = rest.split_at(start);
+        let after = from.trim_start_matches('$');
+        let run = &from[..from.len() - after.len()];
+        literal.push_str(before);
+        literal.push_str(run);
+        if run.len() > 1 || after.starts_with('(') {
+            literal.push_str(run);
+        }
+        rest = after;
+    }
+    literal + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{literal, shell_word};
+
+    #[test]
+    fn the_kubelet_replaces_nothing() {
+        assert_eq!(literal("a $HOME ${x} costs 5$"), "a $HOME ${x} costs 5$");
+        assert_eq!(literal("$(date)"), "$$(date)");
+        assert_eq!(literal("$$(date)"), "$$$$(date)");
+        assert_eq!(literal("pid $$, $$$"), "pid $$$$, $$$$$$");
+        assert_eq!(literal("ä$(ö)$"), "ä$$(ö)$");
+    }
+
+    #[test]
+    fn a_path_stays_one_word_whatever_it_holds() {
+        assert_eq!(shell_word("/work/db/data_1.x-y"), "/work/db/data_1.x-y");
+        assert_eq!(shell_word("/work/db/my data"), "'/work/db/my data'");
+        assert_eq!(shell_word("/work/db/$(reboot);`id`"), "'/work/db/$(reboot);`id`'");
+        assert_eq!(shell_word("/work/db/it's"), r"'/work/db/it'\''s'");
+    }
+}

@@ -1,0 +1,132 @@
+//! A push becomes objects, a disk and a status; a change writes what changed; no change writes nothing.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use kompox_tests::wait::{Look, until};
+use serde_json::Value;
+
+use crate::expected;
+use crate::world::{LONG, NAMESPACE, World, skip};
+
+/// Kinds of the 15 objects, as kubectl names them.
+const NAMESPACED: &str =
+    "serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,configmaps,secrets,services,deployments,ingresses";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_becomes_fifteen_objects_a_disk_and_a_success() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+
+    let success = world.await_status(&commit, "success").await?;
+    ensure!(success.description.contains("15 created"), "{}", success.description);
+    ensure!(success.description.contains("1 disk created"), "{}", success.description);
+    let states: Vec<String> =
+        world.statuses(&commit, "kompox/cluster1").await?.into_iter().map(|status| status.state).collect();
+    ensure!(states == ["pending", "success"], "{states:?}");
+    let of_app = world.statuses(&commit, "kompox/cluster1/app1").await?;
+    ensure!(of_app.last().is_some_and(|status| status.state == "success"), "{of_app:?}");
+
+    check_objects(&world)?;
+    let available = world.kubectl(&["-n", NAMESPACE, "get", "deployment", "app1-app", "-o", AVAILABLE])?;
+    ensure!(available == "True", "Available is {available}");
+    ensure!(world.disks()?.len() == 1, "{:?}", world.disks()?);
+
+    nothing_changed(&world).await?;
+    image_change(&world).await?;
+    drop(agent);
+    Ok(())
+}
+
+const AVAILABLE: &str = "jsonpath={.status.conditions[?(@.type==\"Available\")].status}";
+
+fn check_objects(world: &World) -> Result<()> {
+    let ours = "app.kubernetes.io/managed-by=kompox";
+    let list = |arguments: &[&str]| -> Result<Vec<Value>> {
+        let text = world.kubectl(&[arguments, &["-l", ours, "-o", "json"]].concat())?;
+        let list: Value = serde_json::from_str(&text)?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    };
+    let mut live = list(&["get", "namespaces,persistentvolumes"])?;
+    live.extend(list(&["-n", NAMESPACE, "get", NAMESPACED])?);
+    let volume = live
+        .iter()
+        .find(|object| object["kind"] == "PersistentVolume")
+        .and_then(|object| object["metadata"]["name"].as_str())
+        .context("no PersistentVolume")?
+        .to_owned();
+    let expected = expected::on_local_disks(expected::objects()?, &volume);
+    ensure!(expected.len() == 15, "the fixture has {} objects", expected.len());
+    ensure!(live.len() == 15, "the cluster has {} objects", live.len());
+    for expected in &expected {
+        let (kind, name) = (&expected["kind"], &expected["metadata"]["name"]);
+        let found = live.iter().find(|object| object["kind"] == *kind && object["metadata"]["name"] == *name);
+        let found = found.with_context(|| format!("{kind} {name} is missing"))?;
+        expected::check(found, expected, &format!("{kind} {name}"))?;
+    }
+    let pv = live.iter().find(|object| object["kind"] == "PersistentVolume").context("no PersistentVolume")?;
+    ensure!(pv["status"]["phase"] == "Bound", "the PersistentVolume is {}", pv["status"]["phase"]);
+    let path = pv["spec"]["local"]["path"].as_str().context("no local path")?;
+    ensure!(std::path::Path::new(path).is_dir(), "{path} is no folder");
+    Ok(())
+}
+
+/// Several polls of the same commit: not one write.
+async fn nothing_changed(world: &World) -> Result<()> {
+    world.proxy.forget();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let lists = world.proxy.requests().len();
+    ensure!(lists > 0, "the agent has not looked at the cluster meanwhile");
+    ensure!(world.proxy.writes().is_empty(), "{:?}", world.proxy.writes());
+    Ok(())
+}
+
+/// A new image: exactly one object is written.
+async fn image_change(world: &World) -> Result<()> {
+    world.proxy.forget();
+    let change = |text: &str| text.replace("gitea:1.24.6", "gitea:1.24.7");
+    let commit = world.push_change("compose.yml", change, "Update Gitea")?;
+    let success = world.await_status(&commit, "success").await?;
+    ensure!(success.description.contains("1 changed"), "{}", success.description);
+    let writes = world.writes();
+    let paths: Vec<&str> = writes.iter().map(|write| write.path.as_str()).collect();
+    ensure!(paths == [format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/app1-app")], "{paths:?}");
+    let image = world.kubectl(&["-n", NAMESPACE, "get", "pods", "-o", "jsonpath={..image}"])?;
+    ensure!(image.contains("gitea:1.24.7"), "{image}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_the_commit_leaves_the_cluster_but_never_a_volume() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    let first = world.run_once().await?;
+    ensure!(first.status.success(), "{}", first.stderr);
+
+    world.push_change("kompoxops.yml", |text| text.replace("hosts: [gitea.custom.exp.kompox.dev]", "hosts: []"), "No host")?;
+    world.push_change("compose.yml", |text| text.replace("      - ./data/gitea:/data\n", "      - ./other:/data\n"), "Move")?;
+    let second = world.run_once().await?;
+    ensure!(second.status.success(), "{}", second.stderr);
+    let ingresses = world.kubectl(&["-n", NAMESPACE, "get", "ingresses", "-o", "name"])?;
+    ensure!(ingresses.trim() == "ingress.networking.k8s.io/app1-app-default", "{ingresses}");
+
+    // The whole app leaves: this version says so and keeps everything.
+    world.repo.commit_removal(&["kompoxops.yml"], "Remove the app")?;
+    world.repo.push("main")?;
+    let third = world.run_once().await?;
+    ensure!(third.stderr.contains("app1"), "the log does not name what is left over: {}", third.stderr);
+    until("nothing to have gone", LONG, || async {
+        world.kubectl(&["-n", NAMESPACE, "get", "deployment", "app1-app"])?;
+        Ok(Look::Done(()))
+    })
+    .await?;
+    ensure!(world.disks()?.len() == 1);
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! People's edits are reverted at the next reconcile, other managers' are reported.
+
+use anyhow::{Result, ensure};
+use kompox_tests::wait::{Look, until};
+
+use crate::world::{LONG, NAMESPACE, World, skip};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_of_people_are_reverted() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&commit, "success").await?;
+
+    // kubectl set env: a variable that nobody asked for goes.
+    world.kubectl(&["-n", NAMESPACE, "set", "env", "deployment/app1-app", "-c", "gitea", "ADDED=by-hand", "USER_UID=0"])?;
+    let env = "jsonpath={.spec.template.spec.containers[?(@.name==\"gitea\")].env}";
+    comes_back(&world, "the variables", "deployment/app1-app", env, |text| {
+        !text.contains("ADDED") && text.contains(r#"{"name":"USER_UID","value":"1000"}"#)
+    })
+    .await?;
+
+    // kubectl scale: through the subresource.
+    world.kubectl(&["-n", NAMESPACE, "scale", "deployment/app1-app", "--replicas=0"])?;
+    comes_back(&world, "the replicas", "deployment/app1-app", "jsonpath={.spec.replicas}", |text| text == "1").await?;
+
+    // kubectl edit, as an editor that is a program: it changes the image, a label and a service port.
+    let editor = world.folder.write("editor.sh", "#!/bin/sh\nsed -i -e 's/postgres:17/postgres:16/' -e 's/port: 3000/port: 3001/' -e 's/compose-service-headless: \"true\"/compose-service-headless: \"no\"/' \"$1\"\n")?;
+    std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    for object in ["deployment/app1-app", "service/app1-app", "service/gitea"] {
+        edit(&world, &editor.to_string_lossy(), object)?;
+    }
+    comes_back(&world, "the image", "deployment/app1-app", "jsonpath={..image}", |text| text.contains("postgres:17")).await?;
+    comes_back(&world, "the port", "service/app1-app", "jsonpath={.spec.ports[*].port}", |text| text == "3000").await?;
+    let label = "jsonpath={.metadata.labels.kompox\\.dev/compose-service-headless}";
+    comes_back(&world, "the label", "service/gitea", label, |text| text == "true").await?;
+
+    // kubectl rollout restart is a wish, not drift: undoing it would restart the Pod once more.
+    world.kubectl(&["-n", NAMESPACE, "rollout", "restart", "deployment/app1-app"])?;
+    world.proxy.forget();
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    ensure!(world.writes().is_empty(), "{:?}", world.writes());
+
+    // A deleted object is made again.
+    world.kubectl(&["-n", NAMESPACE, "delete", "service", "postgres"])?;
+    comes_back(&world, "the service", "service/postgres", "jsonpath={.metadata.name}", |text| text == "postgres").await?;
+    drop(agent);
+    Ok(())
+}
+
+fn edit(world: &World, editor: &str, object: &str) -> Result<()> {
+    let output = std::process::Command::new("kubectl")
+        .env("KUBECONFIG", world.plane.kubeconfig())
+        .env("KUBE_EDITOR", editor)
+        .args(["-n", NAMESPACE, "edit", object])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && text.contains("edited"), "kubectl edit {object}: {text}");
+    Ok(())
+}
+
+async fn comes_back(world: &World, what: &str, object: &str, path: &str, good: impl Fn(&str) -> bool) -> Result<()> {
+    until(&format!("{what} to come back"), LONG, || async {
+        Ok(match world.kubectl(&["-n", NAMESPACE, "get", object, "-o", path]) {
+            Ok(text) if good(&text) => Look::Done(()),
+            Ok(text) => Look::NotYet(text),
+            Err(error) => Look::NotYet(error.to_string()),
+        })
+    })
+    .await
+}

@@ -1,0 +1,13 @@
+//! The whole product on real parts: a commit becomes running objects and a commit status.
+//!
+//! Every test has a control plane of its own (the cluster's identity is written once), a real Git
+//! repository, and where statuses matter a real Gitea. The agent is the released binary's twin,
+//! started as its users start it.
+
+mod broken_commit;
+mod deploy;
+mod drift;
+mod expected;
+mod kill;
+mod outage;
+mod world;

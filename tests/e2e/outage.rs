@@ -1,0 +1,82 @@
+//! A Git server, a forge or an API server that is away: no crash, the last good state is kept, and
+//! everything catches up.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use kompox_tests::wait::{Look, until};
+
+use crate::world::{LONG, NAMESPACE, World, skip};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_git_and_forge_the_last_good_commit_is_kept() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let mut world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&commit, "success").await?;
+
+    world.gitea.stop().await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.kubectl(&["-n", NAMESPACE, "scale", "deployment/app1-app", "--replicas=0"])?;
+    replicas(&world, "1").await?;
+    ensure!(agent.exited()?.is_none(), "the agent has ended: {}", agent.stderr()?);
+
+    world.gitea.restart().await?;
+    let change = |text: &str| text.replace("gitea:1.24.6", "gitea:1.24.7");
+    let next = world.push_change("compose.yml", change, "Update Gitea")?;
+    world.await_status(&next, "success").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_api_server_nothing_crashes_and_the_status_catches_up() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&commit, "success").await?;
+
+    world.proxy.down(true);
+    let change = |text: &str| text.replace("gitea:1.24.6", "gitea:1.24.7");
+    let next = world.push_change("compose.yml", change, "Update Gitea")?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    ensure!(agent.exited()?.is_none(), "the agent has ended: {}", agent.stderr()?);
+    let states = world.statuses(&next, "kompox/cluster1").await?;
+    ensure!(states.iter().all(|status| status.state != "success"), "{states:?}");
+
+    world.proxy.down(false);
+    world.await_status(&next, "success").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failing_writes_are_tried_again() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    for (write, status) in [(3, 500), (6, 503), (9, 429), (12, 504)] {
+        world.proxy.fail_nth_write(write, status)?;
+    }
+    world.proxy.drop_reply_after(14);
+    let agent = world.start_agent().await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&commit, "success").await?;
+    ensure!(world.disks()?.len() == 1);
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+async fn replicas(world: &World, wanted: &str) -> Result<()> {
+    until("the replicas to come back", LONG, || async {
+        let path = "jsonpath={.spec.replicas}";
+        let found = world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", path])?;
+        Ok(if found == wanted { Look::Done(()) } else { Look::NotYet(found) })
+    })
+    .await
+}

@@ -1,0 +1,203 @@
+//! One cluster with its repository, its disks and its agent.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use kompox_tests::agent::{Agent, AgentCommand, Finished};
+use kompox_tests::control_plane::{ControlPlane, Options};
+use kompox_tests::folder::Folder;
+use kompox_tests::git::Repo;
+use kompox_tests::gitea::{CommitStatus, Gitea};
+use kompox_tests::kwok::FakeNode;
+use kompox_tests::parts::{self, Part};
+use kompox_tests::proxy::ApiProxy;
+use kompox_tests::traffic::Request;
+use kompox_tests::wait::{Look, until};
+
+/// The Cluster of the fixture `gitea`.
+pub const CLUSTER: &str = "/ws/aks-e2e-gitea-20250925-060355/prv/aks1/cls/cluster1";
+/// The namespace of its App.
+pub const NAMESPACE: &str = "k4x-50vf7y-app1-13o40q";
+/// The node that all Pods and disks are on.
+pub const NODE: &str = "node-1";
+/// How long anything may take on a busy machine with two cores.
+pub const LONG: Duration = Duration::from_secs(120);
+
+const REPOSITORY: &str = "apps";
+
+/// Everything that one test works with.
+pub struct World {
+    pub plane: ControlPlane,
+    pub proxy: ApiProxy,
+    pub gitea: Gitea,
+    pub repo: Repo,
+    pub folder: Folder,
+}
+
+/// Whether this machine cannot run the test; says why in one line.
+pub fn skip() -> bool {
+    parts::skip_without(&[Part::ControlPlane, Part::Kwok, Part::Gitea])
+}
+
+impl World {
+    /// A cluster with one node in zone 1, an empty repository on a real Gitea, a root for disks.
+    pub async fn start() -> Result<Self> {
+        let nodes = vec![FakeNode::user(NODE).zone("1")];
+        let (plane, gitea) =
+            tokio::join!(ControlPlane::start(Options { folder: None, nodes }), Gitea::start());
+        let (plane, gitea) = (plane?, gitea?);
+        let proxy = ApiProxy::start(plane.kubeconfig()).await?;
+        gitea.create_repository(REPOSITORY).await?;
+        let repo = Repo::for_remote(&gitea.push_url(REPOSITORY))?;
+        let folder = Folder::temporary("world")?;
+        let world = Self { plane, proxy, gitea, repo, folder };
+        world.folder.write("token", world.gitea.token())?;
+        std::fs::create_dir_all(world.disk_root()).context("no folder for disks")?;
+        let root = world.disk_root();
+        let made = world.agent(["disk", "init-root", &root.to_string_lossy(), "--node", NODE]).run(LONG).await?;
+        ensure!(made.status.success(), "disk init-root: {}", made.stderr);
+        Ok(world)
+    }
+
+    /// The root folder of the driver `local`.
+    pub fn disk_root(&self) -> PathBuf {
+        self.folder.path().join("disks")
+    }
+
+    /// The fixture `gitea` with its disks in this world's root.
+    pub fn gitea_fixture(&self) -> Result<Vec<(String, String)>> {
+        let folder = fixtures().join("gitea");
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("no fixture in {}", folder.display()))? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == "expected.yaml" {
+                continue;
+            }
+            let mut text = std::fs::read_to_string(&path)?;
+            if name == "kompoxops.yml" {
+                let local = format!("driver: local\n  settings:\n    LOCAL_ROOT: {}", self.disk_root().display());
+                text = text.replace("driver: aks\n  settings:", &local);
+                ensure!(text.contains("driver: local"), "the fixture has changed");
+            }
+            files.push((name, text));
+        }
+        Ok(files)
+    }
+
+    /// Commits and pushes files; gives the commit's hash.
+    pub fn push(&self, files: &[(String, String)], message: &str) -> Result<String> {
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        self.repo.publish(&files, message)
+    }
+
+    /// Changes one file of the fixture and pushes it.
+    pub fn push_change(&self, file: &str, change: impl FnOnce(&str) -> String, message: &str) -> Result<String> {
+        let text = std::fs::read_to_string(self.repo.work_tree().join(file))?;
+        let changed = change(&text);
+        ensure!(changed != text, "the change of {file} changes nothing");
+        self.repo.publish(&[(file, &changed)], message)
+    }
+
+    /// The agent's configuration, polling every second.
+    pub fn config(&self) -> Result<PathBuf> {
+        let text = format!(
+            "cluster: {CLUSTER}\nsources:\n  - name: apps\n    url: {}.git\n    ref: {{branch: main}}\n    interval: 1s\n    \
+             auth: {{tokenFile: {token}}}\n    forge: {{type: gitea, tokenFile: {token}}}\n",
+            self.gitea.repository_url(REPOSITORY).trim_end_matches(".git"),
+            token = self.folder.path().join("token").display(),
+        );
+        self.folder.write("agent.yml", &text)
+    }
+
+    /// The agent with these arguments, talking to the API server through the proxy.
+    pub fn agent<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> AgentCommand {
+        AgentCommand::new(arguments)
+            .env("KUBECONFIG", self.proxy.kubeconfig())
+            .env("KOMPOX_CACHE_DIR", self.folder.path().join("cache"))
+            .env("KOMPOX_LOG", "info,kompox_agent=debug")
+    }
+
+    /// `run` with this world's configuration.
+    pub fn run_command(&self, more: &[&str]) -> Result<AgentCommand> {
+        let config = self.config()?;
+        let config = config.to_string_lossy();
+        Ok(self.agent(["run", "--config", &config].into_iter().chain(more.iter().copied())))
+    }
+
+    /// Starts the agent, to stay.
+    pub async fn start_agent(&self) -> Result<Agent> {
+        self.run_command(&[])?.start().await
+    }
+
+    /// One reconcile of everything.
+    pub async fn run_once(&self) -> Result<Finished> {
+        self.run_command(&["--once"])?.run(LONG).await
+    }
+
+    /// Writes since the last `forget`, but for the agent's own records in its namespace.
+    pub fn writes(&self) -> Vec<Request> {
+        let own = |request: &Request| request.target().is_some_and(|target| target.namespace == "k4x-system");
+        self.proxy.writes().into_iter().filter(|request| !own(request)).collect()
+    }
+
+    /// Every status of a commit in a context, oldest first.
+    pub async fn statuses(&self, commit: &str, context: &str) -> Result<Vec<CommitStatus>> {
+        let mut statuses = self.gitea.statuses(REPOSITORY, commit).await?;
+        statuses.retain(|status| status.context == context);
+        statuses.sort_by_key(|status| status.id);
+        Ok(statuses)
+    }
+
+    /// Waits for the source's status of a commit to be `state`; gives it.
+    pub async fn await_status(&self, commit: &str, state: &str) -> Result<CommitStatus> {
+        until(&format!("commit {commit} to be {state}"), LONG, || async {
+            let statuses = self.statuses(commit, "kompox/cluster1").await?;
+            Ok(match statuses.last() {
+                Some(last) if last.state == state => Look::Done(last.clone()),
+                Some(last) => Look::NotYet(format!("{}: {}", last.state, last.description)),
+                None => Look::NotYet("no status".to_owned()),
+            })
+        })
+        .await
+    }
+
+    /// kubectl as a person runs it, against the API server itself.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let output = std::process::Command::new("kubectl")
+            .env("KUBECONFIG", self.plane.kubeconfig())
+            .args(arguments)
+            .output()
+            .context("kubectl is not installed")?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "kubectl {arguments:?}: {text}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The folders of disks.
+    pub fn disks(&self) -> Result<Vec<PathBuf>> {
+        let mut disks = Vec::new();
+        collect_disks(&self.disk_root().join("disks"), &mut disks)?;
+        Ok(disks)
+    }
+}
+
+/// The repository's `tests/fixtures`.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Every folder that holds a disk's metadata file.
+fn collect_disks(folder: &Path, disks: &mut Vec<PathBuf>) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect_disks(&path, disks)?;
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            disks.push(path);
+        }
+    }
+    Ok(())
+}
