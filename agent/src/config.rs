@@ -1,0 +1,145 @@
+//! What `agent.yml`, flags and the environment say, checked.
+//!
+//! ```text
+//! agent.yml ─► file.rs (keys as written, with places) ─► check.rs (names, URLs, durations) ─► Config
+//! --cluster, --source ─► given.rs ────────────────────────────┘
+//! ```
+
+mod check;
+mod file;
+mod given;
+mod location;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kompox_core::disk::NewDisks;
+use kompox_manifests::diagnostic::Diagnostic;
+use kompox_manifests::id::ClusterId;
+use url::Url;
+
+pub use given::Given;
+pub use location::{Location, LocationError};
+
+use crate::secret::Credentials;
+
+/// The whole configuration of one agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The Cluster whose Apps are ours.
+    pub cluster: ClusterId,
+    /// Where Apps come from; at least one, with different names.
+    pub sources: Vec<SourceConfig>,
+    /// What happens to disks that do not exist yet.
+    pub new_disks: NewDisks,
+    /// Our part of the contexts of commit statuses.
+    pub status_name: String,
+}
+
+/// One repository or folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// Name, a DNS-1123 label; stable, because applied objects carry it.
+    pub name: String,
+    /// Where it is.
+    pub location: Location,
+    /// Which commit of it.
+    pub reference: Reference,
+    /// Folder below which entries are looked for, relative to the root; empty for the root.
+    pub path: String,
+    /// Time between two polls, before jitter.
+    pub interval: Duration,
+    /// How the agent shows who it is; `None` for public repositories and local ones.
+    pub credentials: Option<Credentials>,
+    /// Where commit statuses go.
+    pub forge: ForgeChoice,
+    /// Whether a rewritten branch is followed at once instead of being held.
+    pub allow_force_push: bool,
+}
+
+/// Which commit of a repository is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// The branch that the repository's `HEAD` names.
+    Default,
+    /// The newest commit of a branch.
+    Branch(String),
+    /// The commit of a tag.
+    Tag(String),
+    /// One commit, by its full hash.
+    Commit(String),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("the default branch"),
+            Self::Branch(name) => write!(formatter, "branch `{name}`"),
+            Self::Tag(name) => write!(formatter, "tag `{name}`"),
+            Self::Commit(id) => write!(formatter, "commit {id}"),
+        }
+    }
+}
+
+/// Where commit statuses of a source go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForgeChoice {
+    /// To this forge.
+    Forge(ForgeConfig),
+    /// Nowhere, for a reason worth a line in the log.
+    None(String),
+}
+
+/// A repository on a forge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForgeConfig {
+    /// Which API it speaks.
+    pub kind: ForgeKind,
+    /// Root of the API, ending with `/`.
+    pub api: Url,
+    /// Owner of the repository.
+    pub owner: String,
+    /// Name of the repository.
+    pub repository: String,
+    /// What allows the agent to write statuses.
+    pub credentials: Credentials,
+}
+
+/// The API that a forge speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForgeKind {
+    /// Gitea and Forgejo.
+    Gitea,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}: {cause}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// The file says something wrong; at least one finding.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<Diagnostic>),
+    /// A flag or an environment variable is wrong or missing.
+    #[error("{0}")]
+    Argument(String),
+}
+
+/// One line per finding, with what to do behind it.
+fn lines(diagnostics: &[Diagnostic]) -> String {
+    let line = |diagnostic: &Diagnostic| match &diagnostic.help {
+        Some(help) => format!("{diagnostic}; {help}"),
+        None => diagnostic.to_string(),
+    };
+    diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;
