@@ -28,7 +28,8 @@ use crate::redact::Redactor;
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Asks once for the newest revision. `accepted` is the revision that was reconciled last, as the cluster
-    /// remembers it; a branch that was rewritten since then is held.
+    /// remembers it; a branch that was rewritten since then is held. When the configuration names another branch or
+    /// tag than it did for that revision, there is no accepted one.
     ///
     /// # Errors
     /// The last good revision stays valid: see [`Source::open`].

@@ -1,4 +1,5 @@
-//! A Git repository on this machine. Its owner does not matter: nothing in it is ever executed.
+//! A Git repository on this machine. Its owner does not matter: nothing in it is ever executed. Opening
+//! it, the library also parses the machine's and the user's Git configuration; nothing that is used here depends on it.
 
 use std::path::{Path, PathBuf};
 

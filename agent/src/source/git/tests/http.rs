@@ -45,6 +45,24 @@ async fn a_poll_without_news_costs_one_request() {
     assert_eq!(server.take(), [discover, ask]);
 }
 
+/// The test above once more, as another process whose user has a Git configuration that would break everything.
+#[test]
+fn the_users_git_configuration_is_not_looked_at() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.path().join(".config/git")).unwrap();
+    for file in [".gitconfig", ".config/git/config"] {
+        std::fs::write(home.path().join(file), "[this is no Git configuration\n").unwrap();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "source::git::tests::http::a_poll_without_news_costs_one_request"])
+        .env("HOME", home.path())
+        .env_remove("XDG_CONFIG_HOME")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 #[tokio::test]
 async fn only_what_is_new_is_sent() {
     let origin = Origin::new();
