@@ -9,6 +9,7 @@ use kompox_manifests::object::Object;
 use serde_json::Value;
 use tracing::info;
 
+use crate::cluster::{ClusterError, Propagation};
 use crate::confirm::{Confirmed, PARALLEL};
 use crate::disks;
 use crate::failure::Failure;
@@ -16,18 +17,18 @@ use crate::reconcile::{Agent, Planned};
 
 /// What was done for one App. Only this can be reported.
 #[derive(Debug)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// The plan as it was carried out.
-    pub planned: Planned,
+    pub(crate) planned: Planned,
     /// What was really done, also when it stopped half-way.
-    pub done: Counts,
+    pub(crate) done: Counts,
     /// Why it stopped, if it did; the next reconcile goes on from there.
-    pub stopped: Option<Failure>,
+    pub(crate) stopped: Option<Failure>,
 }
 
 /// Applies one App's plan. A plan with something blocked or held writes nothing; else it stops at
 /// the first stage in which something fails.
-pub async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
+pub(crate) async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
     let mut applied = Applied { planned: confirmed.into_planned(), done: Counts::default(), stopped: None };
     if let Some(obstacle) = applied.planned.plan.obstacle() {
         applied.stopped = Some(Failure::of_obstacle(obstacle));
@@ -55,7 +56,7 @@ async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -
     for action in &planned.plan.actions {
         let disk = match &action.what {
             What::CreateDisk(spec) => {
-                agent.lease.may_write()?;
+                agent.may_write()?;
                 info!(volume = %spec.volume, disk = %spec.name, reason = %action.reason, "creating a NEW EMPTY DISK");
                 let disk = disks::create(&planned.app, &nodes, spec).await?;
                 done.disks_created += 1;
@@ -68,7 +69,7 @@ async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -
             }
             _ => continue,
         };
-        agent.lease.may_write()?;
+        agent.may_write()?;
         settled.push(disks::assign(&planned.app, &nodes, &disk).await?);
     }
     if settled.is_empty() {
@@ -109,8 +110,7 @@ enum Written {
 }
 
 async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, Failure> {
-    let failed = |object: &Object, error| Failure::of_object(&object.key, &object.origin, &error);
-    agent.lease.may_write()?;
+    let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
     match &action.what {
         What::Create { object, .. } => {
             info!(object = %object.key, reason = %action.reason, "creating");
@@ -153,11 +153,10 @@ async fn take_over(
 async fn delete_leftovers(agent: &Agent, planned: &Planned, done: &mut Counts) -> Result<(), Failure> {
     for action in planned.plan.actions.iter().rev() {
         let What::Delete(live) = &action.what else { continue };
-        agent.lease.may_write()?;
         info!(object = %live.key, reason = %action.reason, "deleting");
         agent
             .cluster
-            .delete(&live.key, &live.uid, &live.resource_version)
+            .delete(&live.key, &live.uid, &live.resource_version, Propagation::Background)
             .await
             .map_err(|error| Failure::of_object(&live.key, &planned.app.at, &error))?;
         done.deleted += 1;

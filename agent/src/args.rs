@@ -5,34 +5,36 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::Given;
+
 /// GitOps agent for stateful Compose applications on Kubernetes.
 ///
 /// Pulls a Git repository with KOM or kompoxops.yml and Compose files, compares it with the cluster
 /// and the provider's disks, applies what differs, and writes the outcome back as commit statuses.
 #[derive(Debug, Parser)]
 #[command(name = "kompox-agent", version, propagate_version = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
     #[command(flatten)]
-    pub log: LogArgs,
+    pub(crate) log: LogArgs,
 }
 
 /// How the agent talks on stderr.
 #[derive(Debug, Args)]
-pub struct LogArgs {
+pub(crate) struct LogArgs {
     /// Log filter, e.g. `info` or `kompox_agent=debug`
     #[arg(long, global = true, env = "KOMPOX_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
+    pub(crate) log: String,
     /// Log lines as text for people or JSON for programs
     #[arg(long, global = true, env = "KOMPOX_LOG_FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
 }
 
 /// Form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// One line an event, for people.
     Text,
     /// One JSON object an event.
@@ -41,7 +43,7 @@ pub enum LogFormat {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run the agent: reconcile every source, for ever or once
     Run(RunArgs),
     /// Show what a reconcile would do (exit 0: nothing, 2: changes, 3: blocked or held, 1: error)
@@ -60,42 +62,66 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
+/// What is deployed from where.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Configuration file
+    #[arg(long, env = "KOMPOX_AGENT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// ID of the Cluster that this agent serves, e.g. /ws/W/prv/P/cls/C
+    #[arg(long, env = "KOMPOX_AGENT_CLUSTER", value_name = "ID")]
+    cluster: Option<String>,
+    /// Git URL, bare repository or folder to deploy from, in place of a configuration file
+    #[arg(long, env = "KOMPOX_AGENT_SOURCE", value_name = "URL|PATH", conflicts_with = "config")]
+    source: Option<String>,
+    /// File that holds the token for --source and for commit statuses
+    #[arg(long, env = "KOMPOX_AGENT_TOKEN_FILE", value_name = "FILE", requires = "source")]
+    token_file: Option<PathBuf>,
+    /// The agent's part of the contexts of commit statuses; default: the Cluster's name
+    #[arg(long, env = "KOMPOX_AGENT_STATUS_NAME", value_name = "NAME")]
+    status_name: Option<String>,
+    /// Whether new empty disks are made without a person's word
+    #[arg(long, env = "KOMPOX_AGENT_NEW_DISKS", value_name = "allow|hold")]
+    new_disks: Option<String>,
+}
+
+impl ConfigArgs {
+    /// The same, without the command line.
+    pub(crate) fn given(&self) -> Given {
+        let Self { config, cluster, source, token_file, status_name, new_disks } = self.clone();
+        Given { config, cluster, source, token_file, status_name, new_disks }
+    }
+}
+
 /// Which cluster to talk to.
 #[derive(Clone, Debug, Default, Args)]
-pub struct ClusterArgs {
+pub(crate) struct ClusterArgs {
     /// Kubeconfig file; else KUBECONFIG, the in-cluster account, ~/.kube/config
     #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig; else its current one
     #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
 }
 
 /// `run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Configuration file
-    #[arg(long, env = "KOMPOX_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// ID of the Cluster that this agent serves, e.g. /ws/W/prv/P/cls/C (overrides the file)
-    #[arg(long, env = "KOMPOX_CLUSTER", value_name = "ID")]
-    pub cluster: Option<String>,
-    /// Git URL, bare repository or folder to deploy from (instead of the file's sources)
-    #[arg(long, env = "KOMPOX_SOURCE", value_name = "URL|PATH", requires = "cluster")]
-    pub source: Option<String>,
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// Where fetched repositories are kept; deleting it costs a re-fetch, nothing else
     #[arg(long, env = "KOMPOX_CACHE_DIR", value_name = "FOLDER")]
-    pub cache_dir: Option<PathBuf>,
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Reconcile every source once, wait for health, and end
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
     #[command(flatten)]
-    pub kube: ClusterArgs,
+    pub(crate) kube: ClusterArgs,
 }
 
 /// Form of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// For people.
     #[default]
     Text,
@@ -105,7 +131,7 @@ pub enum Output {
 
 /// Form of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PlanOutput {
+pub(crate) enum PlanOutput {
     /// For people.
     #[default]
     Text,
@@ -117,7 +143,7 @@ pub enum PlanOutput {
 
 /// Form of rendered objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum RenderOutput {
+pub(crate) enum RenderOutput {
     /// One document an object, in apply order.
     #[default]
     Yaml,
@@ -127,104 +153,104 @@ pub enum RenderOutput {
 
 /// What `plan` and `apply` read.
 #[derive(Clone, Debug, Args)]
-pub struct TreeArgs {
+pub(crate) struct TreeArgs {
     /// Folder that holds the entries
     #[arg(default_value = ".", value_name = "PATH")]
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// ID of the Cluster; default: the only Cluster that the files name
-    #[arg(long, env = "KOMPOX_CLUSTER", value_name = "ID")]
-    pub cluster: Option<String>,
+    #[arg(long, env = "KOMPOX_AGENT_CLUSTER", value_name = "ID")]
+    pub(crate) cluster: Option<String>,
     #[command(flatten)]
-    pub kube: ClusterArgs,
+    pub(crate) kube: ClusterArgs,
 }
 
 /// `plan`.
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     #[command(flatten)]
-    pub tree: TreeArgs,
+    pub(crate) tree: TreeArgs,
     /// Plan a source of the configuration instead of PATH
     #[arg(long, value_name = "NAME", requires = "config", conflicts_with = "path")]
-    pub source: Option<String>,
-    /// Another branch, tag or commit of the source
-    #[arg(long, value_name = "REF", requires = "source")]
-    pub r#ref: Option<String>,
+    pub(crate) source: Option<String>,
+    /// Another branch of the source, or a commit by its full hash
+    #[arg(long = "ref", value_name = "REF", requires = "source")]
+    pub(crate) reference: Option<String>,
     /// Configuration file
-    #[arg(long, env = "KOMPOX_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[arg(long, env = "KOMPOX_AGENT_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Form of the plan
     #[arg(short, long, default_value = "text")]
-    pub output: PlanOutput,
+    pub(crate) output: PlanOutput,
 }
 
 /// `apply`.
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
+pub(crate) struct ApplyArgs {
     #[command(flatten)]
-    pub tree: TreeArgs,
+    pub(crate) tree: TreeArgs,
     /// Do not ask before writing
     #[arg(short, long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
     /// Form of the outcome
     #[arg(short, long, default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 /// `validate`.
 #[derive(Debug, Args)]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     /// Folder that holds the entries
     #[arg(default_value = ".", value_name = "PATH")]
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Form of the diagnostics
     #[arg(short, long, default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
 }
 
 /// `render`.
 #[derive(Debug, Args)]
-pub struct RenderArgs {
+pub(crate) struct RenderArgs {
     /// Folder that holds the entries
     #[arg(default_value = ".", value_name = "PATH")]
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Only this App, e.g. /ws/W/prv/P/cls/C/app/A
     #[arg(long, value_name = "ID")]
-    pub app: Option<String>,
+    pub(crate) app: Option<String>,
     /// Disk handle of a volume (repeatable); without it a placeholder is used and warned about
     #[arg(long = "volume-handle", value_name = "VOL=HANDLE")]
-    pub volume_handles: Vec<String>,
+    pub(crate) volume_handles: Vec<String>,
     /// Form of the objects
     #[arg(short, long, default_value = "yaml")]
-    pub output: RenderOutput,
+    pub(crate) output: RenderOutput,
 }
 
 /// `status`.
 #[derive(Debug, Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Only this App, by its name
     #[arg(value_name = "APP")]
-    pub app: Option<String>,
+    pub(crate) app: Option<String>,
     /// Watch: print again whenever something changes
     #[arg(short, long)]
-    pub watch: bool,
+    pub(crate) watch: bool,
     /// Form of the answer
     #[arg(short, long, default_value = "text")]
-    pub output: Output,
+    pub(crate) output: Output,
     #[command(flatten)]
-    pub kube: ClusterArgs,
+    pub(crate) kube: ClusterArgs,
 }
 
 /// `disk`.
 #[derive(Debug, Args)]
-pub struct DiskArgs {
+pub(crate) struct DiskArgs {
     /// What to do.
     #[command(subcommand)]
-    pub command: DiskCommand,
+    pub(crate) command: DiskCommand,
 }
 
 /// The verbs of `disk`.
 #[derive(Debug, Subcommand)]
-pub enum DiskCommand {
+pub(crate) enum DiskCommand {
     /// Prepare a folder on this node for the local driver (writes its marker file once)
     InitRoot {
         /// The folder; it must exist
@@ -238,9 +264,9 @@ pub enum DiskCommand {
 
 /// `completions`.
 #[derive(Debug, Args)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
-    pub shell: clap_complete::Shell,
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! The verbs of the command line. stdout is the answer, stderr the talk; what went wrong becomes an
 //! exit code here and nowhere else.
 
-pub mod apply;
-pub mod disk;
-pub mod offline;
-pub mod plan;
-pub mod run;
-pub mod status;
-pub mod tree;
+pub(crate) mod apply;
+pub(crate) mod disk;
+pub(crate) mod offline;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod tree;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::args::{Cli, Command, CompletionsArgs};
 
 /// How a command ended; the numbers are part of the command line's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// As it should be.
     Success = 0,
     /// Something is wrong.
@@ -42,7 +42,7 @@ impl From<Exit> for ExitCode {
 ///
 /// # Errors
 /// What stopped it, for people.
-pub async fn dispatch(command: Command) -> anyhow::Result<Exit> {
+pub(crate) async fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => run::run(args).await,
         Command::Plan(args) => plan::plan(args).await,
@@ -66,7 +66,7 @@ fn completions(args: &CompletionsArgs) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// stdout cannot be written.
-pub fn answer(text: &str) -> io::Result<()> {
+pub(crate) fn answer(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -75,13 +75,13 @@ pub fn answer(text: &str) -> io::Result<()> {
 }
 
 /// Writes a line to stderr.
-pub fn talk(text: &str) {
+pub(crate) fn talk(text: &str) {
     // Nobody can be told when stderr is gone.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Shows diagnostics on stderr, in colour on a terminal; gives the number of errors.
-pub fn show(diagnostics: &[Diagnostic]) -> usize {
+pub(crate) fn show(diagnostics: &[Diagnostic]) -> usize {
     let colour = if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         Colour::Always
     } else {
@@ -97,7 +97,7 @@ pub fn show(diagnostics: &[Diagnostic]) -> usize {
 ///
 /// # Errors
 /// There is no terminal to ask on.
-pub fn confirmed(question: &str) -> anyhow::Result<bool> {
+pub(crate) fn confirmed(question: &str) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
         anyhow::bail!("there is no terminal to ask on: give --yes to go on without being asked");
     }

@@ -16,22 +16,22 @@ use crate::failure::Failure;
 use crate::reconcile::Planned;
 
 /// How many dry-runs and writes of one App are under way at once.
-pub const PARALLEL: usize = 6;
+pub(crate) const PARALLEL: usize = 6;
 
 /// A plan whose writes the API server accepted in a dry-run. Only this can be applied.
 #[derive(Debug)]
-pub struct Confirmed(Planned);
+pub(crate) struct Confirmed(Planned);
 
 impl Confirmed {
     /// Takes the plan out.
-    pub fn into_planned(self) -> Planned {
+    pub(crate) fn into_planned(self) -> Planned {
         self.0
     }
 }
 
 /// Candidates that a dry-run refuted: not asked again until the object or the wish changes.
 #[derive(Debug, Default)]
-pub struct Refuted(Mutex<HashMap<ObjectKey, (String, [u8; 32])>>);
+pub(crate) struct Refuted(Mutex<HashMap<ObjectKey, (String, [u8; 32])>>);
 
 impl Refuted {
     fn holds(&self, key: &ObjectKey, version: &str, wish: &[u8; 32]) -> bool {
@@ -49,7 +49,7 @@ impl Refuted {
 ///
 /// # Errors
 /// The first refusal, in the order of the plan.
-pub async fn confirm(cluster: &dyn ClusterApi, refuted: &Refuted, mut planned: Planned) -> Result<Confirmed, Failure> {
+pub(crate) async fn confirm(cluster: &dyn ClusterApi, refuted: &Refuted, mut planned: Planned) -> Result<Confirmed, Failure> {
     let new_namespace = planned
         .plan
         .actions

@@ -9,30 +9,32 @@ use crate::reconcile::Commit;
 
 /// What a commit asks of this cluster.
 #[derive(Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Apps of this cluster, in the order of their entries.
-    pub apps: Vec<App>,
+    pub(crate) apps: Vec<App>,
     /// Entries that are rejected as a whole.
-    pub rejected: Vec<RejectedEntry>,
+    pub(crate) rejected: Vec<RejectedEntry>,
     /// Everything that is to be said about the files, sorted.
-    pub diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether it is certain which Apps the commit lists.
+    certain: bool,
 }
 
 /// An entry that is rejected as a whole: nothing of it is touched.
 #[derive(Debug)]
-pub struct RejectedEntry {
+pub(crate) struct RejectedEntry {
     /// The entry file.
-    pub file: String,
+    pub(crate) file: String,
     /// The first error, in one line with its position.
-    pub cause: String,
+    pub(crate) cause: String,
     /// The Apps that it claims, as far as they could be read.
-    pub claims: Vec<AppId>,
+    pub(crate) claims: Vec<AppId>,
 }
 
 /// Loads a commit and keeps what is for this cluster.
-pub fn desire(commit: &Commit, cluster: &ClusterId) -> Wanted {
-    let Desired { entries, diagnostics } = desired::desire(commit.tree.as_ref(), &commit.path);
-    let mut wanted = Wanted { apps: Vec::new(), rejected: Vec::new(), diagnostics };
+pub(crate) fn desire(commit: &Commit, cluster: &ClusterId) -> Wanted {
+    let Desired { entries, diagnostics, certain } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let mut wanted = Wanted { apps: Vec::new(), rejected: Vec::new(), diagnostics, certain };
     for entry in entries {
         if entry.rejected {
             let error = entry.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
@@ -46,8 +48,18 @@ pub fn desire(commit: &Commit, cluster: &ClusterId) -> Wanted {
 }
 
 impl Wanted {
-    /// Whether an App (`W/P/C/A`) may be in an entry that could not be loaded.
-    pub fn claims(&self, app: &str) -> bool {
-        self.rejected.iter().any(|entry| entry.claims.is_empty() || entry.claims.iter().any(|id| id.slashed() == app))
+    /// Whether an App (`W/P/C/A`) that could not be loaded may be in the commit all the same.
+    pub(crate) fn may_list(&self, app: &str) -> bool {
+        !self.certain || self.rejected.iter().any(|entry| entry.claims.iter().any(|id| id.slashed() == app))
     }
+}
+
+/// The Clusters that the Apps of a commit are for, each once.
+pub(crate) fn clusters(commit: &Commit) -> Vec<ClusterId> {
+    let Desired { entries, diagnostics: _, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let claimed = entries.iter().flat_map(|entry| &entry.claims).map(|app| app.cluster.clone());
+    let mut clusters: Vec<ClusterId> = claimed.collect();
+    clusters.sort();
+    clusters.dedup();
+    clusters
 }

@@ -8,7 +8,8 @@ use kompox_core::disk::{Disk, DiskScope, DiskSpec};
 use kompox_core::observed::{Node, ObservedApp};
 use kompox_drivers::class;
 use kompox_drivers::driver::{Driver, Progress};
-use kompox_drivers::registry;
+use kompox_drivers::error::DriverError;
+use kompox_drivers::registry::{self, DriverContext};
 use kompox_manifests::model::App;
 use kompox_manifests::names::Names;
 use kompox_manifests::object::Kind;
@@ -23,13 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The driver of an App's provider.
 fn driver(app: &App, nodes: &[Node]) -> Result<Arc<dyn Driver>, Failure> {
     let hostnames: Vec<String> = nodes.iter().map(|node| node.hostname.clone()).collect();
-    registry::driver_for(&app.provider, &hostnames)
+    registry::driver_for(&app.provider, &DriverContext { nodes: hostnames })
         .map_err(|error| Failure::of_driver(&format!("{}: provider driver", app.provider.driver.at), &error))
 }
 
 /// Adds what the provider says of the App's disks to what was observed of it. An App without
 /// volumes needs no provider.
-pub async fn observe(app: &App, observed: &mut ObservedApp) {
+pub(crate) async fn observe(app: &App, observed: &mut ObservedApp) {
     if app.volumes.is_empty() {
         return;
     }
@@ -44,11 +45,8 @@ pub async fn observe(app: &App, observed: &mut ObservedApp) {
     };
     let scope = DiskScope::of(&app.id);
     observed.disks = driver.list_disks(&scope).await.map_err(|error| error.to_string());
-    observed.snapshots = if driver.capabilities().snapshots {
-        driver.list_snapshots(&scope).await.map_err(|error| error.to_string())
-    } else {
-        Ok(Vec::new())
-    };
+    // Asked of drivers without snapshots too: what a later version left speaks of an earlier life.
+    observed.snapshots = driver.list_snapshots(&scope).await.map_err(|error| error.to_string());
     if let Ok(disks) = &observed.disks {
         for disk in disks {
             match driver.volume_class(disk) {
@@ -118,7 +116,7 @@ fn bound(app: &App, observed: &mut ObservedApp) {
 ///
 /// # Errors
 /// The driver's refusal, or that it is not ready yet.
-pub async fn create(app: &App, nodes: &[Node], spec: &DiskSpec) -> Result<Disk, Failure> {
+pub(crate) async fn create(app: &App, nodes: &[Node], spec: &DiskSpec) -> Result<Disk, Failure> {
     let driver = driver(app, nodes)?;
     let scope = DiskScope::of(&app.id);
     let what = format!("volume {}: making disk {}", spec.volume, spec.name);
@@ -138,12 +136,12 @@ pub async fn create(app: &App, nodes: &[Node], spec: &DiskSpec) -> Result<Disk, 
 ///
 /// # Errors
 /// The driver's refusal.
-pub async fn assign(app: &App, nodes: &[Node], disk: &Disk) -> Result<(Disk, VolumeBinding), Failure> {
+pub(crate) async fn assign(app: &App, nodes: &[Node], disk: &Disk) -> Result<(Disk, VolumeBinding), Failure> {
     let driver = driver(app, nodes)?;
     let scope = DiskScope::of(&app.id);
     let what = format!("volume {}: assigning disk {}", disk.volume, disk.name);
-    let failed = |error| Failure::of_driver(&what, &error);
-    driver.set_assigned(&scope, disk.volume.as_str(), disk.name.as_str()).await.map_err(failed)?;
+    let failed = |error: DriverError| Failure::of_driver(&what, &error);
+    driver.set_assigned(&scope, &disk.volume, &disk.name).await.map_err(failed)?;
     let class = driver.volume_class(disk).map_err(failed)?;
     let binding = VolumeBinding { handle: disk.handle.clone(), size: Some(disk.size), class };
     Ok((Disk { assigned: true, ..disk.clone() }, binding))

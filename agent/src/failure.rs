@@ -9,19 +9,20 @@ use kompox_manifests::diagnostic::Span;
 use kompox_manifests::object::ObjectKey;
 
 use crate::cluster::ClusterError;
+use crate::cluster::error::Cause;
 
 /// Why something was not done. The text is for people and free of secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What failed, where, why and what to do.
-    pub text: String,
+    pub(crate) text: String,
     /// What sort of failure it is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// The sorts of failure: they decide what happens next, the commit's status and the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The commit is wrong: it cannot be loaded, or the API server refuses it. Nothing was written,
     /// and the same commit is not tried again.
     Rejected,
@@ -35,22 +36,22 @@ pub enum Kind {
 
 impl Failure {
     /// The API server did not take an object.
-    pub fn of_object(key: &ObjectKey, origin: &Span, error: &ClusterError) -> Self {
+    pub(crate) fn of_object(key: &ObjectKey, origin: &Span, error: &ClusterError) -> Self {
         Self { text: format!("{origin}: {key}: {error}"), kind: kind_of(error) }
     }
 
     /// The cluster could not be read.
-    pub fn of_cluster(what: &str, error: &ClusterError) -> Self {
+    pub(crate) fn of_cluster(what: &str, error: &ClusterError) -> Self {
         Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
     }
 
     /// The provider did not do what it was asked for.
-    pub fn of_driver(what: &str, error: &DriverError) -> Self {
+    pub(crate) fn of_driver(what: &str, error: &DriverError) -> Self {
         Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
     }
 
     /// Something in the plan is blocked or held.
-    pub fn of_obstacle(obstacle: &Action) -> Self {
+    pub(crate) fn of_obstacle(obstacle: &Action) -> Self {
         let (verb, remedy) = match &obstacle.what {
             What::Held { remedy, .. } => ("held", remedy.as_str()),
             What::Blocked { remedy, .. } => ("blocked", remedy.as_str()),
@@ -61,21 +62,22 @@ impl Failure {
     }
 
     /// A fault that passes by itself.
-    pub fn retry(text: impl Into<String>) -> Self {
+    pub(crate) fn retry(text: impl Into<String>) -> Self {
         Self { text: text.into(), kind: Kind::Fault(Next::Retry { after: None }) }
     }
 
     /// Whether trying again soon may help.
-    pub fn passes(&self) -> bool {
+    pub(crate) fn passes(&self) -> bool {
         matches!(self.kind, Kind::Fault(Next::Retry { .. }))
     }
 }
 
-/// What the API server says no to for good is the commit's fault; all else is ours.
+/// What the API server says no to, because of the object itself, is the commit's fault; all else is
+/// ours.
 fn kind_of(error: &ClusterError) -> Kind {
-    match error.blames_object() {
-        true => Kind::Rejected,
-        false => Kind::Fault(error.next()),
+    match error.cause {
+        Cause::Invalid(_) | Cause::Denied(_) | Cause::Conflict(_) => Kind::Rejected,
+        _ => Kind::Fault(error.next()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Health: how the Apps are whose plans were applied. One look, no waiting: a reconcile that finds
 //! something still on its way comes again soon, so a newer commit takes over at once.
 
-use kompox_core::health::{Limits, Verdict};
+use kompox_core::health::{Limits, Verdict, assess};
 use kompox_manifests::names::Names;
 
 use crate::apply::Applied;
@@ -12,7 +12,7 @@ use crate::reconcile::{Agent, Commit};
 
 /// Looks at every App that something was written to, or that has not been seen healthy at this
 /// commit yet.
-pub async fn look(agent: &Agent, commit: &Commit, applied: Vec<Applied>, memory: &mut Memory) -> Vec<AppOutcome> {
+pub(crate) async fn look(agent: &Agent, commit: &Commit, applied: Vec<Applied>, memory: &mut Memory) -> Vec<AppOutcome> {
     let mut outcomes = Vec::with_capacity(applied.len());
     for applied in applied {
         outcomes.push(look_at(agent, commit, applied, memory).await);
@@ -36,8 +36,8 @@ async fn look_at(agent: &Agent, commit: &Commit, applied: Applied, memory: &mut 
         return outcome(State::Healthy);
     }
     let names = Names::of(&app.id);
-    let health = match agent.cluster.workload_state(&names.namespace, &names.workload()).await {
-        Ok(health) => health,
+    let health = match agent.cluster.workload(&names.namespace, &names.workload()).await {
+        Ok(workload) => assess(&workload),
         Err(error) => return outcome(State::Failed(Failure::of_cluster("its Pods cannot be read", &error))),
     };
     match watched.rollout.observe(watched.began.elapsed(), &health) {

@@ -18,7 +18,7 @@ use crate::secret::Secret;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Installs the cryptography that all TLS of this process uses. Called once, first thing in `main`.
-pub fn install_crypto() {
+pub(crate) fn install_crypto() {
     // It fails only when a provider is installed already, and then there is nothing to do.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
@@ -28,7 +28,7 @@ pub fn install_crypto() {
 ///
 /// # Errors
 /// Stalled, when the machine has no trusted certificates.
-pub fn client(server: &Url, user_agent: &'static str, idle: Duration) -> Result<reqwest::Client, Fault> {
+pub(crate) fn client(server: &Url, user_agent: &'static str, idle: Duration) -> Result<reqwest::Client, Fault> {
     // reqwest panics where no provider is installed; a second call costs nothing.
     install_crypto();
     let builder = reqwest::Client::builder()
@@ -55,7 +55,7 @@ pub fn client(server: &Url, user_agent: &'static str, idle: Duration) -> Result<
 
 /// Whether a URL's host is this machine: `localhost`, 127.0.0.0/8 or ::1.
 #[must_use]
-pub fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -66,7 +66,7 @@ pub fn is_loopback(url: &Url) -> bool {
 
 /// Whether two URLs have the same scheme, host and port.
 #[must_use]
-pub fn same_origin(one: &Url, other: &Url) -> bool {
+pub(crate) fn same_origin(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme()
         && one.host() == other.host()
         && one.port_or_known_default() == other.port_or_known_default()
@@ -76,7 +76,7 @@ pub fn same_origin(one: &Url, other: &Url) -> bool {
 ///
 /// # Errors
 /// Stalled, when they cannot be sent in a header.
-pub fn basic_authorization(user: &str, password: &Secret) -> Result<HeaderValue, Fault> {
+pub(crate) fn basic_authorization(user: &str, password: &Secret) -> Result<HeaderValue, Fault> {
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.expose()));
     authorization(&format!("Basic {pair}"))
 }
@@ -85,7 +85,7 @@ pub fn basic_authorization(user: &str, password: &Secret) -> Result<HeaderValue,
 ///
 /// # Errors
 /// Stalled, when it cannot be sent in a header.
-pub fn authorization(value: &str) -> Result<HeaderValue, Fault> {
+pub(crate) fn authorization(value: &str) -> Result<HeaderValue, Fault> {
     let mut header = HeaderValue::from_str(value)
         .map_err(|_| Fault::stalled("bad-credentials", "the credentials hold characters that HTTP cannot carry"))?;
     header.set_sensitive(true);
@@ -94,7 +94,7 @@ pub fn authorization(value: &str) -> Result<HeaderValue, Fault> {
 
 /// Why a request failed, in words: the innermost cause, without the URL.
 #[must_use]
-pub fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
@@ -111,7 +111,7 @@ pub fn cause(error: &reqwest::Error) -> String {
 
 /// What a `Retry-After` header asks for: seconds, or a date (HTTP dates are RFC 2822). At most a day.
 #[must_use]
-pub fn retry_after(headers: &reqwest::header::HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &reqwest::header::HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     let value = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -127,7 +127,7 @@ pub fn retry_after(headers: &reqwest::header::HeaderMap, now: jiff::Timestamp) -
 ///
 /// # Errors
 /// Retry, when the connection breaks or the body has more than `limit` bytes.
-pub async fn body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Fault> {
+pub(crate) async fn body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     loop {
         let chunk = response

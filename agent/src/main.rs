@@ -1,14 +1,55 @@
-//! `kompox-agent`: keeps a cluster as a Git repository says.
+//! `kompox-agent`: a GitOps agent for stateful Compose applications on Kubernetes.
+//!
+//! Start reading at [`reconcile`]: the page that everything else serves.
 
-pub mod config;
-pub mod fault;
-pub mod forge;
-pub mod http_client;
-pub mod pace;
-pub mod redact;
-pub mod secret;
-pub mod source;
+mod apply;
+mod args;
+mod cluster;
+mod commands;
+mod config;
+mod confirm;
+mod desire;
+mod disks;
+mod failure;
+mod fault;
+mod forge;
+mod health;
+mod http_client;
+mod memory;
+mod observe;
+mod outcome;
+mod pace;
+mod reconcile;
+mod record;
+mod redact;
+mod report;
+mod reporter;
+mod secret;
+mod source;
+mod telemetry;
+mod trigger;
 
-fn main() {
-    http_client::install_crypto();
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::commands::{Exit, dispatch, talk};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One TLS provider for the whole process; only a second call could fail.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Err(error) = telemetry::start(&cli.log) {
+        talk(&format!("error: --log: {error}"));
+        return Exit::Error.into();
+    }
+    match dispatch(cli.command).await {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            talk(&format!("error: {error:#}"));
+            Exit::Error.into()
+        }
+    }
 }

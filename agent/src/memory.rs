@@ -11,7 +11,7 @@ use crate::failure::{Failure, Kind};
 
 /// The memory of one source.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Commits that the API server refused for an App, until a newer one comes.
     refusals: BTreeMap<AppId, (String, Failure)>,
     /// Rollouts under way, and those that ended.
@@ -20,31 +20,31 @@ pub struct Memory {
 
 /// A rollout of one App at one commit.
 #[derive(Debug)]
-pub struct Watched {
+pub(crate) struct Watched {
     commit: String,
     /// When it began.
-    pub began: Instant,
+    pub(crate) began: Instant,
     /// What was seen of it.
-    pub rollout: Rollout,
+    pub(crate) rollout: Rollout,
     /// It ended well; nothing is looked at until something is written again.
-    pub settled: bool,
+    pub(crate) settled: bool,
 }
 
 impl Memory {
     /// Why a commit cannot be deployed for an App, when that is known.
-    pub fn refusal(&self, app: &AppId, commit: &str) -> Option<&Failure> {
+    pub(crate) fn refusal(&self, app: &AppId, commit: &str) -> Option<&Failure> {
         self.refusals.get(app).filter(|(refused, _)| refused == commit).map(|(_, failure)| failure)
     }
 
     /// Remembers a refusal that a newer commit alone can mend.
-    pub fn refused(&mut self, app: &AppId, commit: &str, failure: &Failure) {
+    pub(crate) fn refused(&mut self, app: &AppId, commit: &str, failure: &Failure) {
         if failure.kind == Kind::Rejected {
             self.refusals.insert(app.clone(), (commit.to_owned(), failure.clone()));
         }
     }
 
     /// The rollout of an App at a commit; a new one when the commit is new or something was written.
-    pub fn rollout(&mut self, app: &AppId, commit: &str, written: bool, limits: Limits) -> &mut Watched {
+    pub(crate) fn rollout(&mut self, app: &AppId, commit: &str, written: bool, limits: Limits) -> &mut Watched {
         let fresh = || Watched {
             commit: commit.to_owned(),
             began: Instant::now(),

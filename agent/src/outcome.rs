@@ -1,6 +1,7 @@
 //! What a reconcile came to, App by App.
 
 use kompox_core::plan::Counts;
+use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::id::AppId;
 use kompox_manifests::model::App;
 
@@ -9,33 +10,35 @@ use crate::failure::{Failure, Kind};
 use crate::reconcile::Commit;
 
 /// The outcome for a whole source.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The commit's id.
-    pub commit: String,
+    pub(crate) commit: String,
     /// The outcome of every App of the commit that is ours.
-    pub apps: Vec<AppOutcome>,
+    pub(crate) apps: Vec<AppOutcome>,
     /// Entries that were rejected: their files and why.
-    pub rejected: Vec<(String, Failure)>,
+    pub(crate) rejected: Vec<(String, Failure)>,
     /// Apps in the cluster that the commit no longer lists, `W/P/C/A`.
-    pub left_over: Vec<String>,
+    pub(crate) left_over: Vec<String>,
+    /// Everything that is to be said about the files.
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// The outcome for one App.
 #[derive(Clone, Debug)]
-pub struct AppOutcome {
+pub(crate) struct AppOutcome {
     /// The App.
-    pub id: AppId,
+    pub(crate) id: AppId,
     /// What was planned.
-    pub plan: Counts,
+    pub(crate) plan: Counts,
     /// What was done.
-    pub done: Counts,
+    pub(crate) done: Counts,
     /// How it is now.
-    pub state: State,
+    pub(crate) state: State,
 }
 
 /// How an App is after a reconcile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// As the commit asks, and available.
     Healthy,
     /// `reconcile.suspend`: left alone.
@@ -48,17 +51,23 @@ pub enum State {
 
 impl Outcome {
     /// Joins what the stages found.
-    pub fn new(commit: &Commit, wanted: Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>) -> Self {
+    pub(crate) fn new(commit: &Commit, wanted: Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>) -> Self {
         apps.sort_by(|one, other| one.id.cmp(&other.id));
         let rejected = wanted.rejected.into_iter().map(|entry| {
             let failure = Failure { text: entry.cause, kind: Kind::Rejected };
             (entry.file, failure)
         });
-        Self { commit: commit.id.clone(), apps, rejected: rejected.collect(), left_over }
+        Self {
+            commit: commit.id.clone(),
+            apps,
+            rejected: rejected.collect(),
+            left_over,
+            diagnostics: wanted.diagnostics,
+        }
     }
 
     /// All failures, the entries' first.
-    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
         let of_apps = self.apps.iter().filter_map(|app| match &app.state {
             State::Failed(failure) => Some(failure),
             State::Healthy | State::Suspended | State::Progressing(_) => None,
@@ -67,12 +76,12 @@ impl Outcome {
     }
 
     /// Whether some App is on its way.
-    pub fn progressing(&self) -> bool {
+    pub(crate) fn progressing(&self) -> bool {
         self.apps.iter().any(|app| matches!(app.state, State::Progressing(_)))
     }
 
     /// Everything that was done.
-    pub fn done(&self) -> Counts {
+    pub(crate) fn done(&self) -> Counts {
         let mut sum = Counts::default();
         for app in &self.apps {
             sum += app.done;
@@ -83,7 +92,7 @@ impl Outcome {
 
 impl AppOutcome {
     /// An App of which nothing was done.
-    pub fn failed(app: &App, failure: Failure) -> Self {
+    pub(crate) fn failed(app: &App, failure: Failure) -> Self {
         Self {
             id: app.id.clone(),
             plan: Counts::default(),

@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
-use kompox_core::disk::NewDisks;
 use kompox_core::observed::ObservedApp;
 use kompox_core::ownership::Managers;
-use kompox_core::plan::{self, Plan, Settings};
+use kompox_core::plan::{self, NewDisks, Plan, Settings};
 use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
+use kompox_manifests::object::Kind;
 use kompox_manifests::source::SourceTree;
 
 use crate::apply::{self, Applied};
 use crate::cluster::ClusterApi;
+use crate::cluster::lease::LostSignal;
 use crate::confirm::{self, Confirmed, Refuted};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
@@ -26,61 +27,67 @@ use crate::memory::Memory;
 use crate::observe::{self, Observed};
 use crate::outcome::{AppOutcome, Outcome};
 
+/// The source of Apps that only a person has applied so far.
+const BY_HAND: &str = "by-hand";
 /// How many Apps are confirmed and applied at once.
 const PARALLEL_APPS: usize = 4;
 
 /// What every reconcile works with.
-#[derive(Debug)]
-pub struct Agent {
+pub(crate) struct Agent {
     /// The cluster.
-    pub cluster: Arc<dyn ClusterApi>,
+    pub(crate) cluster: Arc<dyn ClusterApi>,
     /// Only Apps of this Cluster are ours.
-    pub cluster_id: ClusterId,
+    pub(crate) cluster_id: ClusterId,
     /// `newDisks` of the configuration.
-    pub new_disks: NewDisks,
+    pub(crate) new_disks: NewDisks,
     /// Managers whose edits are reverted.
-    pub people: Managers,
+    pub(crate) people: Managers,
     /// Candidates that dry-runs refuted.
-    pub refuted: Refuted,
-    /// Says whether this process may write; see [`crate::cluster`].
-    pub lease: Arc<dyn WriteGuard>,
+    pub(crate) refuted: Refuted,
+    /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
+    /// the cluster are fenced by themselves, those to providers ask here.
+    pub(crate) lost: Option<LostSignal>,
 }
 
-/// Whether writes are allowed at this very moment.
-pub trait WriteGuard: Send + Sync + std::fmt::Debug {
-    /// Asked before every write.
+impl Agent {
+    /// Asked before every write to a provider.
     ///
     /// # Errors
-    /// Why nothing may be written, e.g. that another agent holds the Lease.
-    fn may_write(&self) -> Result<(), Failure>;
+    /// The Lease is lost: another agent may be writing.
+    pub(crate) fn may_write(&self) -> Result<(), Failure> {
+        match &self.lost {
+            Some(lost) if !lost.is_lost() => Ok(()),
+            _ => Err(Failure::retry("the Lease is not held any more: another agent may be writing")),
+        }
+    }
 }
 
 /// A commit, or the state of a folder, that is to be deployed.
 #[derive(Clone)]
-pub struct Commit {
-    /// Name of the source that it comes from.
-    pub source: String,
+pub(crate) struct Commit {
+    /// Name of the source that it comes from; `None` for a working tree that a person applies.
+    pub(crate) source: Option<String>,
     /// Commit id, or hash of the folder's content.
-    pub id: String,
+    pub(crate) id: String,
     /// When it was made.
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
     /// Its files.
-    pub tree: Arc<dyn SourceTree>,
+    pub(crate) tree: Arc<dyn SourceTree>,
     /// Entries are looked for below this folder.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 /// The plan of one App with everything that it was made from.
 #[derive(Clone, Debug)]
-pub struct Planned {
+pub(crate) struct Planned {
     /// The App.
-    pub app: App,
+    pub(crate) app: App,
     /// What was seen of it.
-    pub observed: ObservedApp,
+    pub(crate) observed: ObservedApp,
     /// What the agent was told.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// What is to be done.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
 }
 
 /// Brings the cluster to what a commit asks for, as far as it goes now. What remains (a Pod that
@@ -88,7 +95,7 @@ pub struct Planned {
 ///
 /// # Errors
 /// The cluster cannot be read; nothing was changed.
-pub async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memory) -> Result<Outcome, Failure> {
+pub(crate) async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memory) -> Result<Outcome, Failure> {
     let wanted = desire::desire(commit, &agent.cluster_id); //                               pure
     let observed = observe(agent, commit, &wanted).await?; //                                IO: reads
     let (left_over, planned) = plan(agent, commit, &wanted, observed); //                    pure
@@ -102,7 +109,7 @@ pub async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memory) -> R
 ///
 /// # Errors
 /// The cluster cannot be read.
-pub async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, Failure> {
+pub(crate) async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, Failure> {
     let wanted = desire::desire(commit, &agent.cluster_id); //                               pure
     let observed = observe(agent, commit, &wanted).await?; //                                IO: reads
     let (left_over, planned) = plan(agent, commit, &wanted, observed); //                    pure
@@ -112,30 +119,30 @@ pub async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, Failure>
 }
 
 /// What a reconcile would do.
-pub struct Preview {
+pub(crate) struct Preview {
     /// What the commit asks for.
-    pub wanted: Wanted,
+    pub(crate) wanted: Wanted,
     /// A plan for each App that the API server would accept.
-    pub plans: Vec<Plan>,
+    pub(crate) plans: Vec<Plan>,
     /// Apps that it would not accept, and why.
-    pub refused: Vec<AppOutcome>,
+    pub(crate) refused: Vec<AppOutcome>,
     /// Apps in the cluster that the commit no longer lists, `W/P/C/A`.
-    pub left_over: Vec<String>,
+    pub(crate) left_over: Vec<String>,
 }
 
 async fn observe(agent: &Agent, commit: &Commit, wanted: &Wanted) -> Result<Observed, Failure> {
     let apps: Vec<&App> = wanted.apps.iter().collect();
-    observe::observe(agent.cluster.as_ref(), &commit.source, &apps).await
+    observe::observe(agent.cluster.as_ref(), commit.source.as_deref(), &apps).await
 }
 
 fn plan(agent: &Agent, commit: &Commit, wanted: &Wanted, observed: Observed) -> (Vec<String>, Vec<Planned>) {
     let Observed { apps: mut seen, left_over, with_disks } = observed;
-    let left_over = left_over.into_iter().filter(|app| !wanted.claims(app)).collect();
+    let left_over = left_over.into_iter().filter(|app| !wanted.may_list(app)).collect();
     let plans = wanted.apps.iter().map(|app| {
         let observed = seen.remove(&app.id).unwrap_or_default();
         let others = with_disks.iter().filter(|other| **other != app.id);
         let settings = Settings {
-            source: commit.source.clone(),
+            source: source_of(commit, &observed),
             new_disks: agent.new_disks,
             commit_time: commit.time,
             rebuild: others.map(|other| other.app.clone()).collect(),
@@ -145,6 +152,14 @@ fn plan(agent: &Agent, commit: &Commit, wanted: &Wanted, observed: Observed) -> 
         Planned { app: app.clone(), observed, settings, plan }
     });
     (left_over, plans.collect())
+}
+
+/// The source that an App is marked with. What a person applies by hand stays the source's that
+/// deployed it.
+fn source_of(commit: &Commit, observed: &ObservedApp) -> String {
+    let marked = observed.objects.values().find(|live| live.key.kind == Kind::Namespace);
+    let marked = marked.and_then(|namespace| namespace.annotation(observe::SOURCE_ANNOTATION));
+    commit.source.as_deref().or(marked).unwrap_or(BY_HAND).to_owned()
 }
 
 /// Dry-runs every plan. A refusal concerns its App alone, and is remembered: the same commit is not

@@ -12,44 +12,44 @@ use crate::forge::outbox::Outbox;
 /// The record of one source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Record {
+pub(crate) struct Record {
     /// The newest commit that was seen.
-    pub commit: Option<CommitRecord>,
+    pub(crate) commit: Option<CommitRecord>,
     /// Statuses on their way to the forge.
-    pub outbox: Outbox,
+    pub(crate) outbox: Outbox,
 }
 
 /// How a commit went so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CommitRecord {
+pub(crate) struct CommitRecord {
     /// Commit id, or hash of a folder's content.
-    pub id: String,
+    pub(crate) id: String,
     /// Its state, as on the forge.
-    pub state: State,
+    pub(crate) state: State,
     /// One line for people.
-    pub description: String,
+    pub(crate) description: String,
     /// What was done for it, by App (`W/P/C/A`).
-    pub done: BTreeMap<String, Counts>,
+    pub(crate) done: BTreeMap<String, Counts>,
     /// How each App is that is not simply as it should be.
-    pub apps: BTreeMap<String, AppRecord>,
+    pub(crate) apps: BTreeMap<String, AppRecord>,
     /// Everything that is wrong, whole sentences.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// How an App went at the commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AppRecord {
+pub(crate) struct AppRecord {
     /// Its state.
-    pub state: State,
+    pub(crate) state: State,
     /// One line for people.
-    pub description: String,
+    pub(crate) description: String,
 }
 
 impl CommitRecord {
     /// A commit that was just seen.
-    pub fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
             state: State::Pending,

@@ -60,6 +60,20 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome, faults_in_a_ro
     }
 }
 
+/// Enters that the cluster could not even be read.
+pub(crate) fn enter_fault(record: &mut CommitRecord, failure: &Failure, faults_in_a_row: u32) {
+    record.problems = vec![failure.text.clone()];
+    if record.state == State::Success {
+        return;
+    }
+    let Status { state, description, .. } =
+        of_failure(Counts::default(), failure, "", faults_in_a_row).status(String::new());
+    if state.is_final() {
+        record.state = state;
+        record.description = description;
+    }
+}
+
 /// The statuses that a commit's record comes to: the source's, and one for each App that it changes
 /// or that fails on it, once they ended.
 pub(crate) fn statuses(status_name: &str, record: &CommitRecord) -> Vec<Status> {

@@ -4,7 +4,7 @@
 //! document (mapping, string, file:) ─► interpolate ─► keys (known? mapped?) ─► services, files, volumes ─► published ports
 //! ```
 //!
-//! Nothing is dropped in silence: [`keys`] holds one table for every kind of mapping in the Compose
+//! Nothing is dropped in silence: the module `keys` holds one table for every kind of mapping in the Compose
 //! schema, and says of each key whether it is mapped here or what its loss means.
 
 mod document;

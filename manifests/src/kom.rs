@@ -159,15 +159,17 @@ impl Loaded {
 pub fn load(tree: &dyn SourceTree, entry: &EntryFile, findings: &Findings) -> Loaded {
     match entry.form {
         Form::Kom => document::load(tree, entry, findings),
-        Form::Single => match read_file(tree, &entry.path, Dialect::Compose, findings) {
+        Form::Single => match read_file(tree, &entry.path, findings) {
             Some(documents) => single::read(&documents, entry, findings),
             None => Loaded { uncertain: true, ..Loaded::default() },
         },
     }
 }
 
-/// Reads the documents of a file of the repository.
-fn read_file(tree: &dyn SourceTree, path: &str, dialect: Dialect, findings: &Findings) -> Option<Vec<Node>> {
+/// Reads the documents of a file of the repository. KOM is typed as Compose is, so that a Compose document
+/// means the same inside and outside of it, and the key `on` is not the boolean that kubectl makes of it;
+/// where a boolean is wanted, `yes` and `on` are read as one all the same.
+fn read_file(tree: &dyn SourceTree, path: &str, findings: &Findings) -> Option<Vec<Node>> {
     let bytes = match tree.read(path, MAX_FILE) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -177,7 +179,7 @@ fn read_file(tree: &dyn SourceTree, path: &str, dialect: Dialect, findings: &Fin
     };
     let documents = yaml::decode(path, &bytes, true)
         .map_err(|problem| vec![problem])
-        .and_then(|(file, text)| yaml::parse(&file, &text, dialect));
+        .and_then(|(file, text)| yaml::parse(&file, &text, Dialect::Compose));
     match documents {
         Ok(documents) => {
             documents.iter().for_each(|document| reject_tags(document, findings));

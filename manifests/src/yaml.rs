@@ -5,7 +5,8 @@
 //! and value, the order of maps, the text of scalars as they were written, and local tags.
 //!
 //! Plain scalars are typed by a [`Dialect`], because the two worlds that meet here disagree on what
-//! `yes` is. Typed reading, with all problems collected, is in [`fields`].
+//! `yes` is: Compose files, KOM and their like are read as Compose's loader reads them, Kubernetes
+//! manifests as kubectl does. Typed reading, with all problems collected, is in [`fields`].
 
 mod build;
 mod decode;

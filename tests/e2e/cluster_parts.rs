@@ -325,7 +325,8 @@ mod program {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    use kompox_tests::folder::Folder;
+    use kompox_tests::folder::{Folder, KEEP};
+    use kompox_tests::process::{descendants, is_running};
 
     use super::*;
 
@@ -340,7 +341,12 @@ mod program {
         let folder = Folder::temporary("program").unwrap();
         let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_cluster"));
-        command.args(arguments).env_remove(ASSETS).env_remove(EXISTING).envs(environment.iter().copied());
+        command
+            .args(arguments)
+            .env_remove(ASSETS)
+            .env_remove(EXISTING)
+            .env_remove(KEEP)
+            .envs(environment.iter().copied());
         let process = Process::spawn_split("cluster", &mut command, &stdout, &stderr).unwrap();
         Cluster { process, stdout, _folder: folder }
     }
@@ -362,25 +368,6 @@ mod program {
             assert!(!self.process.wait(SOON).await.unwrap().success());
             std::fs::read_to_string(self.process.log()).unwrap()
         }
-    }
-
-    /// The ids of everything that descends from `pid`, itself excluded.
-    fn descendants(pid: u32) -> Vec<u32> {
-        let mut found = Vec::new();
-        let mut parents = vec![pid];
-        while let Some(parent) = parents.pop() {
-            let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else { continue };
-            for thread in threads {
-                let children = std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default();
-                let children = children.split_whitespace().map(|id| id.parse::<u32>().unwrap());
-                parents.extend(children.inspect(|&child| found.push(child)));
-            }
-        }
-        found
-    }
-
-    fn is_running(pid: u32) -> bool {
-        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
     }
 
     async fn nothing_is_left(pids: &[u32], folder: &Path) {

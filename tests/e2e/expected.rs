@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 /// The kind and name of every expected object with its body.
-pub fn objects() -> Result<Vec<Value>> {
+pub(crate) fn objects() -> Result<Vec<Value>> {
     let text = std::fs::read_to_string(crate::world::fixtures().join("gitea/expected.yaml"))?;
     let options = serde_saphyr::options! { strict_booleans: true };
     text.split("\n---\n")
@@ -21,7 +21,7 @@ pub fn objects() -> Result<Vec<Value>> {
 }
 
 /// What differs on purpose on the driver `local`: the disk's handle, class and source.
-pub fn on_local_disks(expected: Vec<Value>, volume_object: &str) -> Vec<Value> {
+pub(crate) fn on_local_disks(expected: Vec<Value>, volume_object: &str) -> Vec<Value> {
     let old = "k4x-50vf7y-default-13o40q-48owjs";
     let rename = |value: Value| -> Value { rename_all(value, old, volume_object) };
     expected
@@ -58,7 +58,7 @@ fn rename_all(value: Value, old: &str, new: &str) -> Value {
 }
 
 /// Fails where `live` lacks something of `expected`, with the path.
-pub fn check(live: &Value, expected: &Value, path: &str) -> Result<()> {
+pub(crate) fn check(live: &Value, expected: &Value, path: &str) -> Result<()> {
     match (live, expected) {
         (Value::Object(live), Value::Object(expected)) => {
             for (name, expected) in expected {

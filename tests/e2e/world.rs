@@ -16,33 +16,33 @@ use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
 
 /// The Cluster of the fixture `gitea`.
-pub const CLUSTER: &str = "/ws/aks-e2e-gitea-20250925-060355/prv/aks1/cls/cluster1";
+pub(crate) const CLUSTER: &str = "/ws/aks-e2e-gitea-20250925-060355/prv/aks1/cls/cluster1";
 /// The namespace of its App.
-pub const NAMESPACE: &str = "k4x-50vf7y-app1-13o40q";
+pub(crate) const NAMESPACE: &str = "k4x-50vf7y-app1-13o40q";
 /// The node that all Pods and disks are on.
-pub const NODE: &str = "node-1";
+pub(crate) const NODE: &str = "node-1";
 /// How long anything may take on a busy machine with two cores.
-pub const LONG: Duration = Duration::from_secs(120);
+pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 const REPOSITORY: &str = "apps";
 
 /// Everything that one test works with.
-pub struct World {
-    pub plane: ControlPlane,
-    pub proxy: ApiProxy,
-    pub gitea: Gitea,
-    pub repo: Repo,
-    pub folder: Folder,
+pub(crate) struct World {
+    pub(crate) plane: ControlPlane,
+    pub(crate) proxy: ApiProxy,
+    pub(crate) gitea: Gitea,
+    pub(crate) repo: Repo,
+    pub(crate) folder: Folder,
 }
 
 /// Whether this machine cannot run the test; says why in one line.
-pub fn skip() -> bool {
+pub(crate) fn skip() -> bool {
     parts::skip_without(&[Part::ControlPlane, Part::Kwok, Part::Gitea])
 }
 
 impl World {
     /// A cluster with one node in zone 1, an empty repository on a real Gitea, a root for disks.
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let nodes = vec![FakeNode::user(NODE).zone("1")];
         let (plane, gitea) =
             tokio::join!(ControlPlane::start(Options { folder: None, nodes }), Gitea::start());
@@ -61,12 +61,12 @@ impl World {
     }
 
     /// The root folder of the driver `local`.
-    pub fn disk_root(&self) -> PathBuf {
+    pub(crate) fn disk_root(&self) -> PathBuf {
         self.folder.path().join("disks")
     }
 
     /// The fixture `gitea` with its disks in this world's root.
-    pub fn gitea_fixture(&self) -> Result<Vec<(String, String)>> {
+    pub(crate) fn gitea_fixture(&self) -> Result<Vec<(String, String)>> {
         let folder = fixtures().join("gitea");
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&folder).with_context(|| format!("no fixture in {}", folder.display()))? {
@@ -87,13 +87,13 @@ impl World {
     }
 
     /// Commits and pushes files; gives the commit's hash.
-    pub fn push(&self, files: &[(String, String)], message: &str) -> Result<String> {
+    pub(crate) fn push(&self, files: &[(String, String)], message: &str) -> Result<String> {
         let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         self.repo.publish(&files, message)
     }
 
     /// Changes one file of the fixture and pushes it.
-    pub fn push_change(&self, file: &str, change: impl FnOnce(&str) -> String, message: &str) -> Result<String> {
+    pub(crate) fn push_change(&self, file: &str, change: impl FnOnce(&str) -> String, message: &str) -> Result<String> {
         let text = std::fs::read_to_string(self.repo.work_tree().join(file))?;
         let changed = change(&text);
         ensure!(changed != text, "the change of {file} changes nothing");
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// The agent's configuration, polling every second.
-    pub fn config(&self) -> Result<PathBuf> {
+    pub(crate) fn config(&self) -> Result<PathBuf> {
         let text = format!(
             "cluster: {CLUSTER}\nsources:\n  - name: apps\n    url: {}.git\n    ref: {{branch: main}}\n    interval: 1s\n    \
              auth: {{tokenFile: {token}}}\n    forge: {{type: gitea, tokenFile: {token}}}\n",
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// The agent with these arguments, talking to the API server through the proxy.
-    pub fn agent<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> AgentCommand {
+    pub(crate) fn agent<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> AgentCommand {
         AgentCommand::new(arguments)
             .env("KUBECONFIG", self.proxy.kubeconfig())
             .env("KOMPOX_CACHE_DIR", self.folder.path().join("cache"))
@@ -120,30 +120,30 @@ impl World {
     }
 
     /// `run` with this world's configuration.
-    pub fn run_command(&self, more: &[&str]) -> Result<AgentCommand> {
+    pub(crate) fn run_command(&self, more: &[&str]) -> Result<AgentCommand> {
         let config = self.config()?;
         let config = config.to_string_lossy();
         Ok(self.agent(["run", "--config", &config].into_iter().chain(more.iter().copied())))
     }
 
     /// Starts the agent, to stay.
-    pub async fn start_agent(&self) -> Result<Agent> {
+    pub(crate) async fn start_agent(&self) -> Result<Agent> {
         self.run_command(&[])?.start().await
     }
 
     /// One reconcile of everything.
-    pub async fn run_once(&self) -> Result<Finished> {
+    pub(crate) async fn run_once(&self) -> Result<Finished> {
         self.run_command(&["--once"])?.run(LONG).await
     }
 
     /// Writes since the last `forget`, but for the agent's own records in its namespace.
-    pub fn writes(&self) -> Vec<Request> {
+    pub(crate) fn writes(&self) -> Vec<Request> {
         let own = |request: &Request| request.target().is_some_and(|target| target.namespace == "k4x-system");
         self.proxy.writes().into_iter().filter(|request| !own(request)).collect()
     }
 
     /// Every status of a commit in a context, oldest first.
-    pub async fn statuses(&self, commit: &str, context: &str) -> Result<Vec<CommitStatus>> {
+    pub(crate) async fn statuses(&self, commit: &str, context: &str) -> Result<Vec<CommitStatus>> {
         let mut statuses = self.gitea.statuses(REPOSITORY, commit).await?;
         statuses.retain(|status| status.context == context);
         statuses.sort_by_key(|status| status.id);
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Waits for the source's status of a commit to be `state`; gives it.
-    pub async fn await_status(&self, commit: &str, state: &str) -> Result<CommitStatus> {
+    pub(crate) async fn await_status(&self, commit: &str, state: &str) -> Result<CommitStatus> {
         until(&format!("commit {commit} to be {state}"), LONG, || async {
             let statuses = self.statuses(commit, "kompox/cluster1").await?;
             Ok(match statuses.last() {
@@ -164,7 +164,7 @@ impl World {
     }
 
     /// kubectl as a person runs it, against the API server itself.
-    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let output = std::process::Command::new("kubectl")
             .env("KUBECONFIG", self.plane.kubeconfig())
             .args(arguments)
@@ -176,7 +176,7 @@ impl World {
     }
 
     /// The folders of disks.
-    pub fn disks(&self) -> Result<Vec<PathBuf>> {
+    pub(crate) fn disks(&self) -> Result<Vec<PathBuf>> {
         let mut disks = Vec::new();
         collect_disks(&self.disk_root().join("disks"), &mut disks)?;
         Ok(disks)
@@ -184,7 +184,7 @@ impl World {
 }
 
 /// The repository's `tests/fixtures`.
-pub fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
@@ -195,7 +195,7 @@ fn collect_disks(folder: &Path, disks: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect_disks(&path, disks)?;
-        } else if path.extension().is_some_and(|extension| extension == "json") {
+        } else if path.file_name().is_some_and(|name| name == "disk.json") {
             disks.push(path);
         }
     }

@@ -71,7 +71,7 @@ struct Own {
     /// In the order in which they are to end.
     processes: Vec<Process>,
     kwok: Option<Kwok>,
-    authority: PathBuf,
+    authority: Authority,
     took: Duration,
 }
 
@@ -194,12 +194,25 @@ impl ControlPlane {
         kubeconfig::write(&path, &self.url, authority.as_deref(), &User::Token(&token))
     }
 
+    /// Writes a kubeconfig of the Kubernetes user `user`, a member of `group` if one is named, into the
+    /// control plane's folder as `<file>.kubeconfig`.
+    ///
+    /// # Errors
+    /// When it cannot be written, or this is an existing cluster, whose authority is out of reach.
+    pub fn user_kubeconfig(&self, file: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
+        let Some(own) = &self.own else {
+            bail!("an existing cluster ({EXISTING}) gives no certificates: use a service account");
+        };
+        let path = self.folder.path().join(format!("{file}.kubeconfig"));
+        let pair = own.authority.client(user, group)?;
+        kubeconfig::write(&path, &self.url, Some(&own.authority.certificate()), &User::Certificate(&pair))
+    }
+
     /// The PEM certificate that the API server's certificate is checked against, if it needs one.
-    async fn authority(&self) -> Result<Option<String>> {
+    pub(crate) async fn authority(&self) -> Result<Option<String>> {
         use base64::Engine as _;
         if let Some(own) = &self.own {
-            let text = std::fs::read_to_string(&own.authority).context("cannot read the cluster's authority")?;
-            return Ok(Some(text));
+            return Ok(Some(own.authority.certificate()));
         }
         let config = kubeconfig::config(&self.kubeconfig).await?;
         let pem = |der: &Vec<u8>| {
@@ -305,7 +318,7 @@ impl Programs {
 
 /// The files that the parts are configured with.
 struct Files {
-    authority: PathBuf,
+    authority_certificate: PathBuf,
     serving: PairFiles,
     kubelet_client: PairFiles,
     service_account_key: ServiceAccountKey,
@@ -316,9 +329,8 @@ struct Files {
 }
 
 impl Files {
-    fn write(folder: &Folder, url: &str) -> Result<Self> {
+    fn write(folder: &Folder, url: &str, authority: &Authority) -> Result<Self> {
         let pki = folder.subfolder("pki")?;
-        let authority = Authority::new()?;
         let names = [
             "127.0.0.1",
             SERVICE_ADDRESS,
@@ -335,7 +347,7 @@ impl Files {
         };
         let kubelet_client = authority.client("kube-apiserver-kubelet-client", Some("system:masters"))?;
         Ok(Self {
-            authority: folder.write("pki/ca.crt", &certificate)?,
+            authority_certificate: folder.write("pki/ca.crt", &certificate)?,
             serving: authority.serving("kube-apiserver", &names)?.write(&pki, "kube-apiserver")?,
             kubelet_client: kubelet_client.write(&pki, "kubelet-client")?,
             service_account_key: ServiceAccountKey::write(&pki)?,
@@ -351,7 +363,8 @@ impl Files {
 async fn launch(programs: &Programs, folder: Folder) -> Result<ControlPlane> {
     let [secure, client, peer] = port::free()?;
     let url = format!("https://127.0.0.1:{secure}");
-    let files = Files::write(&folder, &url)?;
+    let authority = Authority::new()?;
+    let files = Files::write(&folder, &url, &authority)?;
     let spawn = |name: &str, arguments: &[String]| {
         let log = folder.path().join(format!("{name}.log"));
         Process::spawn(name, programs.command(name).args(arguments), &log)
@@ -385,12 +398,7 @@ async fn launch(programs: &Programs, folder: Folder) -> Result<ControlPlane> {
     })
     .await
     .with_context(|| format!("logs are in {}", folder.path().display()))?;
-    let own = Own {
-        processes: vec![scheduler, controllers, api, etcd],
-        kwok: None,
-        authority: files.authority,
-        took: Duration::ZERO,
-    };
+    let own = Own { processes: vec![scheduler, controllers, api, etcd], kwok: None, authority, took: Duration::ZERO };
     Ok(ControlPlane { kubeconfig: files.admin, url, own: Some(own), folder })
 }
 
@@ -422,7 +430,7 @@ fn api_server_arguments(folder: &Folder, files: &Files, secure: u16, etcd: u16) 
         format!("--cert-dir={}", folder.path().join("pki").display()),
         format!("--tls-cert-file={}", files.serving.certificate.display()),
         format!("--tls-private-key-file={}", files.serving.key.display()),
-        format!("--client-ca-file={}", files.authority.display()),
+        format!("--client-ca-file={}", files.authority_certificate.display()),
         format!("--kubelet-client-certificate={}", files.kubelet_client.certificate.display()),
         format!("--kubelet-client-key={}", files.kubelet_client.key.display()),
         format!("--service-account-key-file={}", files.service_account_key.public.display()),
@@ -432,6 +440,8 @@ fn api_server_arguments(folder: &Folder, files: &Files, secure: u16, etcd: u16) 
         "--authorization-mode=Node,RBAC".to_owned(),
         "--enable-admission-plugins=NodeRestriction".to_owned(),
         "--allow-privileged".to_owned(),
+        // A test node's name is known to no name server.
+        "--kubelet-preferred-address-types=InternalIP,Hostname".to_owned(),
         // A loopback address may not stand in the endpoints of the Service `kubernetes`.
         "--endpoint-reconciler-type=none".to_owned(),
         format!("--audit-log-path={}", folder.path().join("audit.log").display()),
@@ -447,7 +457,7 @@ fn controller_manager_arguments(files: &Files) -> Vec<String> {
         "--secure-port=0".to_owned(),
         "--leader-elect=false".to_owned(),
         "--use-service-account-credentials".to_owned(),
-        format!("--root-ca-file={}", files.authority.display()),
+        format!("--root-ca-file={}", files.authority_certificate.display()),
         format!("--service-account-private-key-file={}", files.service_account_key.private.display()),
         "--kube-api-qps=200".to_owned(),
         "--kube-api-burst=400".to_owned(),

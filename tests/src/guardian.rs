@@ -55,6 +55,19 @@ pub fn drop_folder(folder: &Path) {
     }
 }
 
+/// Has a node's bridge and control groups, all called `name`, removed when this process ends.
+///
+/// # Errors
+/// When `/bin/sh` cannot be started, or the guardian was killed.
+pub(crate) fn watch_node(name: &str) -> Result<()> {
+    order(&format!("node {name}\n"))
+}
+
+/// Takes a node's bridge and control groups out of the guardian's care: they were removed.
+pub(crate) fn forget_node(name: &str) {
+    let _ = order(&format!("left {name}\n"));
+}
+
 fn order(line: &str) -> Result<()> {
     let mut slot = GUARDIAN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let guardian = match slot.as_mut() {
@@ -83,6 +96,7 @@ fn start() -> Result<Guardian> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::is_running;
 
     /// A process group of two: what a part with children looks like. Prints both ids.
     fn spawn_family() -> (Child, Vec<u32>) {
@@ -96,11 +110,6 @@ mod tests {
         let mut line = String::new();
         std::io::BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
         (parent, line.split_whitespace().map(|id| id.parse().unwrap()).collect())
-    }
-
-    fn is_running(pid: u32) -> bool {
-        // A zombie has ended; its parent has only not asked yet.
-        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
     }
 
     #[test]

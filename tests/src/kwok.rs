@@ -166,7 +166,7 @@ impl Kwok {
 }
 
 /// Ready, and without the taint that the node controller puts on every new node.
-fn is_schedulable(node: &Node) -> bool {
+pub(crate) fn is_schedulable(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     let ready = conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"));
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());

@@ -6,6 +6,7 @@
 //! | [`parts`] | builds the Go programs once and keeps them in a cache folder |
 //! | [`control_plane`] | etcd, API server, controller manager and scheduler on loopback |
 //! | [`kwok`] | fake nodes whose Pods become Ready in a second |
+//! | [`node`] | a real node: kubelet and containerd, Pods that run (needs root) |
 //! | [`gitea`] | a real forge: pushes, pull requests, commit statuses |
 //! | [`git`] | repositories to commit and push to |
 //! | [`proxy`] | the API server behind a recorder with scripted faults |
@@ -37,6 +38,7 @@ pub mod guardian;
 pub mod kubeconfig;
 pub mod kwok;
 pub mod names;
+pub mod node;
 pub mod parts;
 pub mod pki;
 pub mod port;

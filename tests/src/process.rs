@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use crate::guardian;
 
@@ -18,6 +18,8 @@ use crate::guardian;
 const STEP: Duration = Duration::from_millis(10);
 /// How long a process may take to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a killed process's children are waited for; they are not this process's to reap.
+const LINGER: Duration = Duration::from_secs(2);
 /// How much of a log an error message quotes.
 const TAIL_LINES: usize = 25;
 
@@ -203,25 +205,57 @@ impl Shared {
         signal_group(self.pid, signal).with_context(|| format!("cannot signal {}", self.name))
     }
 
+    /// Comes back when the process is reaped and its children are gone too, if they go in time.
     fn kill(&self) -> Result<()> {
         self.signal(Signal::KILL)?;
         let mut child = self.child();
         child.wait().with_context(|| format!("cannot await the end of {}", self.name))?;
-        self.exited(&mut child).map(drop)
+        self.exited(&mut child)?;
+        let start = Instant::now();
+        while group_id(self.pid).is_ok_and(|id| test_kill_process_group(id).is_ok()) && start.elapsed() < LINGER {
+            std::thread::sleep(STEP);
+        }
+        Ok(())
     }
 }
 
 /// Signals a process group that this process started and has not reaped.
 pub(crate) fn signal_group(group: u32, signal: Signal) -> Result<()> {
+    kill_process_group(group_id(group)?, signal).with_context(|| format!("cannot signal the process group {group}"))
+}
+
+fn group_id(group: u32) -> Result<Pid> {
     let id = i32::try_from(group).ok().and_then(Pid::from_raw);
-    let id = id.ok_or_else(|| anyhow!("{group} is no process id"))?;
-    kill_process_group(id, signal).with_context(|| format!("cannot signal the process group {group}"))
+    id.ok_or_else(|| anyhow!("{group} is no process id"))
 }
 
 /// Whether the process was ended by SIGKILL.
 #[must_use]
 pub fn was_killed(status: ExitStatus) -> bool {
     status.signal() == Some(Signal::KILL.as_raw())
+}
+
+/// Whether a process with this id runs. One that has ended and was not reaped yet does not.
+#[must_use]
+pub fn is_running(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// The ids of everything that descends from the process `pid`, itself excluded.
+#[must_use]
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut parents = vec![pid];
+    while let Some(parent) = parents.pop() {
+        // A process that has ended meanwhile has no threads.
+        for thread in std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            let children: Vec<u32> = children.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+            found.extend(&children);
+            parents.extend(children);
+        }
+    }
+    found
 }
 
 /// The last lines of a log file, or why it cannot be read.

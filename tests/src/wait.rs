@@ -21,10 +21,7 @@ pub enum Look<T> {
 ///
 /// # Errors
 /// The look's own error; or when the time is over, with what the last look saw.
-pub async fn until<T, F>(what: &str, limit: Duration, mut look: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = Result<Look<T>>>,
-{
+pub async fn until<T>(what: &str, limit: Duration, mut look: impl AsyncFnMut() -> Result<Look<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
         match look().await? {
@@ -54,13 +51,13 @@ mod tests {
 
     #[tokio::test]
     async fn says_what_it_saw_last_when_the_time_is_over() {
-        let never = until::<(), _>("rain", Duration::from_millis(60), || async { Ok(Look::NotYet("sun".to_owned())) });
+        let never = until::<()>("rain", Duration::from_millis(60), || async { Ok(Look::NotYet("sun".to_owned())) });
         assert_eq!(never.await.unwrap_err().to_string(), "waited 0.06 s for rain; last seen: sun");
     }
 
     #[tokio::test]
     async fn an_error_ends_the_wait_at_once() {
-        let broken = until::<(), _>("rain", Duration::from_secs(60), || async { bail!("no sky") });
+        let broken = until::<()>("rain", Duration::from_secs(60), || async { bail!("no sky") });
         assert_eq!(broken.await.unwrap_err().to_string(), "no sky");
     }
 }

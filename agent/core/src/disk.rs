@@ -10,17 +10,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use kompox_manifests::model::VolumeKind;
+use kompox_manifests::model::{Volume, VolumeKind};
 
 mod assign;
-mod birth;
 mod name;
+mod past;
 mod source;
 mod tag;
 
 pub use assign::{AssignHints, Assigned, RepairReason, choose_assigned};
-pub use birth::{Evidence, Known, NewDisks, NewEmptyDisk, VolumePast, new_empty_disk};
 pub use name::{DiskName, NameError, OpKey, SnapshotName, VolumeName, unnamed_disk_name};
+pub use past::{EarlierLife, Known, Trace, VolumePast, earlier_life};
 pub use source::{DiskSource, SourceError};
 pub use tag::{DiskScope, ForeignTags, tags};
 
@@ -28,12 +28,12 @@ pub use tag::{DiskScope, ForeignTags, tags};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
     /// Its name, unique in the volume.
-    pub name: DiskName,
+    pub name: String,
     /// The driver's own identifier, normalised: what a PersistentVolume refers to and what PV names
     /// are hashed from.
     pub handle: String,
     /// The volume that it belongs to.
-    pub volume: VolumeName,
+    pub volume: String,
     /// Size in bytes.
     pub size: u64,
     /// The zone that it is tied to; `None` when any zone (or the only node) can use it.
@@ -42,7 +42,7 @@ pub struct Disk {
     pub assigned: bool,
     /// When the provider made it.
     pub created: Timestamp,
-    /// What it is for right now.
+    /// What it is doing.
     pub state: DiskState,
     /// Who uses it.
     pub attachment: Attachment,
@@ -51,7 +51,7 @@ pub struct Disk {
     /// Whether it must not be deleted: a lock at the provider, or the tag `kompox-keep`.
     pub protected: bool,
     /// Key of the operation that made it.
-    pub op: Option<OpKey>,
+    pub op_key: Option<OpKey>,
     /// What it was made from, as recorded when it was made; `None` when nobody recorded it.
     pub source: Option<DiskSource>,
     /// Driver options that it was made with.
@@ -72,11 +72,11 @@ impl Disk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Its name, unique in the volume.
-    pub name: SnapshotName,
+    pub name: String,
     /// The driver's own identifier, normalised.
     pub handle: String,
     /// The volume that it belongs to.
-    pub volume: VolumeName,
+    pub volume: String,
     /// Size in bytes of the smallest disk that it can be restored to.
     pub size: u64,
     /// The point in time that it holds.
@@ -88,7 +88,7 @@ pub struct Snapshot {
     /// Whether it must not be deleted: a lock at the provider, or the tag `kompox-keep`.
     pub protected: bool,
     /// Key of the operation that made it.
-    pub op: Option<OpKey>,
+    pub op_key: Option<OpKey>,
     /// Every tag, as the provider has them.
     pub tags: BTreeMap<String, String>,
 }
@@ -181,24 +181,15 @@ impl<T> Presence<T> {
             Self::Absent | Self::Unknown(_) => None,
         }
     }
-
-    /// Changes the thing and leaves the knowledge.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Presence<U> {
-        match self {
-            Self::Present(value) => Presence::Present(change(value)),
-            Self::Absent => Presence::Absent,
-            Self::Unknown(reason) => Presence::Unknown(reason),
-        }
-    }
 }
 
 /// A disk that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskSpec {
     /// The volume that it is for.
-    pub volume: VolumeName,
+    pub volume: String,
     /// Its name; [`unnamed_disk_name`] when nobody chose one.
-    pub name: DiskName,
+    pub name: String,
     /// One writer, or a shared file system.
     pub kind: VolumeKind,
     /// Size in bytes; drivers round up to what the provider sells.
@@ -209,19 +200,41 @@ pub struct DiskSpec {
     pub options: BTreeMap<String, String>,
     /// What it is made from.
     pub source: DiskSource,
+    /// Key of the operation that makes it: asked for again, it gives the same disk.
+    pub op_key: OpKey,
+}
+
+impl DiskSpec {
+    /// A volume's first disk: empty, and named after the commit that asks for it (its time in Unix
+    /// seconds) and the operation.
+    #[must_use]
+    pub fn first(volume: &Volume, op_key: OpKey, commit_time: i64) -> Self {
+        Self {
+            volume: volume.name.clone(),
+            name: unnamed_disk_name(commit_time, &op_key).to_string(),
+            kind: volume.kind,
+            size: volume.size,
+            zone: None,
+            options: volume.options.clone(),
+            source: DiskSource::Empty,
+            op_key,
+        }
+    }
 }
 
 /// A snapshot that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotSpec {
     /// The volume that it is of.
-    pub volume: VolumeName,
+    pub volume: String,
     /// Its name.
-    pub name: SnapshotName,
+    pub name: String,
     /// Handle of the disk to take it from.
     pub disk: String,
     /// Tags on top of those that say whose it is (`kompox-policy`, `kompox-tick`, `kompox-set`).
     pub tags: BTreeMap<String, String>,
+    /// Key of the operation that takes it: asked for again, it gives the same snapshot.
+    pub op_key: OpKey,
 }
 
 /// Newest first, then by volume and name: the order of every list of disks.

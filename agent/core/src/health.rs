@@ -14,6 +14,7 @@ mod pods;
 mod recent_event;
 mod rollout;
 
+pub use claims::claim_names;
 pub use rollout::{Limits, Rollout, Verdict};
 
 /// A Deployment and what hangs on it, as the API server returned it.
@@ -132,6 +133,13 @@ fn is_of_claims(trouble: &Health) -> bool {
     trouble.reason().is_some_and(|reason| {
         reason.label == "Unschedulable" && reason.text.contains("unbound immediate PersistentVolumeClaims")
     })
+}
+
+/// Whether the numbers of a Deployment's status say that it is rolled out. [`assess`] looks at neither
+/// Pods, ReplicaSets nor Events then.
+#[must_use]
+pub fn is_rolled_out(deployment: &Deployment) -> bool {
+    Replicas::of(deployment).rolled_out()
 }
 
 /// The numbers of a rollout.

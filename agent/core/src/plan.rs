@@ -21,7 +21,7 @@ use kompox_manifests::object::{Object, ObjectKey};
 use kompox_manifests::slots::{Slots, VolumeBinding};
 use serde_json::Value;
 
-use crate::disk::{Disk, DiskSpec, NewDisks};
+use crate::disk::{Disk, DiskSpec};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::Managers;
 use diff::FieldChange;
@@ -41,6 +41,16 @@ pub struct Settings {
     pub rebuild: Vec<String>,
     /// Managers whose edits are reverted.
     pub people: Managers,
+}
+
+/// `newDisks` of the agent's configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewDisks {
+    /// Made when nothing speaks of an earlier life of the volume.
+    #[default]
+    Allow,
+    /// Always held for a person.
+    Hold,
 }
 
 /// What is to be done for one App, in order.
@@ -155,7 +165,7 @@ impl What {
 }
 
 /// How many of what a plan does; the numbers in statuses and summaries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// Objects created.

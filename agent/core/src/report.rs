@@ -4,12 +4,11 @@
 //! ImagePullBackOff`. The same outcome always gives the same text, so that a status is written only when it says
 //! something new.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::plan::Counts;
+use crate::plan::text::summary;
 
 /// Longest context, in characters (the least that all forges take).
 pub const MAX_CONTEXT: usize = 255;
@@ -105,9 +104,9 @@ impl Outcome {
     pub fn status(&self, context: String) -> Status {
         let (state, text) = match self {
             Self::Working => (State::Pending, "planning".to_owned()),
-            Self::Waiting(counts) => (State::Pending, format!("{}; waiting for health", counted(*counts))),
-            Self::Healthy(counts) => (State::Success, counted(*counts)),
-            Self::Unhealthy(counts, cause) => (State::Failure, format!("{}; {}", counted(*counts), caused(cause))),
+            Self::Waiting(counts) => (State::Pending, format!("{}; waiting for health", summary(*counts))),
+            Self::Healthy(counts) => (State::Success, summary(*counts)),
+            Self::Unhealthy(counts, cause) => (State::Failure, format!("{}; {}", summary(*counts), caused(cause))),
             Self::Rejected(cause) => (State::Failure, format!("nothing applied; {}", caused(cause))),
             Self::Faulted(cause) => (State::Error, caused(cause)),
             Self::Superseded { by } => (State::Error, superseded(by)),
@@ -131,28 +130,6 @@ pub fn description(text: &str) -> String {
     }
     let cut: String = line.chars().take(MAX_DESCRIPTION - 1).collect();
     format!("{}…", cut.trim_end())
-}
-
-fn counted(counts: Counts) -> String {
-    let Counts { created, changed, deleted, disks_created, disks_assigned, held, blocked } = counts;
-    let disks = |count, one, several| if count == 1 { one } else { several };
-    let mut text = String::new();
-    for (count, what) in [
-        (created, "created"),
-        (changed, "changed"),
-        (deleted, "deleted"),
-        (disks_created, disks(disks_created, "disk created", "disks created")),
-        (disks_assigned, disks(disks_assigned, "disk assigned", "disks assigned")),
-        (held, "held"),
-        (blocked, "blocked"),
-    ] {
-        if count > 0 {
-            let comma = if text.is_empty() { "" } else { ", " };
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{comma}{count} {what}");
-        }
-    }
-    if text.is_empty() { "nothing to change".to_owned() } else { text }
 }
 
 fn caused(cause: &Cause) -> String {

@@ -1,5 +1,7 @@
 //! `disk`: work with disks by hand.
 
+use anyhow::Context as _;
+
 use super::{Exit, answer};
 use crate::args::{DiskArgs, DiskCommand};
 
@@ -7,11 +9,14 @@ use crate::args::{DiskArgs, DiskCommand};
 ///
 /// # Errors
 /// The folder cannot be prepared; nothing was changed then.
-pub fn disk(args: &DiskArgs) -> anyhow::Result<Exit> {
+pub(crate) fn disk(args: &DiskArgs) -> anyhow::Result<Exit> {
     match &args.command {
         DiskCommand::InitRoot { path, node } => {
-            let root = kompox_drivers::local::init_root(path, node)?;
-            answer(&format!("{} is the root {} of node {node}\n", path.display(), root.id))?;
+            let path = std::path::absolute(path)?;
+            let path = path.to_str().context("the path is not UTF-8")?;
+            let prepared = kompox_drivers::local::init_root(path, node)?;
+            let done = if prepared.written { "is now" } else { "already is" };
+            answer(&format!("{path} {done} the root {} of node {node}\n", prepared.marker.id))?;
             Ok(Exit::Success)
         }
     }

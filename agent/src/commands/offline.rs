@@ -19,9 +19,9 @@ use crate::args::{Output, RenderArgs, RenderOutput, ValidateArgs};
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
+pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     let commit = tree::open(&args.path)?;
-    let Desired { entries, diagnostics } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let Desired { entries, diagnostics, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     match args.output {
         Output::Json => {
@@ -45,9 +45,9 @@ pub fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// The folder cannot be read, or a flag names something that does not exist.
-pub fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
+pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
     let commit = tree::open(&args.path)?;
-    let Desired { entries, diagnostics } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let Desired { entries, diagnostics, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
     if show(&diagnostics) > 0 {
         return Ok(Exit::Error);
     }

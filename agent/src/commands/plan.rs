@@ -13,7 +13,7 @@ use crate::reconcile::{self, Preview};
 ///
 /// # Errors
 /// The files or the cluster cannot be read.
-pub async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
     let commit = match &args.source {
         Some(source) => run::commit_of_source(&args, source).await?,
         None => tree::open(&args.tree.path)?,
@@ -37,7 +37,7 @@ pub async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
 }
 
 /// The numbers of all plans together.
-pub fn counts(preview: &Preview) -> Counts {
+pub(crate) fn counts(preview: &Preview) -> Counts {
     let mut sum = Counts::default();
     for plan in &preview.plans {
         sum += plan.counts();
@@ -46,7 +46,7 @@ pub fn counts(preview: &Preview) -> Counts {
 }
 
 /// The whole preview for people.
-pub fn as_text(preview: &Preview) -> String {
+pub(crate) fn as_text(preview: &Preview) -> String {
     let mut shown: String = preview.plans.iter().map(text::to_text).collect();
     for (app, cause) in refusals(preview) {
         shown.push_str(&format!("{app}\n  ! REFUSED        {cause}\n"));

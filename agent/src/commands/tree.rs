@@ -4,30 +4,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use kompox_manifests::id::ClusterId;
 
 use crate::args::TreeArgs;
 use crate::desire::{self, Wanted};
 use crate::reconcile::Commit;
-use crate::source::folder;
+use crate::source::working_tree::WorkingTree;
 
-/// A folder of files, and the folder below its root that was asked for.
+/// The state of a folder as something to deploy.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn open(path: &Path) -> anyhow::Result<Commit> {
+pub(crate) fn open(path: &Path) -> anyhow::Result<Commit> {
     let path = path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))?;
     anyhow::ensure!(path.is_dir(), "{} is no folder: name the folder that holds the entry file", path.display());
     let root = root_of(&path);
     let inside = path.strip_prefix(&root).unwrap_or(Path::new(""));
-    let inside = inside.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
-    let state = folder::read(&root, inside)?;
+    let inside = inside.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?.to_owned();
     Ok(Commit {
-        source: source_name(&path),
-        id: state.id,
-        time: state.time,
-        tree: Arc::new(state.tree),
-        path: inside.to_owned(),
+        source: None,
+        id: "working-tree".to_owned(),
+        time: Timestamp::now(),
+        tree: Arc::new(WorkingTree::new(root)),
+        path: inside,
     })
 }
 
@@ -38,23 +38,18 @@ fn root_of(path: &Path) -> PathBuf {
     repository.unwrap_or(path).to_owned()
 }
 
-/// The source's name of what is applied from a working tree by hand.
-fn source_name(_path: &Path) -> String {
-    "cli".to_owned()
-}
-
 /// The Cluster to work with: the flag's, else the only one that the files name.
 ///
 /// # Errors
 /// The flag is no ID, or the files name none or several.
-pub fn cluster_of(args: &TreeArgs, commit: &Commit) -> anyhow::Result<ClusterId> {
+pub(crate) fn cluster_of(args: &TreeArgs, commit: &Commit) -> anyhow::Result<ClusterId> {
     if let Some(given) = &args.cluster {
-        return given.parse().with_context(|| "--cluster".to_owned());
+        return given.parse().context("--cluster");
     }
     let clusters = desire::clusters(commit);
     match clusters.as_slice() {
         [only] => Ok(only.clone()),
-        [] => anyhow::bail!("{} names no Cluster that an App is for", args.path.display()),
+        [] => anyhow::bail!("no App was found in {} or below: `kompox-agent validate` says why", args.path.display()),
         several => {
             let names: Vec<String> = several.iter().map(ToString::to_string).collect();
             anyhow::bail!("the files are for several clusters; choose one with --cluster: {}", names.join(", "))
@@ -63,7 +58,7 @@ pub fn cluster_of(args: &TreeArgs, commit: &Commit) -> anyhow::Result<ClusterId>
 }
 
 /// Whether everything could be loaded; shows what is to be said about the files.
-pub fn loaded(wanted: &Wanted) -> bool {
+pub(crate) fn loaded(wanted: &Wanted) -> bool {
     super::show(&wanted.diagnostics);
     wanted.rejected.is_empty()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kompox_core::disk::NewDisks;
+use kompox_core::plan::NewDisks;
 use kompox_manifests::diagnostic::{Diagnostic, SourceFile};
 use kompox_manifests::id::{ClusterId, is_dns1123_label};
 use serde_saphyr::Spanned;

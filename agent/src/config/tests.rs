@@ -327,7 +327,7 @@ fn a_password_in_a_url_is_never_quoted() {
             }
         }
         let error = Location::parse(url, Path::new("")).unwrap_err();
-        assert!(!error.to_string().contains("canary") && error.secret, "{error:?}");
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
     }
     // A value that does not fit is quoted by the parser itself.
     let error = load("cluster: /ws/w/prv/p/cls/c\nsources: https://bob:canary-4711@host/r\n").unwrap_err();

@@ -294,16 +294,17 @@ impl Source for GitSource {
         let accepted = oid(accepted)?;
         self.mend().await?;
         let error = match self.try_fetch(accepted).await {
-            Ok(fetched) => return Ok(fetched),
+            Ok(fetched) => return Ok(fetched.logged(&self.shared.location)),
             Err(Trouble::Fault(fault)) => return Err(fault),
             Err(Trouble::Mirror(error)) => error,
         };
         tracing::warn!(source = self.shared.name, %error, "the cached repository is damaged and is fetched again");
         self.discard().await?;
-        self.try_fetch(accepted).await.map_err(|trouble| match trouble {
+        let fetched = self.try_fetch(accepted).await.map_err(|trouble| match trouble {
             Trouble::Fault(fault) => fault,
             Trouble::Mirror(error) => unreadable(&error),
-        })
+        })?;
+        Ok(fetched.logged(&self.shared.location))
     }
 
     async fn open(&self, id: &RevisionId) -> Result<Option<Snapshot>, Fault> {

@@ -123,7 +123,7 @@ fn place(scope: &Scope<'_>, source: &Source<'_>, at: &Span) -> Option<(String, O
         }
         Source::Absolute(path) => {
             let message =
-                format!("`{}` is a path of the host, and the App's Pod may run on any", scalar::shown(path, at));
+                format!("`{}` is a path of the host, and an App has no host of its own", scalar::shown(path, at));
             let help = "use a volume of the App (`./folder:…` or `<volume>:…`), or a config or secret for a file";
             report(scope, at, &message, help);
             None

@@ -16,16 +16,29 @@ pub(super) struct Port {
     pub(super) at: Span,
 }
 
-/// Reads the ports of a service in the order of the file.
-pub(super) fn ports(scope: &Scope<'_>, node: &Node) -> Vec<Port> {
-    let mut ports: Vec<Port> = Vec::new();
+/// The ports of a service.
+#[derive(Default)]
+pub(super) struct Ports {
+    /// In the order of the file.
+    pub(super) list: Vec<Port>,
+    /// Whether some could not be read: then nobody knows which host ports are not published.
+    pub(super) incomplete: bool,
+}
+
+/// Reads the ports of a service.
+pub(super) fn ports(scope: &Scope<'_>, node: &Node) -> Ports {
+    let mut ports = Ports::default();
     let mut hosts = BTreeMap::new();
-    for item in list(node, "ports", scope.findings).unwrap_or_default() {
-        let Some(port) = port(scope, item) else { continue };
+    let Some(items) = list(node, "ports", scope.findings) else { return Ports { incomplete: true, ..ports } };
+    for item in items {
+        let Some(port) = port(scope, item) else {
+            ports.incomplete = true;
+            continue;
+        };
         if let Some(first) = hosts.insert(port.host, port.at.clone()) {
             scope.findings.push(repeated(port.host, &port.at, &first));
         }
-        ports.push(port);
+        ports.list.push(port);
     }
     ports
 }

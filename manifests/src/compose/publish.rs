@@ -16,9 +16,31 @@ const HOST: usize = 253;
 
 /// Checks the published ports and gives each rule the container port behind it.
 pub(super) fn rules(scope: &Scope<'_>, services: &[LoadedService]) -> Vec<IngressRule> {
-    let ports = published(scope, services);
+    check_service_name(scope);
+    let published = Published {
+        hosts: host_ports(scope, services),
+        incomplete: services.iter().any(|service| service.ports.incomplete),
+    };
     let mut seen = Seen::default();
-    scope.input.rules.iter().filter_map(|rule| join(scope, rule, &ports, &mut seen)).collect()
+    scope.input.rules.iter().filter_map(|rule| join(scope, rule, &published, &mut seen)).collect()
+}
+
+/// Services, unlike everything else that is named after the App, begin with a letter.
+fn check_service_name(scope: &Scope<'_>) {
+    let name = scope.names.workload();
+    if let (Some(first), true) = (scope.input.rules.first(), name.starts_with(|first: char| first.is_ascii_digit())) {
+        let message = format!("the Service `{name}` would begin with a digit, which Kubernetes refuses");
+        let help = "give the App a name that begins with a letter, or publish nothing";
+        scope.findings.push(Diagnostic::error(CODE, first.at.clone(), message).help(help));
+    }
+}
+
+/// What the services publish.
+struct Published<'s> {
+    /// By host port.
+    hosts: BTreeMap<u16, &'s Port>,
+    /// Whether some port could not be read.
+    incomplete: bool,
 }
 
 /// What the rules before this one have taken.
@@ -30,12 +52,12 @@ struct Seen<'r> {
 }
 
 /// All published ports by host port. The services share a network: they cannot share a port of it.
-fn published<'s>(scope: &Scope<'_>, services: &'s [LoadedService]) -> BTreeMap<u16, &'s Port> {
+fn host_ports<'s>(scope: &Scope<'_>, services: &'s [LoadedService]) -> BTreeMap<u16, &'s Port> {
     let mut hosts: BTreeMap<u16, &Port> = BTreeMap::new();
     let mut containers: BTreeMap<u16, (&str, &Span)> = BTreeMap::new();
     for LoadedService { service, ports } in services {
         let mut own = BTreeSet::new();
-        for port in ports {
+        for port in &ports.list {
             // Repetitions inside one service have been reported.
             if own.insert(port.host)
                 && let Some(first) = hosts.insert(port.host, port)
@@ -59,7 +81,7 @@ fn published<'s>(scope: &Scope<'_>, services: &'s [LoadedService]) -> BTreeMap<u
 fn join<'r>(
     scope: &Scope<'_>,
     rule: &'r PublishRule,
-    ports: &BTreeMap<u16, &Port>,
+    published: &Published<'_>,
     seen: &mut Seen<'r>,
 ) -> Option<IngressRule> {
     let PublishRule { name, port, hosts, at } = rule;
@@ -71,21 +93,23 @@ fn join<'r>(
     }
     check_default_host(scope, port);
     let hosts = check_hosts(scope, hosts, seen);
-    let Some(published) = ports.get(&port.value) else {
-        let message = format!("the Compose file publishes no host port {}", port.value);
-        report(Diagnostic::error(CODE, port.at.clone(), message).help(published_ports(ports)));
+    let Some(behind) = published.hosts.get(&port.value) else {
+        if !published.incomplete {
+            let message = format!("the Compose file publishes no host port {}", port.value);
+            report(Diagnostic::error(CODE, port.at.clone(), message).help(known_ports(&published.hosts)));
+        }
         return None;
     };
     Some(IngressRule {
         name: name.value.clone(),
         port: port.value,
-        container_port: published.container,
+        container_port: behind.container,
         hosts,
         at: at.clone(),
     })
 }
 
-fn published_ports(ports: &BTreeMap<u16, &Port>) -> String {
+fn known_ports(ports: &BTreeMap<u16, &Port>) -> String {
     if ports.is_empty() {
         return "publish it in a service: `ports: [\"8080:80\"]`".to_owned();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::files::{self, FileKind};
-use super::ports::Port;
+use super::ports::Ports;
 use super::{Scope, env_file, environment, keys, mounts, ports, resources, scalar, words};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{FileMount, Mount, Resources, Service};
@@ -14,7 +14,7 @@ use crate::yaml::{Entry, Key, Map, Node};
 /// A service with the ports that it publishes.
 pub(super) struct LoadedService {
     pub(super) service: Service,
-    pub(super) ports: Vec<Port>,
+    pub(super) ports: Ports,
 }
 
 /// The services that take part, sorted by name.
@@ -62,7 +62,7 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
     let field = |key| keys::optional(map, key);
     let ports = field("ports").map(|node| ports::ports(scope, node)).unwrap_or_default();
     let mut container_ports = Vec::new();
-    for port in &ports {
+    for port in &ports.list {
         if !container_ports.contains(&port.container) {
             container_ports.push(port.container);
         }
@@ -74,7 +74,8 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
         mounts: uncovered(scope, mounts, &configs, &secrets),
         name,
         at: key.span.clone(),
-        image: image(scope, map, key, &what)?,
+        // Without an image the file is rejected; what else is wrong with the service is said all the same.
+        image: image(scope, map, key, &what).unwrap_or_else(|| Spanned::new(String::new(), key.span.clone())),
         entrypoint: command(scope, map, "entrypoint"),
         command: command(scope, map, "command"),
         environment: field("environment").map(|node| environment::environment(scope, node)).unwrap_or_default(),

@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use super::*;
 use crate::diagnostic::{Diagnostic, Severity, SourceFile};
-use crate::model::{DeletionPolicy, Service, VolumeKind};
+use crate::model::{DeletionPolicy, DiskClaim, Service, VolumeKind};
 use crate::source::MemoryTree;
 use crate::yaml::{Dialect, parse};
 
 /// An App around a Compose file, and the repository that it lies in.
 struct Case {
+    app: &'static str,
     files: BTreeMap<String, Vec<u8>>,
     volumes: Vec<&'static str>,
     rules: Vec<(&'static str, u16, Vec<&'static str>)>,
@@ -31,7 +32,14 @@ struct Outcome {
 }
 
 fn case() -> Case {
-    Case { files: BTreeMap::new(), volumes: vec!["default", "db"], rules: Vec::new(), domain: None, local_files: true }
+    Case {
+        app: "app1",
+        files: BTreeMap::new(),
+        volumes: vec!["default", "db"],
+        rules: Vec::new(),
+        domain: None,
+        local_files: true,
+    }
 }
 
 /// A Compose file with one service `web` that has an image and the given further lines.
@@ -68,6 +76,7 @@ impl Case {
             options: BTreeMap::new(),
             source: None,
             deletion_policy: DeletionPolicy::Retain,
+            claim: DiskClaim::Keep,
             at: at.clone(),
         };
         let rule = |(name, port, hosts): &(&str, u16, Vec<&str>)| PublishRule {
@@ -83,7 +92,7 @@ impl Case {
                 document: root.get("compose").unwrap(),
                 folder: "app",
                 local_files: self.local_files,
-                id: &"/ws/ops/prv/aks1/cls/cluster1/app/app1".parse().unwrap(),
+                id: &format!("/ws/ops/prv/aks1/cls/cluster1/app/{}", self.app).parse().unwrap(),
                 domain: self.domain,
                 volumes: &self.volumes.iter().map(volume).collect::<Vec<_>>(),
                 rules: &self.rules.iter().map(rule).collect::<Vec<_>>(),

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::source::MemoryTree;
 
@@ -33,4 +35,270 @@ fn the_fixtures_are_sound() {
     assert_eq!(lines(&gitea), [] as [&str; 0]);
     let webapp = desire(&fixture("webapp"), "");
     assert_eq!(lines(&webapp), [] as [&str; 0]);
+}
+
+const PARENTS: &str =
+    "version: v1\nworkspace: {name: ops}\nprovider: {name: aks1, driver: aks}\ncluster: {name: c1, settings: {}}\n";
+const COMPOSE: &str = "  compose: {services: {web: {image: nginx}}}\n";
+
+/// A sound `kompoxops.yml`; the App's name is on line 6, what follows begins on line 8.
+fn single(app: &str, more: &str) -> String {
+    format!("{PARENTS}app:\n  name: {app}\n{COMPOSE}{more}")
+}
+
+fn desire_files(files: &[(&str, &str)]) -> Desired {
+    desire(&MemoryTree::new(files.iter().copied()), "")
+}
+
+/// File, whether it is rejected, its Apps and what it claims.
+fn summary(desired: &Desired) -> Vec<(&str, bool, Vec<&str>, Vec<&str>)> {
+    desired
+        .entries
+        .iter()
+        .map(|entry| {
+            let apps = entry.apps.iter().map(|app| app.id.app.as_str()).collect();
+            let claims = entry.claims.iter().map(|id| id.app.as_str()).collect();
+            (entry.file.as_str(), entry.rejected, apps, claims)
+        })
+        .collect()
+}
+
+#[test]
+fn one_entrys_mistake_rejects_that_entry_only() {
+    let desired = desire_files(&[
+        ("a/kompoxops.yml", &single("good", "")),
+        ("b/kompoxops.yml", &single("bad", "  volumes: [{name: x}]\n")),
+        ("c/kompoxops.yml", &single("worse", "").replace("image: nginx", "imagine: nginx")),
+    ]);
+    assert_eq!(
+        summary(&desired),
+        [
+            ("a/kompoxops.yml", false, vec!["good"], vec!["good"]),
+            ("b/kompoxops.yml", true, vec![], vec!["bad"]),
+            ("c/kompoxops.yml", true, vec![], vec!["worse"]),
+        ]
+    );
+    assert!(desired.certain && !desired.is_sound());
+    assert_eq!(desired.apps().count(), 1);
+    assert_eq!(desired.rejected().count(), 2);
+    let app = desired.apps().next().unwrap();
+    assert_eq!((app.entry.as_str(), app.at.to_string().as_str()), ("a/kompoxops.yml", "a/kompoxops.yml:6:9"));
+    let mut sorted = desired.diagnostics.clone();
+    diagnostic::sort(&mut sorted);
+    assert_eq!(sorted, desired.diagnostics);
+}
+
+#[test]
+fn all_problems_of_an_entry_come_at_once() {
+    let text = single("web", "  volumes: [{name: x}]\n  ingress: {rules: [{name: A, port: 80}]}\n")
+        .replace("driver: aks", "diver: aks")
+        .replace("image: nginx", "image: nginx, prots: []");
+    insta::assert_snapshot!(lines(&desire_files(&[("kompoxops.yml", &text)])).join("\n"), @r"
+    error missing-key kompoxops.yml:3:11: `provider` needs `driver`
+    error unknown-key kompoxops.yml:3:24: `provider` has no key `diver`
+    error unknown-key kompoxops.yml:7:44: service `web` has no key `prots`
+    error missing-key kompoxops.yml:8:13: `volumes[]` needs `size`
+    error ingress-rule kompoxops.yml:9:28: `A` cannot name a rule
+    error ingress-rule kompoxops.yml:9:37: the Compose file publishes no host port 80
+    ");
+}
+
+#[test]
+fn an_app_in_two_entries_is_in_none() {
+    let desired = desire_files(&[
+        ("a/kompoxops.yml", &single("web", "")),
+        ("b/kompoxops.yml", &single("web", "  volumes: [{name: x}]\n")),
+        ("c/kompoxops.yml", &single("web", "")),
+        ("d/kompoxops.yml", &single("other", "")),
+    ]);
+    insta::assert_snapshot!(lines(&desired).join("\n"), @r"
+    error app-twice a/kompoxops.yml:6:9: App `/ws/ops/prv/aks1/cls/c1/app/web` is in another entry too, at b/kompoxops.yml:6:9; neither is deployed
+    error app-twice b/kompoxops.yml:6:9: App `/ws/ops/prv/aks1/cls/c1/app/web` is in another entry too, at a/kompoxops.yml:6:9; neither is deployed
+    error missing-key b/kompoxops.yml:8:13: `volumes[]` needs `size`
+    error app-twice c/kompoxops.yml:6:9: App `/ws/ops/prv/aks1/cls/c1/app/web` is in another entry too, at a/kompoxops.yml:6:9; neither is deployed
+    ");
+    assert_eq!(summary(&desired)[0], ("a/kompoxops.yml", true, vec![], vec!["web"]));
+    assert_eq!(desired.apps().count(), 1);
+}
+
+#[test]
+fn parents_say_the_same_everywhere() {
+    let differing = |app: &str, from: &str, to: &str| single(app, "").replace(from, to);
+    let desired = desire_files(&[
+        ("a/kompoxops.yml", &single("a", "")),
+        ("b/kompoxops.yml", &single("b", "").replace(", settings: {}", "")),
+        ("c/kompoxops.yml", &differing("c", "settings: {}", "settings: {KEY: hidden}")),
+        ("d/kompoxops.yml", &differing("d", "aks1", "aks2")),
+        ("e/kompoxops.yml", &differing("e", "driver: aks", "driver: local").replace("aks1", "aks2")),
+    ]);
+    let text = lines(&desired).join("\n");
+    assert!(!text.contains("hidden"));
+    insta::assert_snapshot!(text, @r"
+    error kom-conflict a/kompoxops.yml:4:17: Cluster `/ws/ops/prv/aks1/cls/c1` says something else at c/kompoxops.yml:4:17: the setting `KEY` differs
+    error kom-conflict b/kompoxops.yml:4:17: Cluster `/ws/ops/prv/aks1/cls/c1` says something else at c/kompoxops.yml:4:17: the setting `KEY` differs
+    error kom-conflict c/kompoxops.yml:4:17: Cluster `/ws/ops/prv/aks1/cls/c1` says something else at a/kompoxops.yml:4:17: the setting `KEY` differs
+    error kom-conflict d/kompoxops.yml:3:18: Provider `/ws/ops/prv/aks2` says something else at e/kompoxops.yml:3:18: `driver` differs
+    error kom-conflict e/kompoxops.yml:3:18: Provider `/ws/ops/prv/aks2` says something else at d/kompoxops.yml:3:18: `driver` differs
+    ");
+    assert_eq!(desired.rejected().count(), 5);
+
+    for (from, to, field) in [
+        ("settings: {}", "existing: true", "existing"),
+        ("settings: {}", "ingress: {namespace: x}", "ingress.namespace"),
+        ("settings: {}", "ingress: {controller: x}", "ingress.controller"),
+        ("settings: {}", "ingress: {serviceAccount: x}", "ingress.serviceAccount"),
+        ("settings: {}", "ingress: {domain: x.y}", "ingress.domain"),
+        ("settings: {}", "ingress: {certResolver: x}", "ingress.certResolver"),
+        ("settings: {}", "ingress: {certEmail: x}", "ingress.certEmail"),
+        ("settings: {}", "ingress: {certificates: [{name: x, source: y}]}", "ingress.certificates"),
+        ("settings: {}", "protection: {provisioning: readOnly}", "protection.provisioning"),
+        ("settings: {}", "protection: {installation: readOnly}", "protection.installation"),
+        ("driver: aks", "driver: local", "driver"),
+        ("{name: ops}", "{name: ops, settings: {K: v}}", "setting `K"),
+        ("driver: aks", "driver: aks, settings: {K: v}", "setting `K"),
+    ] {
+        let other = differing("b", from, to);
+        let desired = desire_files(&[("a/kompoxops.yml", &single("a", "")), ("b/kompoxops.yml", &other)]);
+        let lines = lines(&desired);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines.iter().all(|line| line.contains(&format!("{field}` differs"))), "{lines:?}");
+        let same =
+            desire_files(&[("a/kompoxops.yml", &other), ("b/kompoxops.yml", &other.replace("name: b", "name: a"))]);
+        assert_eq!(same.rejected().count(), 0);
+    }
+}
+
+#[test]
+fn a_rejected_entrys_parents_do_not_reject_others() {
+    let broken = single("b", "  nonsense: 1\n").replace("driver: aks", "driver: local");
+    let desired = desire_files(&[("a/kompoxops.yml", &single("a", "")), ("b/kompoxops.yml", &broken)]);
+    assert_eq!(desired.rejected().map(|entry| entry.file.as_str()).collect::<Vec<_>>(), ["b/kompoxops.yml"]);
+}
+
+#[test]
+fn apps_with_one_hash_cannot_be_told_apart() {
+    // Found by search: HASH("ops:aks1:app-21505") = HASH("ops:aks1:app-26975").
+    let desired =
+        desire_files(&[("a/kompoxops.yml", &single("app-21505", "")), ("b/kompoxops.yml", &single("app-26975", ""))]);
+    insta::assert_snapshot!(lines(&desired).join("\n"), @r"
+    error app-hash a/kompoxops.yml:6:9: `/ws/ops/prv/aks1/cls/c1/app/app-21505` has the hash 44b6or, as has `/ws/ops/prv/aks1/cls/c1/app/app-26975` at b/kompoxops.yml:6:9
+    error app-hash b/kompoxops.yml:6:9: `/ws/ops/prv/aks1/cls/c1/app/app-26975` has the hash 44b6or, as has `/ws/ops/prv/aks1/cls/c1/app/app-21505` at a/kompoxops.yml:6:9
+    ");
+    assert_eq!(desired.rejected().count(), 2);
+}
+
+#[test]
+fn dependencies_do_not_go_in_circles() {
+    let waits = |app: &str, on: &str| single(app, &format!("  reconcile: {{dependsOn: [{on}]}}\n"));
+    let id = |app: &str| format!("/ws/ops/prv/aks1/cls/c1/app/{app}");
+    let desired = desire_files(&[
+        ("a/kompoxops.yml", &waits("a", &format!("{}, {}", id("nowhere"), id("b")))),
+        ("b/kompoxops.yml", &waits("b", &id("c"))),
+        ("c/kompoxops.yml", &waits("c", &id("b"))),
+        ("d/kompoxops.yml", &waits("d", &id("d"))),
+        ("e/kompoxops.yml", &waits("e", &id("a"))),
+    ]);
+    let errors: Vec<String> = lines(&desired).into_iter().filter(|line| line.starts_with("error")).collect();
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    error depends-on b/kompoxops.yml:8:27: `dependsOn` goes in a circle: b → c → b
+    error depends-on c/kompoxops.yml:8:27: `dependsOn` goes in a circle: b → c → b
+    error depends-on d/kompoxops.yml:8:27: `dependsOn` goes in a circle: d → d
+    ");
+    assert_eq!(desired.apps().map(|app| app.id.app.as_str()).collect::<Vec<_>>(), ["a", "e"]);
+}
+
+#[test]
+fn two_entry_files_in_one_folder_keep_their_claims() {
+    let kom = "apiVersion: ops.kompox.dev/v1alpha1\nkind: App\nmetadata: {name: old, annotations: {ops.kompox.dev/id: /ws/ops/prv/aks1/cls/c1/app/old}}\n";
+    let files = [("a/kompoxops.yml", single("web", "")), ("b/kompoxops.yml", single("other", ""))];
+    let mut files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    files.push(("a/kompoxapp.yml", kom));
+    let desired = desire_files(&files);
+    insta::assert_snapshot!(lines(&desired).join("\n"), @r"error entry-both a/kompoxops.yml:1:1: one folder holds both kompoxapp.yml and kompoxops.yml");
+    assert_eq!(summary(&desired)[0], ("a/kompoxops.yml", true, vec![], vec!["old", "web"]));
+    assert_eq!(summary(&desired)[1], ("b/kompoxops.yml", false, vec!["other"], vec!["other"]));
+    assert!(desired.certain);
+}
+
+#[test]
+fn what_cannot_be_read_leaves_it_uncertain() {
+    assert!(!desire_files(&[("kompoxops.yml", "a: b: c\n")]).certain);
+    assert!(!desire(&MemoryTree::new([("kompoxops.yml", "")]), "/x").certain);
+    assert!(!desire(&MemoryTree::new([("kompoxops.yml", "")]), "gone").certain);
+    let desired = desire_files(&[("README.md", "")]);
+    assert!(desired.certain && desired.is_sound() && desired.entries.is_empty());
+    assert_eq!(desired.diagnostics.len(), 1);
+}
+
+#[test]
+fn apps_that_kom_path_brings_in_read_no_local_files() {
+    let head = |kind: &str, id: &str, spec: &str| {
+        let name = id.rsplit('/').next().unwrap();
+        format!(
+            "apiVersion: ops.kompox.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, annotations: {{ops.kompox.dev/id: {id}}}}}\nspec: {spec}\n---\n"
+        )
+    };
+    let parents = head("Workspace", "/ws/w", "{}")
+        + &head("Provider", "/ws/w/prv/p", "{driver: local}")
+        + &head("Cluster", "/ws/w/prv/p/cls/c", "{}");
+    let app = head("App", "/ws/w/prv/p/cls/c/app/a", "{compose: 'file:compose.yml'}");
+    let entry =
+        "apiVersion: ops.kompox.dev/v1alpha1\nkind: Defaults\nspec: {komPath: [apps]}\n---\n".to_owned() + &parents;
+    let compose = "services: {web: {image: nginx}}\n";
+    let desired = desire_files(&[("kompoxapp.yml", &entry), ("apps/a.yml", &app), ("apps/compose.yml.txt", compose)]);
+    insta::assert_snapshot!(lines(&desired).join("\n"), @r"error file-reference apps/a.yml:4:17: `compose.yml` is a local file, and this App came in through `komPath`");
+    let desired = desire_files(&[("kompoxapp.yml", &(parents + &app)), ("compose.yml", compose)]);
+    assert_eq!(lines(&desired), [] as [&str; 0]);
+}
+
+#[test]
+fn hooks_name_services_of_the_compose_file() {
+    let policies = "  volumes: [{name: v, size: 1Gi}]\n  snapshotPolicies:\n    - {name: a, on: deploy, retention: {keepLast: 1}, hooks: {pre: {service: wep, command: [x]}, post: {service: web, command: [x]}}}\n    - {name: b, on: deploy, retention: {keepLast: 1}, hooks: {session: {service: db, command: [x], ready: y}}}\n";
+    let desired = desire_files(&[("kompoxops.yml", &single("web", policies))]);
+    let errors: Vec<String> = lines(&desired).into_iter().filter(|line| line.starts_with("error")).collect();
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    error unknown-service kompoxops.yml:10:78: the Compose file has no service `wep`
+    error unknown-service kompoxops.yml:11:82: the Compose file has no service `db`
+    ");
+}
+
+#[test]
+fn a_thousand_entries_are_one_pass() {
+    let names: Vec<String> = (0..1_000).map(|number| format!("app-{number}")).collect();
+    let files = names.iter().map(|name| (format!("apps/{name}/kompoxops.yml"), single(name, "")));
+    let desired = desire(&MemoryTree::new(files), "apps");
+    assert_eq!((desired.apps().count(), desired.diagnostics.len()), (1_000, 0));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for name in ["kompoxops.yml", "kompoxapp.yml"] {
+            let _ = desire(&MemoryTree::new([(name, &bytes)]), "");
+        }
+    }
+
+    #[test]
+    fn no_damaged_entry_makes_it_panic(
+        which in 0..2_usize,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_usize), 1..8),
+    ) {
+        let (name, text) = [
+            ("kompoxops.yml", include_str!("../../../tests/fixtures/gitea/kompoxops.yml")),
+            ("kompoxapp.yml", include_str!("../../../tests/fixtures/webapp/kompoxapp.yml")),
+        ][which];
+        let mut bytes = text.as_bytes().to_vec();
+        for (index, byte, removed) in damage {
+            let at = index.index(bytes.len());
+            let end = (at + removed).min(bytes.len());
+            bytes.splice(at..end, [byte]);
+        }
+        let desired = desire(&MemoryTree::new([(name, &bytes)]), "");
+        prop_assert!(desired.entries.len() == 1);
+        for finding in &desired.diagnostics {
+            let rendered = finding.render(crate::diagnostic::Colour::Never);
+            prop_assert!(!rendered.contains(char::from(27)));
+            let _ = finding.to_json();
+        }
+    }
 }

@@ -8,8 +8,8 @@ use super::{Loaded, Parent, ParentSpec, app, component, read_file, spec};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::entry::EntryFile;
 use crate::source::SourceTree;
+use crate::yaml::Node;
 use crate::yaml::fields::{Fields, Findings, enumerate, suggest};
-use crate::yaml::{Dialect, Node};
 
 /// The only API version there is.
 const API_VERSION: &str = "ops.kompox.dev/v1alpha1";
@@ -23,7 +23,7 @@ const DEFAULTS: &str = "Defaults";
 /// Loads an entry in KOM with everything that its `Defaults` bring in.
 pub(super) fn load(tree: &dyn SourceTree, entry: &EntryFile, findings: &Findings) -> Loaded {
     let mut loader = Loader { findings, loaded: Loaded::default(), known: BTreeMap::new(), defaults: None };
-    let Some(documents) = read_file(tree, &entry.path, Dialect::Kubernetes, findings) else {
+    let Some(documents) = read_file(tree, &entry.path, findings) else {
         return Loaded { uncertain: true, ..Loaded::default() };
     };
     if documents.iter().all(Node::is_null) {
@@ -38,7 +38,7 @@ pub(super) fn load(tree: &dyn SourceTree, entry: &EntryFile, findings: &Findings
         loader.loaded.uncertain |= search.has_errors();
         findings.extend(search.into_vec());
         for file in files {
-            match read_file(tree, &file, Dialect::Kubernetes, findings) {
+            match read_file(tree, &file, findings) {
                 Some(documents) => loader.file(&documents, &File { path: &file, brought_in: true }),
                 None => loader.loaded.uncertain = true,
             }

@@ -96,6 +96,7 @@ fn check_volume(name: &Spanned<String>, volumes: &[Volume], findings: &Findings)
 /// Exactly one of `schedule` and `on`, with the keys that belong to it.
 fn trigger(fields: &mut Fields<'_, '_>) -> Option<Trigger> {
     let findings = fields.findings();
+    let given = (fields.get("schedule").is_some(), fields.get("on").is_some());
     let schedule = fields.string("schedule");
     let on = fields.choice("on", &[("deploy", ())]);
     let time_zone = fields.string("timeZone");
@@ -117,22 +118,24 @@ fn trigger(fields: &mut Fields<'_, '_>) -> Option<Trigger> {
             Some(Trigger::Schedule { cron, time_zone, jitter, start_deadline })
         }
         (None, Some(_)) => {
-            let given = [
+            let others = [
                 ("timeZone", time_zone.map(|zone| zone.at)),
                 ("jitter", jitter.map(|jitter| jitter.at)),
                 ("startDeadline", start_deadline.map(|deadline| deadline.at)),
             ];
-            for (key, at) in given {
+            for (key, at) in others {
                 if let Some(at) = at {
                     misplaced(&at, key, "schedule");
                 }
             }
             Some(Trigger::Deploy { required: required.is_some_and(|required| required.value) })
         }
-        (schedule, _) => {
-            let message = match schedule {
-                Some(_) => "`schedule` and `on` exclude each other",
-                None => "`snapshotPolicies[]` needs `schedule` or `on: deploy`",
+        _ => {
+            let message = match given {
+                (true, true) => "`schedule` and `on` exclude each other",
+                (false, false) => "`snapshotPolicies[]` needs `schedule` or `on: deploy`",
+                // The one that is there is wrong, and reported.
+                _ => return None,
             };
             findings
                 .push(Diagnostic::error("exclusive-keys", fields.at().clone(), message).help("give one of the two"));
@@ -167,8 +170,22 @@ pub(super) fn schedule_shape(schedule: &Spanned<String>, findings: &Findings) {
 }
 
 fn retention(node: &Node, findings: &Findings) -> Option<Retention> {
+    let own = Findings::new();
+    let retention = retention_rules(node, &own);
+    let sound = !own.has_errors();
+    findings.extend(own.into_vec());
+    let retention = retention.filter(|_| sound)?;
+    if retention.keep == Keep::default() && retention.within == KeepWithin::default() {
+        let message = "no rule of `retention` keeps anything";
+        let help = "add one, e.g. `keepLast: 7`";
+        findings.push(Diagnostic::error("bad-retention", node.span.clone(), message).help(help));
+        return None;
+    }
+    Some(retention)
+}
+
+fn retention_rules(node: &Node, findings: &Findings) -> Option<Retention> {
     let mut fields = Fields::of(node, "retention", findings)?;
-    let at = fields.at().clone();
     let count = |fields: &mut Fields<'_, '_>, key, least| -> Option<u32> {
         u32::try_from(fields.integer(key, least, MOST_KEPT)?.value).ok()
     };
@@ -193,11 +210,6 @@ fn retention(node: &Node, findings: &Findings) -> Option<Retention> {
     };
     let min_good = count(&mut fields, "minGood", 1).unwrap_or(1);
     fields.finish();
-    if keep == Keep::default() && within == KeepWithin::default() {
-        let help = "add one, e.g. `keepLast: 7`";
-        findings.push(Diagnostic::error("bad-retention", at, "no rule of `retention` keeps anything").help(help));
-        return None;
-    }
     Some(Retention { keep, within, min_good })
 }
 

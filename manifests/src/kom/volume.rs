@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::quantity::Quantity;
+use super::quantity::{Quantity, QuantityError};
 use super::syntax;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{DeletionPolicy, DiskClaim, Volume, VolumeKind};
@@ -83,7 +83,7 @@ fn size(node: &Node, findings: &Findings) -> Option<u64> {
         Err(error) => {
             let trimmed = text.trim_end_matches(['b', 'B']);
             let meant = suggest(trimmed.trim_start_matches(|first: char| !first.is_alphabetic()), ["Mi", "Gi", "Ti"]);
-            let help = match meant {
+            let help = match meant.filter(|_| error == QuantityError::Shape) {
                 Some(unit) => format!("did you mean the unit `{unit}`?"),
                 None => "write it like `10Gi`".to_owned(),
             };

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{Entry, Map, Node, Value};
+use super::{Dialect, Entry, Map, Node, Value};
 use crate::diagnostic::{Diagnostic, Severity, Span, Spanned};
 
 /// Where readers put what they find.
@@ -185,9 +185,10 @@ impl<'n, 'f> Fields<'n, 'f> {
                 continue;
             }
             let message = format!("`{}` has no key `{key}`", self.what);
-            let help = match suggest(key, self.known.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known keys are {}", enumerate(&self.known)),
+            let help = match (suggest(key, self.known.iter().copied()), self.known.as_slice()) {
+                (Some(meant), _) => format!("did you mean `{meant}`?"),
+                (None, [only]) => format!("the only key is `{only}`"),
+                (None, known) => format!("known keys are {}", enumerate(known)),
             };
             self.findings.push(Diagnostic::error("unknown-key", entry.key.span.clone(), message).help(help));
         }
@@ -217,10 +218,17 @@ pub fn text(node: &Node, what: &str, findings: &Findings) -> Option<Spanned<Stri
     }
 }
 
-/// Reads a boolean.
+/// Reads a boolean; `yes`, `on`, `y` and their opposites count in every dialect, as they do where Go reads a
+/// boolean, but not in quotes.
 pub fn boolean(node: &Node, what: &str, findings: &Findings) -> Option<Spanned<bool>> {
-    match &node.value {
+    match &node.in_dialect(Dialect::Kubernetes).value {
         Value::Bool(value) => Some(Spanned::new(*value, node.span.clone())),
+        Value::String(_) => {
+            let message = format!("`{what}` must be `true` or `false`, found a string");
+            let help = "write `true` or `false`, without quotes";
+            findings.push(Diagnostic::error("wrong-type", node.span.clone(), message).help(help));
+            None
+        }
         _ => wrong_type(node, what, "`true` or `false`", findings),
     }
 }
@@ -236,6 +244,12 @@ pub fn integer(node: &Node, what: &str, min: u64, max: u64, findings: &Findings)
                 None
             }
         },
+        Value::String(text) if text.parse::<u64>().is_ok() => {
+            let message = format!("`{what}` must be an integer, found a string");
+            let help = format!("write it without quotes: {text}");
+            findings.push(Diagnostic::error("wrong-type", node.span.clone(), message).help(help));
+            None
+        }
         _ => wrong_type(node, what, "an integer", findings),
     }
 }
@@ -270,15 +284,16 @@ pub fn text_map(node: &Node, what: &str, findings: &Findings) -> BTreeMap<String
 /// Reads one of several words.
 pub fn choice<T: Copy>(node: &Node, what: &str, choices: &[(&str, T)], findings: &Findings) -> Option<Spanned<T>> {
     let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-    // `off` is a boolean to kubectl's dialect; what was written is what was meant.
+    // `off` may be a boolean in the document's dialect; what was written is what was meant.
     let given = text(node, what, findings)?;
     if let Some((_, value)) = choices.iter().find(|(word, _)| *word == given.value) {
         return Some(Spanned::new(*value, given.at));
     }
     let message = format!("`{what}` cannot be `{}`", given.value);
-    let help = match suggest(&given.value, words.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("write one of {}", enumerate(&words)),
+    let help = match (suggest(&given.value, words.iter().copied()), words.as_slice()) {
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, [only]) => format!("write `{only}`"),
+        (None, words) => format!("write one of {}", enumerate(words)),
     };
     findings.push(Diagnostic::error("unknown-value", given.at, message).help(help));
     None
@@ -313,3 +328,6 @@ pub fn enumerate(words: &[&str]) -> String {
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

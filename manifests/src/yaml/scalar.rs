@@ -4,6 +4,8 @@
 //! (Compose's loader) and `sigs.k8s.io/yaml` (kubectl and the controllers). One deviation: a date
 //! stays the text that it is; Compose's loader makes a point in time of it, which no field wants.
 
+use std::borrow::Cow;
+
 use super::{Form, Value};
 
 /// Whose rules type the plain scalars.
@@ -49,14 +51,23 @@ pub(super) fn resolve(text: &str, dialect: Dialect) -> Value {
 /// `08` (octal it cannot be, so a float), `1e3`, `.5`; integers that fit no 64 bits are floats.
 fn number(text: &str) -> Option<Value> {
     let first = text.bytes().next()?;
-    if first == b'.' {
-        return float(text);
-    }
-    if !(first.is_ascii_digit() || first == b'+' || first == b'-') {
+    if !(first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')) {
         return None;
     }
-    let digits: std::borrow::Cow<'_, str> = if text.contains('_') { text.replace('_', "").into() } else { text.into() };
+    let digits: Cow<'_, str> = if text.contains('_') { text.replace('_', "").into() } else { text.into() };
+    if first == b'.' {
+        // Only here must an underscore stand between digits.
+        return if separates_digits(text) { float(&digits) } else { None };
+    }
     integer(&digits).or_else(|| float(&digits))
+}
+
+/// Whether every underscore stands between two digits.
+fn separates_digits(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let mut underscores = text.match_indices('_');
+    underscores.all(|(at, _)| digit(at.checked_sub(1)) && digit(at.checked_add(1)))
 }
 
 fn integer(text: &str) -> Option<Value> {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
-	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
@@ -49,11 +48,8 @@ func main() {
 	if !known {
 		usage()
 	}
-	var ctx context.Context = context.Background()
-	if part == "kubelet" {
-		ctx = genericapiserver.SetupSignalContext()
-	}
-	os.Exit(cli.Run(command(ctx)))
+	// Every program listens for signals by itself.
+	os.Exit(cli.Run(command(context.Background())))
 }
 
 func usage() {

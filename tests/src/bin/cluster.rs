@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use kompox_tests::control_plane::{ControlPlane, Options};
 use kompox_tests::gitea::{Gitea, OWNER};
-use kompox_tests::kwok::FakeNode;
+use kompox_tests::kwok::{FakeNode, POOL_LABEL};
+use kompox_tests::node::{BUSYBOX, RealNode};
 use kompox_tests::parts::say;
 use kompox_tests::pki::write_secret;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,9 +22,13 @@ const WATCH: Duration = Duration::from_secs(1);
 #[derive(Parser)]
 #[command(name = "cluster")]
 struct Arguments {
-    /// How many nodes to pretend; Pods on them become Ready and run nothing.
+    /// How many nodes to pretend; Pods on them become Ready and run nothing. With --real-node, 0 leaves the
+    /// real one alone.
     #[arg(long, default_value_t = 1)]
     nodes: usize,
+    /// Start a real node too, `real-1`, whose Pods really run (needs root and containerd).
+    #[arg(long)]
+    real_node: bool,
     /// Start a Gitea too.
     #[arg(long)]
     gitea: bool,
@@ -50,14 +55,24 @@ async fn run(arguments: Arguments) -> Result<()> {
     let folder = arguments.folder.as_deref();
     let nodes = (1..=arguments.nodes).map(|number| FakeNode::user(&format!("node-{number}"))).collect();
     let plane = ControlPlane::start(Options { folder: folder.map(|folder| folder.join("cluster")), nodes }).await?;
+    let node = match arguments.real_node {
+        true => Some(RealNode::start(&plane, "real-1", &[(POOL_LABEL, "user")]).await?),
+        false => None,
+    };
     let gitea = match arguments.gitea {
         true => Some(Gitea::start_in(folder.map(|folder| folder.join("gitea")).as_deref()).await?),
         false => None,
     };
+    if let Some(node) = &node {
+        say(&format!("real node: {}, with the image {BUSYBOX}; its logs: {}", node.name(), node.folder().display()));
+    }
     show(&plane, gitea.as_ref())?;
     loop {
         tokio::time::sleep(WATCH).await;
         plane.check_running()?;
+        if let Some(node) = &node {
+            node.check_running()?;
+        }
         if let Some(gitea) = &gitea {
             gitea.check_running()?;
         }

@@ -1,6 +1,6 @@
 //! Which disk of a volume is the current one.
 
-use super::name::{OpKey, VolumeName};
+use super::name::OpKey;
 use super::{Disk, DiskState};
 
 /// What else points at the right disk when the `assigned` tags do not say exactly one.
@@ -10,7 +10,7 @@ pub struct AssignHints<'a> {
     /// has been using.
     pub bound_handle: Option<&'a str>,
     /// Key of the operation that was making the disk when the agent stopped.
-    pub op: Option<&'a OpKey>,
+    pub op_key: Option<&'a OpKey>,
 }
 
 /// The current disk of a volume.
@@ -45,9 +45,9 @@ pub enum RepairReason {
 /// Tags of several disks cannot be changed at once: a kill between two writes leaves none or two
 /// assigned. Neither is ever settled by guessing (by age, say): the wrong disk is the wrong data.
 #[must_use]
-pub fn choose_assigned<'a>(disks: &'a [Disk], volume: &VolumeName, hints: AssignHints<'_>) -> Assigned<'a> {
+pub fn choose_assigned<'a>(disks: &'a [Disk], volume: &str, hints: AssignHints<'_>) -> Assigned<'a> {
     let mut candidates: Vec<&Disk> =
-        disks.iter().filter(|disk| disk.volume == *volume && disk.state != DiskState::Deleting).collect();
+        disks.iter().filter(|disk| disk.volume == volume && disk.state != DiskState::Deleting).collect();
     candidates.sort_by(|left, right| super::by_age(left, right));
     let assigned: Vec<&Disk> = candidates.iter().copied().filter(|disk| disk.assigned).collect();
     match assigned.as_slice() {
@@ -63,7 +63,7 @@ pub fn choose_assigned<'a>(disks: &'a [Disk], volume: &VolumeName, hints: Assign
     }
     match candidates.as_slice() {
         // Beside another disk, the key proves nothing: the first disk keeps its key for ever.
-        [only] if hints.op.is_some() && only.op.as_ref() == hints.op => {
+        [only] if hints.op_key.is_some() && only.op_key.as_ref() == hints.op_key => {
             Assigned::Repair { disk: only, because: RepairReason::SameOperation }
         }
         _ => Assigned::Undecided(candidates),

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use kompox_manifests::id::is_dns1123_label;
 use sha2::{Digest, Sha256};
 
@@ -85,13 +84,14 @@ impl OpKey {
     /// Derives the key of `purpose` on `object` in its `generation`.
     ///
     /// `object` must name the cluster too (two clusters that run the same App must not meet), and
-    /// `generation` must be known again after a crash: a counter or a commit that is recorded
-    /// somewhere, never the time of the attempt. The three are kept apart, so that no two different
-    /// triples give one key by running into each other.
+    /// `generation` must be known again after a crash: a counter that is recorded somewhere, or a
+    /// constant for what happens once. The parts are kept apart, so that no two different triples
+    /// give one key by running into each other.
     #[must_use]
-    pub fn derive(object: &str, generation: &str, purpose: &str) -> Self {
+    pub fn new(object: &str, generation: u64, purpose: &str) -> Self {
         let mut hasher = Sha256::new();
-        for part in [object, generation, purpose] {
+        hasher.update(generation.to_be_bytes());
+        for part in [object, purpose] {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part.as_bytes());
         }
@@ -130,13 +130,13 @@ const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 const TIME_DIGITS: usize = 7;
 const KEY_DIGITS: usize = 5;
 
-/// The name of a disk that nobody named: 7 base-36 digits of the commit's time in Unix seconds and
-/// 5 that come from the operation's key. Both are known again after a crash, and names made at
+/// The name of a disk that nobody named: 7 base-36 digits of the commit's time (Unix seconds) and 5
+/// that come from the operation's key. Both are known again after a crash, and names made at
 /// different times sort by age.
 #[must_use]
-pub fn unnamed_disk_name(commit_time: Timestamp, op: &OpKey) -> DiskName {
+pub fn unnamed_disk_name(commit_time: i64, op: &OpKey) -> DiskName {
     // A commit's time is whatever its author wrote: before 1970 and beyond year 4400 it wraps.
-    let seconds = commit_time.as_second().rem_euclid(36_i64.pow(TIME_DIGITS as u32));
+    let seconds = commit_time.rem_euclid(36_i64.pow(TIME_DIGITS as u32));
     let key = u64::from_str_radix(&op.0[..15], 16).unwrap_or_default();
     let mut name = base36(seconds.unsigned_abs(), TIME_DIGITS);
     name.push_str(&base36(key, KEY_DIGITS));

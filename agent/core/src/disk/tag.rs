@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kompox_manifests::id::AppId;
+use kompox_manifests::names::Hashes;
 
 /// Keys of the tags that disks and snapshots carry.
 pub mod tags {
@@ -56,7 +57,10 @@ pub struct DiskScope {
 
 /// A tag that shows that something belongs to somebody else.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tag `{key}` is {}, not `{wanted}`", .found.as_ref().map_or_else(|| "missing".to_owned(), |found| format!("`{found}`")))]
+#[error(
+    "tag `{key}` is {}, not `{wanted}`",
+    .found.as_ref().map_or_else(|| "missing".to_owned(), |found| format!("`{found}`"))
+)]
 pub struct ForeignTags {
     /// The tag.
     pub key: &'static str,
@@ -67,16 +71,17 @@ pub struct ForeignTags {
 }
 
 impl DiskScope {
-    /// The scope of an App, with the hashes of its names.
+    /// The scope of an App.
     #[must_use]
-    pub fn new(app: &AppId, provider_hash: String, app_id_hash: String, cluster_hash: String) -> Self {
+    pub fn of(id: &AppId) -> Self {
+        let Hashes { provider, cluster, app, instance: _ } = Hashes::of(id);
         Self {
-            workspace: app.cluster.workspace.clone(),
-            provider: app.cluster.provider.clone(),
-            app: app.app.clone(),
-            provider_hash,
-            app_id_hash,
-            cluster_hash,
+            workspace: id.cluster.workspace.clone(),
+            provider: id.cluster.provider.clone(),
+            app: id.app.clone(),
+            provider_hash: provider,
+            app_id_hash: app,
+            cluster_hash: cluster,
         }
     }
 

@@ -9,15 +9,11 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn volume(name: &str) -> VolumeName {
-    name.parse().unwrap()
-}
-
 fn disk(name: &str, created: i64, assigned: bool) -> Disk {
     Disk {
-        name: name.parse().unwrap(),
+        name: name.to_owned(),
         handle: format!("handle-of-{name}"),
-        volume: volume("data"),
+        volume: "data".to_owned(),
         size: 1 << 30,
         zone: None,
         assigned,
@@ -26,7 +22,7 @@ fn disk(name: &str, created: i64, assigned: bool) -> Disk {
         attachment: Attachment::NotReported,
         claim: Some("ours00".into()),
         protected: false,
-        op: None,
+        op_key: None,
         source: None,
         options: BTreeMap::new(),
         tags: BTreeMap::new(),
@@ -34,16 +30,11 @@ fn disk(name: &str, created: i64, assigned: bool) -> Disk {
 }
 
 fn op() -> OpKey {
-    OpKey::derive("ws/prv/cls/app/data", "1", "create")
+    OpKey::new("ws/prv/cls/app/data", 1, "create")
 }
 
 fn scope() -> DiskScope {
-    DiskScope::new(
-        &"/ws/w/prv/p/cls/c/app/a".parse().unwrap(),
-        "spspsp".to_owned(),
-        "ididid".to_owned(),
-        "clscls".to_owned(),
-    )
+    DiskScope::of(&"/ws/ops/prv/aks1/cls/cluster1/app/app1".parse().unwrap())
 }
 
 mod names {
@@ -70,28 +61,27 @@ mod names {
     #[test]
     fn an_unnamed_disk_is_named_after_the_commits_time_and_the_key() {
         // 1_758_780_235 = 0t34rij in base 36.
-        let name = unnamed_disk_name(at(1_758_780_235), &op());
+        let name = unnamed_disk_name(1_758_780_235, &op());
         assert_eq!(name.as_str().len(), 12);
         assert!(name.as_str().starts_with("0t34rij"), "{name}");
-        assert_eq!(name, unnamed_disk_name(at(1_758_780_235), &op()));
-        let other = OpKey::derive("ws/prv/cls/app/db", "1", "create");
-        assert_ne!(name, unnamed_disk_name(at(1_758_780_235), &other));
-        assert_eq!(name.as_str()[7..], unnamed_disk_name(at(5), &op()).as_str()[7..]);
+        assert_eq!(name, unnamed_disk_name(1_758_780_235, &op()));
+        let other = OpKey::new("ws/prv/cls/app/db", 1, "create");
+        assert_ne!(name, unnamed_disk_name(1_758_780_235, &other));
+        assert_eq!(name.as_str()[7..], unnamed_disk_name(5, &op()).as_str()[7..]);
     }
 
     #[test]
     fn unnamed_disks_sort_by_age() {
-        assert!(unnamed_disk_name(at(1_758_780_235), &op()) < unnamed_disk_name(at(1_758_780_236), &op()));
-        assert!(unnamed_disk_name(at(35), &op()) < unnamed_disk_name(at(36), &op()));
+        assert!(unnamed_disk_name(1_758_780_235, &op()) < unnamed_disk_name(1_758_780_236, &op()));
+        assert!(unnamed_disk_name(35, &op()) < unnamed_disk_name(36, &op()));
     }
 
     #[test]
     fn keys_of_different_operations_differ() {
         // The parts must not run into each other.
-        assert_ne!(OpKey::derive("ab", "c", "d"), OpKey::derive("a", "bc", "d"));
-        assert_ne!(OpKey::derive("a", "b", "cd"), OpKey::derive("a", "bc", "d"));
-        assert_eq!(op(), OpKey::derive("ws/prv/cls/app/data", "1", "create"));
-        assert_ne!(op(), OpKey::derive("ws/prv/cls/app/data", "2", "create"));
+        assert_ne!(OpKey::new("ab", 1, "c"), OpKey::new("a", 1, "bc"));
+        assert_eq!(op(), OpKey::new("ws/prv/cls/app/data", 1, "create"));
+        assert_ne!(op(), OpKey::new("ws/prv/cls/app/data", 2, "create"));
     }
 
     #[test]
@@ -104,8 +94,8 @@ mod names {
 
     proptest! {
         #[test]
-        fn every_commit_time_gives_a_valid_name(second in -377_705_023_201_i64..=253_402_207_200) {
-            let name = unnamed_disk_name(at(second), &op());
+        fn every_commit_time_gives_a_valid_name(second: i64) {
+            let name = unnamed_disk_name(second, &op());
             prop_assert_eq!(name.as_str().parse::<DiskName>().unwrap(), name);
         }
     }
@@ -153,14 +143,34 @@ mod sources {
     }
 }
 
+#[test]
+fn a_first_disk_is_empty_and_as_its_volume_says() {
+    let file = std::sync::Arc::new(kompox_manifests::diagnostic::SourceFile { path: "f".into(), text: String::new() });
+    let volume = Volume {
+        name: "data".into(),
+        size: 10 << 30,
+        kind: VolumeKind::Disk,
+        options: BTreeMap::from([("sku".into(), "Premium_LRS".into())]),
+        source: None,
+        deletion_policy: kompox_manifests::model::DeletionPolicy::Retain,
+        claim: kompox_manifests::model::DiskClaim::Keep,
+        at: kompox_manifests::diagnostic::Span::file(&file),
+    };
+    let spec = DiskSpec::first(&volume, op(), 1_758_780_235);
+    assert_eq!((spec.volume.as_str(), spec.size, &spec.source), ("data", 10 << 30, &DiskSource::Empty));
+    assert_eq!(spec.name, unnamed_disk_name(1_758_780_235, &op()).as_str());
+    assert_eq!((spec.options, spec.op_key), (volume.options, op()));
+}
+
 mod scopes {
     use super::*;
 
     #[test]
     fn own_tags_are_recognised() {
         let scope = scope();
+        assert_eq!((scope.provider_hash.as_str(), scope.app_id_hash.as_str()), ("1nedct", "4d94cw"));
         assert_eq!(scope.check_ownership(&scope.tags()), Ok(()));
-        assert_eq!(scope.tags()[tags::CLUSTER], "clscls");
+        assert_eq!(scope.tags()[tags::CLUSTER], scope.cluster_hash);
     }
 
     #[test]
@@ -218,20 +228,20 @@ mod assigned {
     use super::*;
 
     fn choose<'a>(disks: &'a [Disk], hints: AssignHints<'_>) -> Assigned<'a> {
-        choose_assigned(disks, &volume("data"), hints)
+        choose_assigned(disks, "data", hints)
     }
 
     #[test]
     fn exactly_one_is_taken_whatever_the_hints_say() {
         let disks = [disk("a", 1, true), disk("b", 2, false)];
-        let hints = AssignHints { bound_handle: Some("handle-of-b"), op: None };
+        let hints = AssignHints { bound_handle: Some("handle-of-b"), op_key: None };
         assert_eq!(choose(&disks, hints), Assigned::One(&disks[0]));
     }
 
     #[test]
     fn disks_of_other_volumes_and_dying_ones_do_not_count() {
         let mut other = disk("a", 1, true);
-        other.volume = volume("db");
+        other.volume = "db".to_owned();
         let mut dying = disk("b", 1, true);
         dying.state = DiskState::Deleting;
         assert_eq!(choose(&[other, dying], AssignHints::default()), Assigned::NoDisk);
@@ -239,7 +249,7 @@ mod assigned {
 
     #[test]
     fn the_bound_disk_settles_none_and_two() {
-        let hints = AssignHints { bound_handle: Some("handle-of-a"), op: None };
+        let hints = AssignHints { bound_handle: Some("handle-of-a"), op_key: None };
         for assigned in [false, true] {
             let disks = [disk("a", 1, assigned), disk("b", 2, assigned)];
             let wanted = Assigned::Repair { disk: &disks[0], because: RepairReason::Bound };
@@ -251,9 +261,9 @@ mod assigned {
     fn the_only_disk_of_the_resumed_operation_is_assigned() {
         let op = op();
         let mut made = disk("a", 1, false);
-        made.op = Some(op.clone());
+        made.op_key = Some(op.clone());
         let disks = [made];
-        let hints = AssignHints { bound_handle: None, op: Some(&op) };
+        let hints = AssignHints { bound_handle: None, op_key: Some(&op) };
         let wanted = Assigned::Repair { disk: &disks[0], because: RepairReason::SameOperation };
         assert_eq!(choose(&disks, hints), wanted);
         assert_eq!(choose(&disks, AssignHints::default()), Assigned::Undecided(vec![&disks[0]]));
@@ -263,21 +273,21 @@ mod assigned {
     fn beside_another_disk_the_operation_proves_nothing() {
         let op = op();
         let mut first = disk("a", 1, false);
-        first.op = Some(op.clone());
+        first.op_key = Some(op.clone());
         let disks = [first, disk("b", 2, false)];
-        let hints = AssignHints { bound_handle: None, op: Some(&op) };
+        let hints = AssignHints { bound_handle: None, op_key: Some(&op) };
         assert_eq!(choose(&disks, hints), Assigned::Undecided(vec![&disks[1], &disks[0]]));
     }
 
     #[test]
     fn age_never_decides() {
         let disks = [disk("a", 1, true), disk("b", 2, true)];
-        let hints = AssignHints { bound_handle: Some("handle-of-elsewhere"), op: None };
+        let hints = AssignHints { bound_handle: Some("handle-of-elsewhere"), op_key: None };
         assert_eq!(choose(&disks, hints), Assigned::Undecided(vec![&disks[1], &disks[0]]));
     }
 }
 
-mod new_empty_disks {
+mod pasts {
     use super::*;
 
     /// What is changed in a blank past, and the words that must follow from it.
@@ -290,68 +300,64 @@ mod new_empty_disks {
             persistent_volumes: Ok(Vec::new()),
             disk_objects: Ok(Vec::new()),
             deployed: Ok(None),
-            suspected_rename: None,
-            rebuild: Vec::new(),
-            new_disks: NewDisks::Allow,
         }
     }
 
-    fn decide(past: &VolumePast) -> NewEmptyDisk {
-        new_empty_disk(past, &volume("data"), &op(), "ours00")
+    fn look(past: &VolumePast) -> EarlierLife {
+        earlier_life(past, "data", &op(), "ours00")
     }
 
     fn snapshot() -> Snapshot {
         Snapshot {
-            name: "s".parse().unwrap(),
+            name: "s".into(),
             handle: "h".into(),
-            volume: volume("data"),
+            volume: "data".into(),
             size: 1,
             created: at(1),
             state: SnapshotState::Ready,
             claim: None,
             protected: false,
-            op: None,
+            op_key: None,
             tags: BTreeMap::new(),
         }
     }
 
     #[test]
-    fn a_volume_without_a_past_gets_one() {
-        assert_eq!(decide(&blank()), NewEmptyDisk::Create);
+    fn a_volume_without_a_past_may_get_an_empty_disk() {
+        assert_eq!(look(&blank()), EarlierLife::None);
     }
 
     #[test]
     fn the_past_of_another_volume_is_no_past() {
         let mut past = blank();
         let mut other = disk("a", 1, true);
-        other.volume = volume("db");
+        other.volume = "db".into();
         past.disks = Ok(vec![other]);
         let mut of_another = snapshot();
-        of_another.volume = volume("db");
+        of_another.volume = "db".into();
         past.snapshots = Ok(vec![of_another]);
-        assert_eq!(decide(&past), NewEmptyDisk::Create);
+        assert_eq!(look(&past), EarlierLife::None);
     }
 
     #[test]
-    fn every_trace_of_an_earlier_life_blocks() {
+    fn every_trace_counts() {
         let changes: [Change; 5] = [
             ("disk `a`", |past| past.disks = Ok(vec![disk("a", 1, false)])),
             ("snapshot `s`", |past| past.snapshots = Ok(vec![snapshot()])),
             ("PersistentVolume `pv`", |past| past.persistent_volumes = Ok(vec!["pv".into()])),
             ("KompoxDisk `kd`", |past| past.disk_objects = Ok(vec!["kd".into()])),
-            ("commit 4f2a", |past| past.deployed = Ok(Some("4f2a".into()))),
+            ("deployed with this volume before (4f2a)", |past| past.deployed = Ok(Some("4f2a".into()))),
         ];
         for (wanted, change) in changes {
             let mut past = blank();
             change(&mut past);
-            // Neither a failed look-up nor a hold may hide it.
-            past.new_disks = NewDisks::Hold;
+            // A failed look-up beside it may not hide it.
             if past.snapshots == Ok(Vec::new()) {
                 past.snapshots = Err("throttled".into());
             }
-            let NewEmptyDisk::Blocked(evidence) = decide(&past) else { panic!("{wanted} must block") };
-            assert_eq!(evidence.len(), 1);
-            assert!(evidence[0].to_string().contains(wanted), "{}", evidence[0]);
+            let EarlierLife::Traces(traces) = look(&past) else { panic!("{wanted} must count") };
+            assert_eq!(traces.len(), 1);
+            assert!(traces[0].to_string().contains(wanted), "{}", traces[0]);
         }
     }
 
@@ -367,26 +373,7 @@ mod new_empty_disks {
         for (wanted, change) in changes {
             let mut past = blank();
             change(&mut past);
-            assert_eq!(decide(&past), NewEmptyDisk::Unknown(vec![wanted.to_owned()]));
-        }
-    }
-
-    #[test]
-    fn suspicions_and_configuration_hold() {
-        let changes: [Change; 3] = [
-            ("looks like `/ws/w/prv/p/cls/c/app/old`", |past| {
-                past.suspected_rename = Some("/ws/w/prv/p/cls/c/app/old".into());
-            }),
-            ("other apps of the source have disks at the provider: shop, wiki", |past| {
-                past.rebuild = vec!["shop".into(), "wiki".into()];
-            }),
-            ("newDisks: hold", |past| past.new_disks = NewDisks::Hold),
-        ];
-        for (wanted, change) in changes {
-            let mut past = blank();
-            change(&mut past);
-            let NewEmptyDisk::Held(evidence) = decide(&past) else { panic!("{wanted} must hold") };
-            assert!(evidence[0].to_string().contains(wanted), "{}", evidence[0]);
+            assert_eq!(look(&past), EarlierLife::Unknown(vec![wanted.to_owned()]));
         }
     }
 
@@ -394,25 +381,26 @@ mod new_empty_disks {
     fn its_own_half_made_disk_is_finished_not_doubled() {
         let mut past = blank();
         let mut half = disk("a", 1, false);
-        half.op = Some(op());
+        half.op_key = Some(op());
         past.disks = Ok(vec![half.clone()]);
-        // Even when new disks are held meanwhile: the word was given before the crash.
-        past.new_disks = NewDisks::Hold;
-        assert_eq!(decide(&past), NewEmptyDisk::Resume(Box::new(half.clone())));
+        assert_eq!(look(&past), EarlierLife::HalfMade(Box::new(half.clone())));
+        past.snapshots = Err("down".into());
+        assert!(matches!(look(&past), EarlierLife::Unknown(_)), "it may have lived long enough for a snapshot");
+        past.snapshots = Ok(Vec::new());
         half.claim = Some("other0".into());
         past.disks = Ok(vec![half]);
-        assert!(matches!(decide(&past), NewEmptyDisk::Blocked(_)), "another cluster's disk is not ours to finish");
+        assert!(matches!(look(&past), EarlierLife::Traces(_)), "another cluster's disk is not ours to finish");
     }
 
     #[test]
     fn its_own_disk_from_long_ago_is_an_earlier_life() {
         let mut old = disk("a", 1, false);
-        old.op = Some(op());
+        old.op_key = Some(op());
         let mut past = blank();
         past.disks = Ok(vec![old.clone(), disk("b", 2, false)]);
-        assert!(matches!(decide(&past), NewEmptyDisk::Blocked(evidence) if evidence.len() == 2));
+        assert!(matches!(look(&past), EarlierLife::Traces(traces) if traces.len() == 2));
         past.disks = Ok(vec![old]);
         past.deployed = Ok(Some("4f2a".into()));
-        assert!(matches!(decide(&past), NewEmptyDisk::Blocked(evidence) if evidence.len() == 2));
+        assert!(matches!(look(&past), EarlierLife::Traces(traces) if traces.len() == 2));
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn assess(deployment: &Deployment, workload: &Workload) -> Option<Hea
 }
 
 /// Names of the claims that a Deployment's Pod template mounts.
-pub(super) fn claim_names(deployment: &Deployment) -> impl Iterator<Item = &str> {
+pub fn claim_names(deployment: &Deployment) -> impl Iterator<Item = &str> {
     deployment
         .spec
         .iter()

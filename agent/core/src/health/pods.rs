@@ -1,6 +1,6 @@
 //! What Pods say about themselves.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{self as core, ContainerStateTerminated, ContainerStatus, Event, Pod};
 
 use super::{Health, Outlook, one_line, recent_event};
 
@@ -71,11 +71,22 @@ fn has_started(status: &ContainerStatus) -> bool {
         || status.state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
 }
 
+/// What a container is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Must end well before the next one starts.
+    Init,
+    /// An init container that runs on beside the main ones.
+    Sidecar,
+    /// Must not end.
+    Main,
+}
+
 /// A container of a Pod with its status, if the node has reported one.
 struct Container<'pod> {
     name: &'pod str,
     image: &'pod str,
-    init: bool,
+    role: Role,
     status: Option<&'pod ContainerStatus>,
 }
 
@@ -85,28 +96,33 @@ fn containers(pod: &Pod) -> impl Iterator<Item = Container<'_>> {
     let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
     let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
     pod.spec.iter().flat_map(move |spec| {
-        let of = |container: &'_ k8s_openapi::api::core::v1::Container, statuses: &'_ [ContainerStatus]| {
-            statuses.iter().position(|status| status.name == container.name)
-        };
-        let init_containers = spec.init_containers.iter().flatten().map(move |container| Container {
-            name: &container.name,
-            image: container.image.as_deref().unwrap_or_default(),
-            init: true,
-            status: of(container, init).map(|index| &init[index]),
+        let init_containers = spec.init_containers.iter().flatten().map(move |container| {
+            let sidecar = container.restart_policy.as_deref() == Some("Always");
+            Container::of(container, if sidecar { Role::Sidecar } else { Role::Init }, init)
         });
-        let containers = spec.containers.iter().map(move |container| Container {
-            name: &container.name,
-            image: container.image.as_deref().unwrap_or_default(),
-            init: false,
-            status: of(container, main).map(|index| &main[index]),
-        });
-        init_containers.chain(containers)
+        init_containers.chain(spec.containers.iter().map(move |container| Container::of(container, Role::Main, main)))
     })
+}
+
+impl<'pod> Container<'pod> {
+    fn of(container: &'pod core::Container, role: Role, statuses: &'pod [ContainerStatus]) -> Self {
+        Self {
+            name: &container.name,
+            image: container.image.as_deref().unwrap_or_default(),
+            role,
+            status: statuses.iter().find(|status| status.name == container.name),
+        }
+    }
 }
 
 impl Container<'_> {
     fn title(&self) -> String {
-        format!("{} {}", if self.init { "init container" } else { "container" }, self.name)
+        let role = match self.role {
+            Role::Init => "init container",
+            Role::Sidecar => "sidecar container",
+            Role::Main => "container",
+        };
+        format!("{role} {}", self.name)
     }
 
     fn degraded(&self, pod: &Pod) -> Option<Health> {
@@ -116,45 +132,28 @@ impl Container<'_> {
             let words = one_line(waiting.message.as_deref().unwrap_or_default());
             return self.waiting(pod, status, waiting.reason.as_deref().unwrap_or_default(), &words);
         }
-        // A main container must not end at all; an init container must end well.
-        let end = state.terminated.as_ref().filter(|end| !self.init || end.exit_code != 0)?;
+        // An init container must end well; others must not end at all.
+        let end = state.terminated.as_ref().filter(|end| self.role != Role::Init || end.exit_code != 0)?;
         let text = format!("{} of {} ended: {}", self.title(), title(pod), exit(end));
         Some(Health::degraded("CrashLoopBackOff", Outlook::Unlikely, text))
     }
 
     fn waiting(&self, pod: &Pod, status: &ContainerStatus, reason: &str, words: &str) -> Option<Health> {
-        let (label, outlook) = match reason {
-            "ErrImagePull" | "ImagePullBackOff" => ("ImagePullBackOff", Outlook::Unlikely),
-            "ImageInspectError" => ("ImageInspectError", Outlook::Unlikely),
-            "RegistryUnavailable" => ("RegistryUnavailable", Outlook::MayHeal),
-            "SignatureValidationFailed" => ("SignatureValidationFailed", Outlook::Unlikely),
-            "InvalidImageName" => ("InvalidImageName", Outlook::Never),
-            "ErrImageNeverPull" => ("ErrImageNeverPull", Outlook::Unlikely),
-            "CrashLoopBackOff" => {
-                let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-                let text = format!(
-                    "{} of {} keeps ending: {} (restarted {})",
-                    self.title(),
-                    title(pod),
-                    last.map_or_else(|| "its exit code is not known".to_owned(), exit),
-                    times(status.restart_count),
-                );
-                return Some(Health::degraded("CrashLoopBackOff", Outlook::Unlikely, text));
-            }
-            "CreateContainerConfigError" => ("CreateContainerConfigError", Outlook::Unlikely),
-            "CreateContainerError" => ("CreateContainerError", Outlook::Unlikely),
-            "RunContainerError" => ("RunContainerError", Outlook::Unlikely),
-            "PreStartHookError" => ("PreStartHookError", Outlook::Unlikely),
-            "PostStartHookError" => ("PostStartHookError", Outlook::Unlikely),
-            _ => return None,
-        };
-        let what = if label.contains("Image") || label.starts_with("Registry") || label.starts_with("Signature") {
-            format!("the image {} of {} cannot be had", self.image, self.title())
-        } else {
-            format!("{} cannot be started", self.title())
-        };
+        if reason == "CrashLoopBackOff" {
+            let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+            let last = last.map_or_else(|| "its exit code is not known".to_owned(), exit);
+            let restarts = times(status.restart_count);
+            let text = format!("{} of {} keeps ending: {last} (restarted {restarts})", self.title(), title(pod));
+            return Some(Health::degraded("CrashLoopBackOff", Outlook::Unlikely, text));
+        }
         let words = if words.is_empty() { reason } else { words };
-        Some(Health::degraded(label, outlook, format!("{}: {what}: {words}", title(pod))))
+        if let Some((label, outlook)) = image_trouble(reason) {
+            let text = format!("{}: the image {} of {} cannot be had: {words}", title(pod), self.image, self.title());
+            return Some(Health::degraded(label, outlook, text));
+        }
+        let label = start_trouble(reason)?;
+        let text = format!("{}: {} cannot be started: {words}", title(pod), self.title());
+        Some(Health::degraded(label, Outlook::Unlikely, text))
     }
 
     fn progressing(&self, pod: &Pod, events: &[Event]) -> Option<Health> {
@@ -162,7 +161,7 @@ impl Container<'_> {
             return Some(Health::progressing("Starting", format!("{} is being set up on its node", title(pod))));
         };
         let state = status.state.as_ref();
-        if state.is_some_and(is_running) {
+        if state.is_some_and(|state| state.running.is_some()) {
             return self.running(pod, status);
         }
         if state.is_some_and(|state| state.terminated.is_some()) {
@@ -180,11 +179,10 @@ impl Container<'_> {
 
     fn running(&self, pod: &Pod, status: &ContainerStatus) -> Option<Health> {
         let (title, pod) = (self.title(), title(pod));
-        if self.init && status.started != Some(true) {
-            return Some(Health::progressing("Initializing", format!("{pod}: {title} is running")));
-        }
-        if status.ready {
-            return None;
+        match self.role {
+            Role::Init => return Some(Health::progressing("Initializing", format!("{pod}: {title} is running"))),
+            Role::Sidecar | Role::Main if status.ready => return None,
+            Role::Sidecar | Role::Main => {}
         }
         let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
         let text = match last {
@@ -198,8 +196,26 @@ impl Container<'_> {
     }
 }
 
-fn is_running(state: &ContainerState) -> bool {
-    state.running.is_some()
+/// Reasons of the kubelet for a container whose image is not there. The two that take turns are one,
+/// so that they are seen to last.
+fn image_trouble(reason: &str) -> Option<(&'static str, Outlook)> {
+    Some(match reason {
+        "ErrImagePull" | "ImagePullBackOff" => ("ImagePullBackOff", Outlook::Unlikely),
+        "ErrImageNeverPull" => ("ErrImageNeverPull", Outlook::Unlikely),
+        "ImageInspectError" => ("ImageInspectError", Outlook::Unlikely),
+        "InvalidImageName" => ("InvalidImageName", Outlook::Never),
+        "RegistryUnavailable" => ("RegistryUnavailable", Outlook::MayHeal),
+        "SignatureValidationFailed" => ("SignatureValidationFailed", Outlook::Unlikely),
+        _ => return None,
+    })
+}
+
+/// Reasons of the kubelet for a container that it cannot start. (Those about hooks are not here:
+/// their words hold what the hook printed.)
+fn start_trouble(reason: &str) -> Option<&'static str> {
+    ["CreateContainerConfigError", "CreateContainerError", "RunContainerError"]
+        .into_iter()
+        .find(|label| *label == reason)
 }
 
 /// How a container ended. Its own message is left out: it is what the program printed.

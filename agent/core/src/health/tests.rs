@@ -233,6 +233,28 @@ fn a_failing_init_container_is_named() {
 }
 
 #[test]
+fn a_running_init_container_and_a_sidecar_that_is_not_ready_are_told_apart() {
+    let mut scene = Scene::new();
+    let running = json!({"name": "setup", "ready": false, "started": true, "restartCount": 0, "image": "", "imageID": "",
+        "state": {"running": {}}});
+    scene.pods[0]["status"]["initContainerStatuses"][0] = running.clone();
+    assert_eq!(scene.progressing(), "Initializing: Pod a-1: init container setup is running");
+
+    let mut scene = Scene::new();
+    scene.pods[0]["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
+    scene.pods[0]["status"]["initContainerStatuses"][0] = running;
+    assert_eq!(scene.progressing(), "NotReady: Pod a-1: sidecar container setup runs and is not ready yet");
+
+    let mut scene = Scene::new();
+    scene.pods[0]["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
+    assert_eq!(
+        scene.degraded(),
+        "CrashLoopBackOff: sidecar container setup of Pod a-1 ended: exit code 0",
+        "a sidecar must not end, not even well"
+    );
+}
+
+#[test]
 fn a_missing_config_is_told_in_the_kubelets_words() {
     let scene = Scene::web(json!({"state": {"waiting": {"reason": "CreateContainerConfigError",
         "message": "secret \"a-app--sec-key\" not found"}}}));

@@ -45,7 +45,7 @@ pub fn summary(counts: Counts) -> String {
     ];
     let said: Vec<String> =
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    if said.is_empty() { "nothing changed".to_owned() } else { said.join(", ") }
+    if said.is_empty() { "nothing to change".to_owned() } else { said.join(", ") }
 }
 
 /// The plan for programs; the shape is stable.
@@ -164,9 +164,9 @@ fn action_json(action: &Action) -> Value {
     });
     let extra = match &action.what {
         What::CreateDisk(spec) => {
-            json!({"volume": spec.volume.as_str(), "disk": spec.name.as_str(), "sizeBytes": spec.size})
+            json!({"volume": spec.volume, "disk": spec.name, "sizeBytes": spec.size})
         }
-        What::AssignDisk(disk) => json!({"volume": disk.volume.as_str(), "disk": disk.name.as_str()}),
+        What::AssignDisk(disk) => json!({"volume": disk.volume, "disk": disk.name}),
         What::Create { object, assumed } => json!({"object": object.key.to_string(), "assumed": assumed}),
         What::Change { object, fields, restarts, .. } => {
             let fields: Vec<Value> =

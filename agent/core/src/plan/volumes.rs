@@ -9,10 +9,10 @@ use kompox_manifests::object::Kind;
 use kompox_manifests::slots::VolumeBinding;
 use serde_json::Value;
 
-use super::{Action, Bindings, Settings, Subject, What};
+use super::{Action, Bindings, NewDisks, Settings, Subject, What};
 use crate::disk::{
-    AssignHints, Assigned, Disk, DiskSource, DiskSpec, Evidence, NewEmptyDisk, OpKey, RepairReason, VolumeName,
-    VolumePast, choose_assigned, new_empty_disk, unnamed_disk_name,
+    AssignHints, Assigned, Disk, DiskSpec, EarlierLife, OpKey, RepairReason, Trace, VolumePast, choose_assigned,
+    earlier_life,
 };
 use crate::observed::ObservedApp;
 
@@ -74,10 +74,6 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
             "use `type: disk`, or mount the shared file system by other means",
         );
     }
-    let name: VolumeName = match volume.name.parse() {
-        Ok(name) => name,
-        Err(error) => return Decision::blocked(volume, format!("{error}"), "rename the volume"),
-    };
     let bound = observed.bound.get(&volume.name);
     let disks = match &observed.disks {
         Ok(disks) => disks,
@@ -93,8 +89,8 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
         }
     };
     let op = first_disk_op(app, volume);
-    let hints = AssignHints { bound_handle: bound.map(|binding| binding.handle.as_str()), op: Some(&op) };
-    match choose_assigned(disks, &name, hints) {
+    let hints = AssignHints { bound_handle: bound.map(|binding| binding.handle.as_str()), op_key: Some(&op) };
+    match choose_assigned(disks, &volume.name, hints) {
         Assigned::One(disk) => known(volume, observed, disk).map_or_else(|blocked| *blocked, Decision::bound),
         Assigned::Repair { disk, because } => assign(volume, observed, disk, because),
         Assigned::Undecided(candidates) => {
@@ -102,7 +98,7 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
             let reason = format!("nothing says which of its disks is the current one: {}", names.join(", "));
             Decision::blocked(volume, reason, "set the tag `kompox-disk-assigned=true` on exactly one of them")
         }
-        Assigned::NoDisk => first_disk(app, volume, &name, op, observed, settings),
+        Assigned::NoDisk => first_disk(app, volume, op, observed, settings),
     }
 }
 
@@ -132,14 +128,7 @@ fn assign(volume: &Volume, observed: &ObservedApp, disk: &Disk, because: RepairR
 }
 
 /// No disk at all: a new empty one, unless anything speaks of an earlier life.
-fn first_disk(
-    app: &App,
-    volume: &Volume,
-    name: &VolumeName,
-    op: OpKey,
-    observed: &ObservedApp,
-    settings: &Settings,
-) -> Decision {
+fn first_disk(app: &App, volume: &Volume, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
     if let Some(source) = &volume.source {
         let reason = format!("its first disk shall be made from `{}`", source.value);
         let remedy = "this version makes empty disks only; leave `source` out, or put the disk there by hand";
@@ -151,26 +140,16 @@ fn first_disk(
         persistent_volumes: Ok(persistent_volumes(app, volume, observed)),
         disk_objects: Ok(Vec::new()),
         deployed: Ok(mounted_by(volume, observed)),
-        suspected_rename: None,
-        rebuild: settings.rebuild.clone(),
-        new_disks: settings.new_disks,
     };
-    let cluster_hash = Names::of(&app.id).hashes.cluster;
-    match new_empty_disk(&past, name, &op, &cluster_hash) {
-        NewEmptyDisk::Create => create(volume, name, op, observed, settings),
-        NewEmptyDisk::Resume(disk) => assign(volume, observed, &disk, RepairReason::SameOperation),
-        NewEmptyDisk::Held(evidence) => Decision::held(
+    match earlier_life(&past, &volume.name, &op, &Names::of(&app.id).hashes.cluster) {
+        EarlierLife::None => create_or_hold(volume, op, observed, settings),
+        EarlierLife::HalfMade(disk) => assign(volume, observed, &disk, RepairReason::SameOperation),
+        EarlierLife::Traces(traces) => Decision::blocked(
             volume,
-            format!("a new empty disk is needed, but {}", in_words(&evidence)),
-            "look for the volume's disk at the provider; where an empty one is right, set `newDisks: allow` and \
-             deploy this app alone first",
-        ),
-        NewEmptyDisk::Blocked(evidence) => Decision::blocked(
-            volume,
-            format!("its disk is gone, but it had one: {}", in_words(&evidence)),
+            format!("its disk is gone, but it had one: {}", in_words(&traces)),
             "bring the disk back at the provider, or delete these traces to start with an empty disk",
         ),
-        NewEmptyDisk::Unknown(reasons) => Decision::blocked(
+        EarlierLife::Unknown(reasons) => Decision::blocked(
             volume,
             format!("nobody can say whether it had a disk: {}", reasons.join("; ")),
             "make these readable; nothing is created on a guess",
@@ -178,28 +157,32 @@ fn first_disk(
     }
 }
 
-fn create(volume: &Volume, name: &VolumeName, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
+/// A volume that never had a disk: it gets one, unless something says that a person should look first.
+fn create_or_hold(volume: &Volume, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
+    if !settings.rebuild.is_empty() {
+        let reason = format!(
+            "this looks like a rebuilt cluster: other apps of the source still have disks ({}), this volume has none",
+            settings.rebuild.join(", ")
+        );
+        return Decision::held(volume, reason, "look for its disk at the provider; to start empty, deploy it alone first");
+    }
+    if settings.new_disks == NewDisks::Hold {
+        let reason = "a new empty disk is needed, and `newDisks: hold` is set".to_owned();
+        return Decision::held(volume, reason, "set `newDisks: allow` in the agent's configuration");
+    }
     let Some(prospect) = observed.prospects.get(&volume.name).cloned() else {
         let reason = "the driver cannot make disks for it".to_owned();
         return Decision::blocked(volume, reason, "see the agent's log for the driver's words");
     };
-    let spec = DiskSpec {
-        volume: name.clone(),
-        name: unnamed_disk_name(settings.commit_time, &op),
-        kind: volume.kind,
-        size: volume.size,
-        zone: None,
-        options: volume.options.clone(),
-        source: DiskSource::Empty,
-    };
+    let spec = DiskSpec::first(volume, op, settings.commit_time.as_second());
     let reason = "no disk, snapshot, PersistentVolume or Deployment speaks of an earlier life".to_owned();
-    Decision { action: Some((What::CreateDisk { spec, op }, reason)), binding: Some(prospect), settled: false }
+    Decision { action: Some((What::CreateDisk(spec), reason)), binding: Some(prospect), settled: false }
 }
 
 /// The operation that makes a volume's first disk; the same on every run, so that a retry finds
 /// the disk that an interrupted run made.
 fn first_disk_op(app: &App, volume: &Volume) -> OpKey {
-    OpKey::derive(&format!("{}/vol/{}", app.id, volume.name), "1", "first-disk")
+    OpKey::new(&format!("{}/vol/{}", app.id, volume.name), 1, "first-disk")
 }
 
 /// PersistentVolumes of the volume, whichever disk they stand for.
@@ -229,6 +212,6 @@ fn mounted_by(volume: &Volume, observed: &ObservedApp) -> Option<String> {
     deployments.find(|live| mounts(&live.body)).map(|live| format!("of {}", live.key))
 }
 
-fn in_words(evidence: &[Evidence]) -> String {
+fn in_words(evidence: &[Trace]) -> String {
     evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

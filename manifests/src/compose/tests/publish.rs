@@ -38,6 +38,14 @@ fn rules_are_different() {
 }
 
 #[test]
+fn an_app_that_publishes_ports_can_name_a_service() {
+    let load = |case: Case| Case { app: "2048", ..case }.load(TWO);
+    load(case().rule("main", 8080, &[]))
+        .finds("error kompoxapp.yml:1:1: the Service `2048-app` would begin with a digit");
+    assert_eq!(load(case()).found(), [""; 0]);
+}
+
+#[test]
 fn services_share_one_network() {
     let compose = "services:\n  a: {image: a, ports: [\"8080:80\"]}\n  b: {image: b, ports: [\"8081:80\"]}\n";
     case()

@@ -89,6 +89,24 @@ fn services_with_profiles_stay_out() {
 }
 
 #[test]
+fn one_mistake_hides_no_other() {
+    let compose = "services:\n  web: {env_file: none.env, ports: [80], environment: 5}\n  db: {}\n";
+    let found = case().rule("main", 80, &[]).load(compose).found();
+    let starts = [
+        "error compose.yml:2:37: `80` names no host port",
+        "error compose.yml:2:3: service `web` has no `image`",
+        "error compose.yml:2:55: `environment` must be",
+        "error compose.yml:2:19: cannot read `none.env`",
+        "error compose.yml:3:3: service `db` has no `image`",
+    ];
+    // Which ports are published is not known, so the rule is not blamed.
+    assert_eq!(found.len(), starts.len(), "{found:#?}");
+    for start in starts {
+        assert!(found.iter().any(|line| line.starts_with(start)), "{start} is missing in {found:#?}");
+    }
+}
+
+#[test]
 fn images() {
     let found = |body: &str| case().load(&format!("services:\n  web: {body}\n")).found();
     assert_eq!(found("{}"), ["error compose.yml:2:3: service `web` has no `image`"]);
@@ -149,12 +167,17 @@ fn resources() {
     case()
         .load(&web("x-kompox: {resources: {cpus: 1}}"))
         .finds("error compose.yml:4:28: `resources` of `x-kompox` has no key `cpus`");
-    case().load(&web("x-kompox: {limits: {memory: 1GB}}")).finds("error compose.yml:4:33: `memory` must be a quantity");
+    case()
+        .load(&web("x-kompox: {limits: {memory: 1GB}}"))
+        .finds("error compose.yml:4:33: `memory` is not a number with one of");
     case()
         .load(&web("x-kompox: {limit: {memory: 1Gi}}"))
         .finds("error compose.yml:4:16: `x-kompox` has no key `limit`");
     case()
         .load(&web("x-kompox: {liveness: true}"))
         .finds("warning compose.yml:4:16: `liveness` of `x-kompox` has no effect");
+    let both = "x-kompox: {resources: {memory: 2Gi, cpu: 100m}, limits: {memory: 1025Mi, cpu: 0.1}}";
+    case().load(&web(both)).finds("error compose.yml:4:36: `memory` asks for more than its limit `1025Mi`");
+    case().load(&web("x-kompox: {limits: {cpu: -0.5}}")).finds("error compose.yml:4:30: `cpu` must not be negative");
     assert_eq!(case().load(&web("x-kompox: {limits: }")).service().resources.limits.len(), 0);
 }

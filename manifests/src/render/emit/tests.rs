@@ -3,8 +3,15 @@ use serde_json::json;
 
 use super::*;
 
+/// What a document says to readers of YAML 1.1 and of YAML 1.2, who must agree.
 fn parse(text: &str) -> Value {
-    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    let read = |strict: bool| -> Value {
+        let options = serde_saphyr::options! { strict_booleans: strict, legacy_octal_numbers: !strict };
+        serde_saphyr::from_str_with_options(text, options).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    };
+    let value = read(false);
+    assert_eq!(value, read(true), "{text}");
+    value
 }
 
 #[test]
@@ -59,75 +66,19 @@ fn a_document_as_people_write_it() {
     assert_eq!(parse(&document(&body)), body);
 }
 
+/// Texts that some reader would take for something else.
+#[rustfmt::skip]
+const MISREAD: &[&str] = &[
+    "", " ", "y", "N", "yes", "No", "on", "OFF", "true", "False", "null", "NULL", "~", "1", "01", "0o17", "0x1f",
+    "0b1", "1_000", "-1", "+1", ".5", "1.5", "1e3", ".inf", "-.INF", ".NaN", "12:30:45", "2026-11-20", "=", "<<",
+    "-", "- a", "? a", ": a", "a: b", "a:", "a #b", "#a", "&a", "*a", "!a", "|", ">", "'a'", "\"a\"", "%a", "@a",
+    "`a`", "{a}", "[a]", " a", "a ", "a\tb", "---", "...", "a\rb", "a\u{85}b", "a\u{2028}b", "\u{feff}a", "a\u{0}b",
+    "a\u{1f600}b", "a\u{7f}b", "a\\b",
+];
+
 #[test]
 fn what_a_dialect_could_misread_is_quoted() {
-    let misread = [
-        "",
-        " ",
-        "y",
-        "N",
-        "yes",
-        "No",
-        "on",
-        "OFF",
-        "true",
-        "False",
-        "null",
-        "NULL",
-        "~",
-        "1",
-        "01",
-        "0o17",
-        "0x1f",
-        "0b1",
-        "1_000",
-        "-1",
-        "+1",
-        ".5",
-        "1.5",
-        "1e3",
-        ".inf",
-        "-.INF",
-        ".NaN",
-        "12:30:45",
-        "2026-11-20",
-        "=",
-        "<<",
-        "-",
-        "- a",
-        "? a",
-        ": a",
-        "a: b",
-        "a:",
-        "a #b",
-        "#a",
-        "&a",
-        "*a",
-        "!a",
-        "|",
-        ">",
-        "'a'",
-        "\"a\"",
-        "%a",
-        "@a",
-        "`a`",
-        "{a}",
-        "[a]",
-        " a",
-        "a ",
-        "a\tb",
-        "---",
-        "...",
-        "a\rb",
-        "a\u{85}b",
-        "a\u{2028}b",
-        "\u{feff}a",
-        "a\u{0}b",
-        "a\u{1f600}b",
-        "a\u{7f}b",
-        "a\\b",
-    ];
-    for string in misread {
+    for &string in MISREAD {
         let text = inline(string);
         assert!(text.starts_with('"') && text.ends_with('"') && text.is_ascii(), "{string:?} became {text}");
         assert_eq!(parse(&text), json!(string));

@@ -31,7 +31,7 @@ struct Stage {
 }
 
 /// Tells the story. With `once` it ends then, else it stays up until it is dropped.
-pub async fn tell(folder: &Path, forge: bool, once: bool) -> Result<()> {
+pub(crate) async fn tell(folder: &Path, forge: bool, once: bool) -> Result<()> {
     let (stage, _agent) = Stage::set(folder, forge).await?;
 
     chapter("1. A first commit: examples/gitea");
@@ -156,27 +156,23 @@ impl Stage {
     /// Shows the states that a commit goes through until it is `wanted`.
     async fn follow(&self, commit: &str, wanted: &str) -> Result<()> {
         let mut seen = String::new();
-        until(&format!("commit {} to be {wanted}", short(commit)), PATIENCE, || {
-            let status = self.cli(&["status", "-o", "json"]);
-            let seen = &mut seen;
-            async move {
-                let answer = status.run(PATIENCE).await?;
-                let json: Value = serde_json::from_str(&answer.stdout).unwrap_or_default();
-                let source = &json["sources"][0];
-                if source["commit"] != commit {
-                    return Ok(Look::NotYet("the agent has not seen it".to_owned()));
-                }
-                let state = source["state"].as_str().unwrap_or_default().to_owned();
-                let line = format!("{state}: {}", source["description"].as_str().unwrap_or_default());
-                if line != *seen {
-                    say(&format!("{} is {line}", short(commit)));
-                    seen.clone_from(&line);
-                }
-                match state.as_str() {
-                    state if state == wanted => Ok(Look::Done(())),
-                    "success" | "failure" | "error" => bail!("the commit ended as {line}"),
-                    _ => Ok(Look::NotYet(line)),
-                }
+        until(&format!("commit {} to be {wanted}", short(commit)), PATIENCE, async || {
+            let answer = self.cli(&["status", "-o", "json"]).run(PATIENCE).await?;
+            let json: Value = serde_json::from_str(&answer.stdout).unwrap_or_default();
+            let source = &json["sources"][0];
+            if source["commit"] != commit {
+                return Ok(Look::NotYet("the agent has not seen it".to_owned()));
+            }
+            let state = source["state"].as_str().unwrap_or_default().to_owned();
+            let line = format!("{state}: {}", source["description"].as_str().unwrap_or_default());
+            if line != seen {
+                say(&format!("{} is {line}", short(commit)));
+                seen.clone_from(&line);
+            }
+            match state.as_str() {
+                state if state == wanted => Ok(Look::Done(())),
+                "success" | "failure" | "error" => bail!("the commit ended as {line}"),
+                _ => Ok(Look::NotYet(line)),
             }
         })
         .await
@@ -195,7 +191,10 @@ impl Stage {
     }
 
     fn disks(&self) -> String {
-        let output = Command::new("find").arg(self.folder.join("disks")).args(["-maxdepth", "4", "-not", "-name", ".*"]).output();
+        let output = Command::new("find")
+            .arg(self.folder.join("disks"))
+            .args(["-maxdepth", "4", "-not", "-name", ".*"])
+            .output();
         output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
     }
 

@@ -1,0 +1,127 @@
+//! The cluster: reading what it holds, writing what differs.
+//!
+//! [`ClusterApi`] is the port; [`KubeCluster`] is its adapter to a real API server. `Fenced` stops
+//! every write once the Lease is lost. What belongs to the cluster as a whole lies in the Namespace
+//! [`SYSTEM_NAMESPACE`]: which cluster it is ([`identity`]), which agent may write ([`lease`]) and
+//! what the agent remembers of its sources ([`state`]).
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use kompox_core::health::Workload;
+use kompox_core::observed::LiveObject;
+use kompox_manifests::object::{Kind, Object, ObjectKey};
+use serde_json::{Value, json};
+
+pub(crate) mod connect;
+pub(crate) mod error;
+pub(crate) mod facts;
+pub(crate) mod fenced;
+pub(crate) mod identity;
+pub(crate) mod kube_cluster;
+pub(crate) mod lease;
+mod reply;
+pub(crate) mod rollout;
+pub(crate) mod state;
+
+#[cfg(test)]
+pub(crate) mod faulty;
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+mod real_tests;
+
+pub(crate) use error::ClusterError;
+pub(crate) use facts::NodeFacts;
+pub(crate) use kube_cluster::KubeCluster;
+
+/// The Namespace of the agent and of what it knows about the cluster as a whole.
+pub(crate) const SYSTEM_NAMESPACE: &str = "k4x-system";
+
+/// Computes the content hash of a ConfigMap's or Secret's keys and values.
+pub(crate) type ContentHash = fn(&BTreeMap<String, Vec<u8>>) -> String;
+
+/// What the agent asks of a cluster. Every call has a deadline and is made once: trying again is the
+/// caller's decision.
+#[async_trait]
+pub(crate) trait ClusterApi: Send + Sync {
+    /// Every object of a kind that carries the label `app.kubernetes.io/managed-by: kompox`, in all
+    /// namespaces. All of them or an error, never a part.
+    async fn list_owned(&self, kind: Kind) -> Result<Vec<LiveObject>, ClusterError>;
+
+    /// Names of the ConfigMaps of the agent itself, in its Namespace.
+    async fn list_records(&self) -> Result<Vec<String>, ClusterError>;
+
+    /// One object; `None` when it does not exist.
+    async fn get(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError>;
+
+    /// What [`ClusterApi::apply`] would make of the object. One that does not exist yet comes back
+    /// without a resource version.
+    async fn dry_run(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError>;
+
+    /// Server-side apply of exactly the object's body. `force` takes fields from other managers;
+    /// without it they are an error.
+    async fn apply(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError>;
+
+    /// Creates an object; an error when it exists.
+    async fn create(&self, key: &ObjectKey, body: &Value) -> Result<LiveObject, ClusterError>;
+
+    /// JSON merge patch of an object that still has this resource version.
+    async fn patch(&self, key: &ObjectKey, resource_version: &str, patch: &Value) -> Result<LiveObject, ClusterError>;
+
+    /// Gives the object, if it still has this resource version, other `managedFields`. The entries
+    /// come from [`kompox_core::ownership::takeover`].
+    async fn patch_managed_fields(
+        &self,
+        key: &ObjectKey,
+        resource_version: &str,
+        managed_fields: &[Value],
+    ) -> Result<LiveObject, ClusterError> {
+        self.patch(key, resource_version, &json!({"metadata": {"managedFields": managed_fields}})).await
+    }
+
+    /// Deletes exactly the object that was seen: same UID, same resource version.
+    async fn delete(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: &str,
+        propagation: Propagation,
+    ) -> Result<Deletion, ClusterError>;
+
+    /// What is known of the nodes.
+    async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError>;
+
+    /// The content hash of each of these ConfigMaps and Secrets by name. A missing one has none. The
+    /// contents are forgotten at once.
+    async fn external_hashes(
+        &self,
+        namespace: &str,
+        wanted: &[(Kind, String)],
+        hash: ContentHash,
+    ) -> Result<BTreeMap<(Kind, String), String>, ClusterError>;
+
+    /// A Deployment with what its health depends on.
+    async fn workload(&self, namespace: &str, deployment: &str) -> Result<Workload, ClusterError>;
+
+    /// The version of the API server: `v1.36.3`.
+    async fn server_version(&self) -> Result<String, ClusterError>;
+}
+
+/// What becomes of the objects that a deleted object owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Propagation {
+    /// They go after it.
+    Background,
+    /// They go before it.
+    Foreground,
+}
+
+/// How far a deletion got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deletion {
+    /// The object does not exist any more.
+    Gone,
+    /// It is marked; a finalizer or its dependents hold it.
+    Terminating,
+}

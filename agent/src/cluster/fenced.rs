@@ -1,0 +1,110 @@
+//! Writes only while the Lease is held.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kompox_core::health::Workload;
+use kompox_core::observed::LiveObject;
+use kompox_manifests::object::{Kind, Object, ObjectKey};
+use serde_json::Value;
+
+use super::error::Cause;
+use super::lease::LostSignal;
+use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts, Propagation};
+
+/// A cluster whose writes stop the moment that the Lease is lost, those under way too. Reading and
+/// dry-runs go on.
+pub(crate) struct Fenced {
+    inner: Arc<dyn ClusterApi>,
+    signal: LostSignal,
+}
+
+impl Fenced {
+    /// Fences a cluster.
+    pub(crate) fn new(inner: Arc<dyn ClusterApi>, signal: LostSignal) -> Self {
+        Self { inner, signal }
+    }
+
+    async fn write<T>(
+        &self,
+        verb: &str,
+        key: &ObjectKey,
+        call: impl Future<Output = Result<T, ClusterError>>,
+    ) -> Result<T, ClusterError> {
+        let lost = || Err(ClusterError::new(format!("{verb} {key}"), Cause::LeaseLost));
+        if self.signal.is_lost() {
+            return lost();
+        }
+        tokio::select! {
+            biased;
+            () = self.signal.clone().lost() => lost(),
+            outcome = call => outcome,
+        }
+    }
+}
+
+#[async_trait]
+impl ClusterApi for Fenced {
+    async fn list_owned(&self, kind: Kind) -> Result<Vec<LiveObject>, ClusterError> {
+        self.inner.list_owned(kind).await
+    }
+
+    async fn list_records(&self) -> Result<Vec<String>, ClusterError> {
+        self.inner.list_records().await
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
+        self.inner.get(key).await
+    }
+
+    async fn dry_run(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError> {
+        self.inner.dry_run(object, force).await
+    }
+
+    async fn apply(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError> {
+        self.write("apply", &object.key, self.inner.apply(object, force)).await
+    }
+
+    async fn create(&self, key: &ObjectKey, body: &Value) -> Result<LiveObject, ClusterError> {
+        self.write("create", key, self.inner.create(key, body)).await
+    }
+
+    async fn patch(&self, key: &ObjectKey, resource_version: &str, patch: &Value) -> Result<LiveObject, ClusterError> {
+        self.write("patch", key, self.inner.patch(key, resource_version, patch)).await
+    }
+
+    async fn delete(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: &str,
+        propagation: Propagation,
+    ) -> Result<Deletion, ClusterError> {
+        self.write("delete", key, self.inner.delete(key, uid, resource_version, propagation)).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError> {
+        self.inner.nodes().await
+    }
+
+    async fn external_hashes(
+        &self,
+        namespace: &str,
+        wanted: &[(Kind, String)],
+        hash: ContentHash,
+    ) -> Result<BTreeMap<(Kind, String), String>, ClusterError> {
+        self.inner.external_hashes(namespace, wanted, hash).await
+    }
+
+    async fn workload(&self, namespace: &str, deployment: &str) -> Result<Workload, ClusterError> {
+        self.inner.workload(namespace, deployment).await
+    }
+
+    async fn server_version(&self) -> Result<String, ClusterError> {
+        self.inner.server_version().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! `run`: the agent itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::future::join_all;
+use kompox_core::ownership::Managers;
+use kompox_core::plan::NewDisks;
+use kompox_manifests::id::ClusterId;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use super::Exit;
+use crate::args::{ClusterArgs, PlanArgs, RunArgs};
+use crate::cluster::connect::{ConnectOptions, connect};
+use crate::cluster::fenced::Fenced;
+use crate::cluster::lease::{self, Holder, LeaseRecord, LeaseTiming, Leadership, Patience};
+use crate::cluster::{ClusterApi, ClusterError, KubeCluster, identity};
+use crate::config::{self, Config, ForgeChoice, Given, Reference, SourceConfig};
+use crate::confirm::Refuted;
+use crate::failure::Kind;
+use crate::forge;
+use crate::outcome::{Outcome, State};
+use crate::pace::{Backoff, dice};
+use crate::reconcile::{Agent, Commit};
+use crate::redact::Redactor;
+use crate::reporter::{self, Reporter};
+use crate::source::{self, RevisionId};
+use crate::trigger::Trigger;
+
+/// How long `--once` waits for the forge to take the last statuses.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
+/// `run`.
+///
+/// # Errors
+/// The configuration or the cluster cannot be used at all.
+pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
+    let config = load(&args.config.given())?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("no signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("no signals")?;
+    tokio::select! {
+        exit = serve(&args, &config) => exit,
+        // What is under way is cut off as by a kill: the next run finishes it. The Lease runs out by
+        // itself, and a successor on this machine takes it at once.
+        _ = interrupt.recv() => Ok(stopped("SIGINT")),
+        _ = terminate.recv() => Ok(stopped("SIGTERM")),
+    }
+}
+
+fn stopped(signal: &str) -> Exit {
+    info!(signal, "stopped");
+    Exit::Success
+}
+
+fn load(given: &Given) -> anyhow::Result<Config> {
+    given.load().map_err(|error| match error {
+        config::ConfigError::Invalid(findings) => {
+            let errors = super::show(&findings);
+            anyhow::anyhow!("the configuration has {errors} errors")
+        }
+        other => anyhow::Error::new(other),
+    })
+}
+
+async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
+    let cluster = Arc::new(connected(&args.kube).await?);
+    claim(cluster.as_ref(), &config.cluster, args.once).await?;
+    loop {
+        let patience = if args.once { Patience::UntilHolderIsAlive } else { Patience::Forever };
+        let leadership = lead(&cluster, patience).await?;
+        let lost = leadership.signal();
+        let fenced: Arc<dyn ClusterApi> = Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
+        let agent = Arc::new(Agent { lost: Some(lost.clone()), ..reader_of(fenced, config.cluster.clone(), config.new_disks) });
+        let redactor = Arc::new(Redactor::default());
+        let mut triggers = Vec::new();
+        for source in &config.sources {
+            triggers.push(trigger(args, config, source, &agent, &redactor).await?);
+        }
+        if args.once {
+            let exit = once(triggers).await;
+            leadership.release().await;
+            return Ok(exit);
+        }
+        tokio::select! {
+            () = lost.lost() => warn!("the Lease is lost: everything is stopped until it is ours again"),
+            _ = join_all(triggers.iter_mut().map(Trigger::run)) => {}
+        }
+    }
+}
+
+/// Every source once, one after the other; the worst exit counts.
+async fn once(triggers: Vec<Trigger>) -> Exit {
+    let mut worst = Exit::Success;
+    for mut trigger in triggers {
+        let outcome = trigger.once().await;
+        trigger.flush(LAST_WORDS).await;
+        let exit = outcome.as_ref().map_or(Exit::Error, exit_of);
+        worst = match (worst, exit) {
+            (Exit::Error, _) | (_, Exit::Error) => Exit::Error,
+            (Exit::Success, other) | (other, Exit::Success) => other,
+            (one, _) => one,
+        };
+    }
+    worst
+}
+
+/// The exit code that an outcome comes to.
+pub(crate) fn exit_of(outcome: &Outcome) -> Exit {
+    let mut exit = Exit::Success;
+    for failure in outcome.failures() {
+        match failure.kind {
+            Kind::Rejected | Kind::Fault(_) => return Exit::Error,
+            Kind::Obstacle => exit = Exit::Obstacle,
+            Kind::Unhealthy if exit == Exit::Success => exit = Exit::Unhealthy,
+            Kind::Unhealthy => {}
+        }
+    }
+    let waiting = outcome.apps.iter().any(|app| matches!(app.state, State::Progressing(_)));
+    if exit == Exit::Success && waiting { Exit::Unhealthy } else { exit }
+}
+
+/// Prepares a source; waits for the cluster where it does not answer yet.
+async fn trigger(
+    args: &RunArgs,
+    config: &Config,
+    source: &SourceConfig,
+    agent: &Arc<Agent>,
+    redactor: &Arc<Redactor>,
+) -> anyhow::Result<Trigger> {
+    let cache = args.cache_dir.clone().unwrap_or_else(source::default_cache_folder);
+    let opened = source::open(source, &cache, redactor).map_err(anyhow::Error::new)?;
+    let forge = match &source.forge {
+        ForgeChoice::Forge(config) => Some(forge::open(config, redactor).map_err(anyhow::Error::new)?),
+        ForgeChoice::None(reason) => {
+            info!(source = source.name, reason, "no commit statuses");
+            None
+        }
+    };
+    let cluster = &agent.cluster;
+    let loaded = patiently(args.once, || reporter::load(cluster.as_ref(), &source.name)).await?;
+    let commit = loaded.commit();
+    let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
+    info!(source = source.name, location = %source.location, reference = %source.reference, "source");
+    Ok(Trigger::new(Arc::clone(agent), source.clone(), config.status_name.clone(), opened, reporter, commit))
+}
+
+/// Writes this cluster's identity once, or refuses a wrong cluster.
+async fn claim(cluster: &dyn ClusterApi, id: &ClusterId, once: bool) -> anyhow::Result<()> {
+    patiently(once, || identity::claim(cluster, id)).await
+}
+
+/// Repeats a call to the cluster until it is answered; with `once`, only for a moment.
+async fn patiently<T, F>(once: bool, mut call: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = Result<T, ClusterError>>,
+{
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+    loop {
+        match call().await {
+            Ok(value) => return Ok(value),
+            Err(error) => {
+                let passes = matches!(error.next(), kompox_core::next::Next::Retry { .. });
+                if !passes || (once && backoff.failures() >= 4) {
+                    return Err(anyhow::Error::new(error));
+                }
+                warn!(%error, "the cluster does not answer; trying again");
+                tokio::time::sleep(backoff.wait(None, dice())).await;
+            }
+        }
+    }
+}
+
+/// Takes the Lease.
+pub(crate) async fn lead(cluster: &Arc<KubeCluster>, patience: Patience) -> anyhow::Result<Leadership> {
+    let held = |by: &LeaseRecord| info!(%by, "another agent holds the Lease; waiting");
+    let api = Arc::clone(cluster) as Arc<dyn lease::LeaseApi>;
+    Ok(lease::acquire(api, Holder::this_process(), LeaseTiming::default(), patience, held).await?)
+}
+
+/// Connects to the cluster that the flags and the environment name.
+pub(crate) async fn connected(args: &ClusterArgs) -> anyhow::Result<KubeCluster> {
+    let ClusterArgs { kubeconfig, context } = args.clone();
+    Ok(connect(&ConnectOptions { kubeconfig, context, ..ConnectOptions::default() }).await?)
+}
+
+/// A source of the configuration as `plan` wants to see it: at the commit that it is at, or another.
+///
+/// # Errors
+/// There is no such source, or it cannot be fetched.
+pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Result<Commit> {
+    let given = Given { config: args.config.clone(), cluster: args.tree.cluster.clone(), ..Given::default() };
+    let config = load(&given)?;
+    let found = config.sources.iter().find(|source| source.name == name);
+    let mut source = found.with_context(|| format!("the configuration has no source `{name}`"))?.clone();
+    if let Some(reference) = &args.reference {
+        let is_hash = reference.parse::<RevisionId>().is_ok();
+        source.reference =
+            if is_hash { Reference::Commit(reference.clone()) } else { Reference::Branch(reference.clone()) };
+    }
+    let cache = source::default_cache_folder();
+    let opened = source::open(&source, &cache, &Arc::new(Redactor::default()))?;
+    let snapshot = opened.fetch(None).await?.snapshot;
+    Ok(Commit {
+        source: Some(source.name),
+        id: snapshot.revision.id.to_string(),
+        time: snapshot.revision.time,
+        tree: snapshot.tree,
+        path: source.path,
+    })
+}
+
+/// An agent that only reads, for a cluster that is the right one.
+///
+/// # Errors
+/// The cluster cannot be read, or is another one.
+pub(crate) async fn reader(args: &ClusterArgs, cluster_id: ClusterId) -> anyhow::Result<Agent> {
+    let cluster = connected(args).await?;
+    identity::check(&cluster, &cluster_id).await?;
+    Ok(reader_of(Arc::new(cluster), cluster_id, NewDisks::Allow))
+}
+
+/// An agent that only reads.
+pub(crate) fn reader_of(cluster: Arc<dyn ClusterApi>, cluster_id: ClusterId, new_disks: NewDisks) -> Agent {
+    Agent {
+        cluster,
+        cluster_id,
+        new_disks,
+        people: Managers::default(),
+        refuted: Refuted::default(),
+        lost: None,
+    }
+}
+

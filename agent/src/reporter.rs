@@ -1,0 +1,253 @@
+//! The one writer of what is told about a source: it keeps the record in the cluster and delivers
+//! statuses to the forge, in order, however long the forge is away. Reconciles never wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kompox_core::report::{State, Status, source_context};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use crate::cluster::state::{self, Stored};
+use crate::cluster::{ClusterApi, ClusterError};
+use crate::forge::Forge;
+use crate::forge::outbox::{Courier, Errand};
+use crate::pace::{Backoff, dice};
+use crate::record::{CommitRecord, Record};
+
+/// Messages that may wait. Each says everything anew, so one that finds no room is no loss for long.
+const CAPACITY: usize = 256;
+
+/// Where reconciles leave their news.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    messages: mpsc::Sender<Message>,
+    status_name: String,
+}
+
+enum Message {
+    Say(String, Vec<Status>),
+    Record(Box<CommitRecord>),
+    Flush(oneshot::Sender<()>),
+}
+
+/// What was written down about a source, as it was loaded.
+pub(crate) struct Loaded {
+    record: Record,
+    stored: Option<Stored>,
+}
+
+impl Loaded {
+    /// The newest commit that was seen.
+    pub(crate) fn commit(&self) -> Option<CommitRecord> {
+        self.record.commit.clone()
+    }
+}
+
+/// Loads what was written down about a source.
+///
+/// # Errors
+/// The cluster cannot be read.
+pub(crate) async fn load(cluster: &dyn ClusterApi, source: &str) -> Result<Loaded, ClusterError> {
+    let stored = state::load(cluster, source).await?;
+    let value = stored.as_ref().map(|stored| stored.value.clone()).unwrap_or_default();
+    let record = match value {
+        Value::Null => Record::default(),
+        value => serde_json::from_value(value).unwrap_or_else(|error| {
+            // Losing it costs a status that is sent twice, not more.
+            warn!(source, %error, "the record of the source cannot be read and is begun anew");
+            Record::default()
+        }),
+    };
+    Ok(Loaded { record, stored })
+}
+
+impl Reporter {
+    /// Starts the writer. Without a forge only the record is kept. It ends with the last handle.
+    pub(crate) fn start(
+        cluster: Arc<dyn ClusterApi>,
+        source: &str,
+        status_name: &str,
+        forge: Option<Box<dyn Forge>>,
+        loaded: Loaded,
+    ) -> Self {
+        let (messages, receiver) = mpsc::channel(CAPACITY);
+        let Loaded { record, stored } = loaded;
+        let writer = Writer {
+            cluster,
+            source: source.to_owned(),
+            forge,
+            saved: stored.as_ref().map(|stored| stored.value.clone()),
+            version: stored.map(|stored| stored.resource_version),
+            record,
+            courier: Courier::default(),
+            saving: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
+            save_at: Instant::now(),
+            flushes: Vec::new(),
+        };
+        tokio::spawn(writer.run(receiver));
+        Self { messages, status_name: status_name.to_owned() }
+    }
+
+    /// Wants the forge to show these statuses of a commit.
+    pub(crate) fn say(&self, commit: &str, statuses: Vec<Status>) {
+        if !statuses.is_empty() {
+            self.send(Message::Say(commit.to_owned(), statuses));
+        }
+    }
+
+    /// Tells that a commit is held back.
+    pub(crate) fn held(&self, commit: &str, reason: &str) {
+        let description = kompox_core::report::description(&format!("held: {reason}"));
+        let context = source_context(&self.status_name);
+        self.say(commit, vec![Status { context, state: State::Failure, description, target_url: None }]);
+    }
+
+    /// Writes down how a commit goes.
+    pub(crate) fn record(&self, record: &CommitRecord) {
+        self.send(Message::Record(Box::new(record.clone())));
+    }
+
+    /// Ends when everything is saved and delivered.
+    pub(crate) async fn flush(&self) {
+        let (done, end) = oneshot::channel();
+        if self.messages.send(Message::Flush(done)).await.is_ok() {
+            // An error says that the writer has ended: nothing more to wait for.
+            let _ = end.await;
+        }
+    }
+
+    fn send(&self, message: Message) {
+        if self.messages.try_send(message).is_err() {
+            warn!("the reporter is far behind; the next reconcile tells it again");
+        }
+    }
+}
+
+struct Writer {
+    cluster: Arc<dyn ClusterApi>,
+    source: String,
+    forge: Option<Box<dyn Forge>>,
+    record: Record,
+    /// The document in the cluster and its version.
+    saved: Option<Value>,
+    version: Option<String>,
+    courier: Courier,
+    saving: Backoff,
+    save_at: Instant,
+    flushes: Vec<oneshot::Sender<()>>,
+}
+
+impl Writer {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        loop {
+            // Everything that waits is one piece of news.
+            while let Ok(message) = messages.try_recv() {
+                self.take(message);
+            }
+            let unsaved = self.save().await;
+            let rest = self.deliver().await;
+            let wake = match (rest, unsaved) {
+                (Rest::Busy, _) => continue,
+                (Rest::Until(time), true) => Some(time.min(self.save_at)),
+                (Rest::Until(time), false) => Some(time),
+                (Rest::Done, true) => Some(self.save_at),
+                (Rest::Done, false) => {
+                    for flush in self.flushes.drain(..) {
+                        // Whoever asked may have stopped waiting.
+                        let _ = flush.send(());
+                    }
+                    None
+                }
+            };
+            let woken = async {
+                match wake {
+                    Some(time) => sleep_until(time).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                () = woken => {}
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Say(commit, statuses) => {
+                if self.forge.is_some() {
+                    for status in statuses {
+                        self.record.outbox.put(&commit, status);
+                    }
+                }
+            }
+            Message::Record(record) => self.record.commit = Some(*record),
+            Message::Flush(done) => self.flushes.push(done),
+        }
+    }
+
+    /// Saves the record when it has changed; whether something is still unsaved.
+    async fn save(&mut self) -> bool {
+        let Ok(value) = serde_json::to_value(&self.record) else { return false };
+        if self.saved.as_ref() == Some(&value) {
+            return false;
+        }
+        if Instant::now() < self.save_at {
+            return true;
+        }
+        match state::save(self.cluster.as_ref(), &self.source, &value, self.version.as_deref()).await {
+            Ok(Stored { value, resource_version }) => {
+                self.saved = Some(value);
+                self.version = Some(resource_version);
+                self.saving.reset();
+                false
+            }
+            Err(error) => {
+                debug!(source = self.source, %error, "the record is not saved yet");
+                // Somebody may have touched or deleted it: its version is read again.
+                if let Ok(stored) = state::load(self.cluster.as_ref(), &self.source).await {
+                    self.version = stored.map(|stored| stored.resource_version);
+                }
+                self.save_at = Instant::now() + self.saving.wait(None, dice());
+                true
+            }
+        }
+    }
+
+    /// One step of delivering.
+    async fn deliver(&mut self) -> Rest {
+        let Some(forge) = &self.forge else { return Rest::Done };
+        match self.courier.next(&self.record.outbox, Timestamp::now()) {
+            Errand::Rest => Rest::Done,
+            Errand::Wait(time) => {
+                let wait = Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or_default();
+                Rest::Until(Instant::now() + wait)
+            }
+            Errand::Ask(request) => {
+                let answer = request.send(forge.as_ref()).await;
+                let now = Timestamp::now();
+                if let Err(error) = self.courier.settle(&mut self.record.outbox, &request, answer, now, dice()) {
+                    warn!(source = self.source, %error, "a status is not delivered");
+                }
+                Rest::Busy
+            }
+        }
+    }
+}
+
+/// What delivering waits for.
+enum Rest {
+    /// Nothing: there is more to do.
+    Busy,
+    /// A time.
+    Until(Instant),
+    /// News.
+    Done,
+}
