@@ -49,7 +49,11 @@ impl Refuted {
 ///
 /// # Errors
 /// The first refusal, in the order of the plan.
-pub(crate) async fn confirm(cluster: &dyn ClusterApi, refuted: &Refuted, mut planned: Planned) -> Result<Confirmed, Failure> {
+pub(crate) async fn confirm(
+    cluster: &dyn ClusterApi,
+    refuted: &Refuted,
+    mut planned: Planned,
+) -> Result<Confirmed, Failure> {
     let new_namespace = planned
         .plan
         .actions
@@ -87,8 +91,7 @@ async fn confirm_action(
                 return Ok(None);
             }
             // What people took is ours again by the time of the write; only then it is no conflict.
-            let result =
-                cluster.dry_run(object, takeover.is_some()).await.map_err(|error| failed(object, error))?;
+            let result = cluster.dry_run(object, takeover.is_some()).await.map_err(|error| failed(object, error))?;
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
                 refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
                 return Ok(None);

@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::config::SourceConfig;
 use crate::fault::Fault;
+use crate::memory::Memory;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
 use crate::reconcile::{Agent, Commit, reconcile};
@@ -19,7 +20,6 @@ use crate::record::CommitRecord;
 use crate::report;
 use crate::reporter::Reporter;
 use crate::source::{RevisionId, Snapshot, Source};
-use crate::memory::Memory;
 
 /// Time between two looks at something that is on its way.
 const SOON: Duration = Duration::from_secs(1);
@@ -200,7 +200,7 @@ impl Trigger {
                 }
             }
             Err(failure) => {
-                warn!(source = self.config.name, error = %failure, "cannot reconcile");
+                warn!(source = self.config.name, cause = failure.label, error = %failure, "cannot reconcile");
                 report::enter_fault(&mut record, &failure, failures);
                 Turn::Failed(None)
             }
@@ -224,12 +224,15 @@ impl Trigger {
                 }
             }
             for app in &outcome.left_over {
-                warn!(source = self.config.name, app, "no longer in the commit; this version removes no whole apps: kept");
+                warn!(
+                    source = self.config.name,
+                    app, "no longer in the commit; this version removes no whole apps: kept"
+                );
             }
         }
         for failure in outcome.failures() {
             if before.is_none_or(|record| !record.problems.contains(&failure.text)) {
-                error!(source = self.config.name, "{failure}");
+                error!(source = self.config.name, cause = failure.label, "{failure}");
             }
         }
     }

@@ -154,11 +154,9 @@ impl What {
     #[must_use]
     pub fn writes(&self) -> bool {
         match self {
-            Self::CreateDisk(_)
-            | Self::AssignDisk(_)
-            | Self::Create { .. }
-            | Self::Change { .. }
-            | Self::Delete(_) => true,
+            Self::CreateDisk(_) | Self::AssignDisk(_) | Self::Create { .. } | Self::Change { .. } | Self::Delete(_) => {
+                true
+            }
             Self::Keep(_) | Self::Blocked { .. } | Self::Held { .. } => false,
         }
     }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::connect::{ConnectOptions, connect};
 use super::error::Cause;
 use super::lease::{Holder, LeaseTiming, NotAcquired, Patience, acquire};
-use super::{ClusterApi, Deletion, KubeCluster, Propagation, identity, memory, rollout, state};
+use super::{ClusterApi, Deletion, KubeCluster, identity, memory, state};
 
 mod ownership;
 mod system;

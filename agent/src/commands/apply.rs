@@ -33,7 +33,8 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
         let preview = reconcile::preview(&reader, &commit).await?;
         tree::loaded(&preview.wanted);
         talk(&as_text(&preview));
-        if preview.plans.iter().any(Plan::writes) && !confirmed("Apply this?")? {
+        let question = format!("Apply this to {}?", cluster.origin());
+        if preview.plans.iter().any(Plan::writes) && !confirmed(&question)? {
             talk("nothing was written");
             return Ok(Exit::Error);
         }
@@ -101,11 +102,8 @@ fn as_json(outcome: &Outcome) -> Value {
             json!({"app": app.id.to_string(), "state": state, "text": text})
         })
         .collect();
-    let rejected: Vec<Value> = outcome
-        .rejected
-        .iter()
-        .map(|(file, failure)| json!({"file": file, "reason": failure.text}))
-        .collect();
+    let rejected: Vec<Value> =
+        outcome.rejected.iter().map(|(file, failure)| json!({"file": file, "reason": failure.text})).collect();
     json!({"apps": apps, "rejected": rejected, "done": outcome.done()})
 }
 

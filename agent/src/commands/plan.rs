@@ -62,14 +62,9 @@ pub(crate) fn as_text(preview: &Preview) -> String {
 const LEFT_OVER: &str = "no longer in the commit; removing whole apps is not done by this version";
 
 fn as_json(preview: &Preview) -> Value {
-    let refused: Vec<Value> =
-        refusals(preview).map(|(app, cause)| json!({"app": app, "reason": cause})).collect();
-    let rejected: Vec<Value> = preview
-        .wanted
-        .rejected
-        .iter()
-        .map(|entry| json!({"file": entry.file, "reason": entry.cause}))
-        .collect();
+    let refused: Vec<Value> = refusals(preview).map(|(app, cause)| json!({"app": app, "reason": cause})).collect();
+    let rejected: Vec<Value> =
+        preview.wanted.rejected.iter().map(|entry| json!({"file": entry.file, "reason": entry.cause})).collect();
     json!({
         "apps": preview.plans.iter().map(text::to_json).collect::<Vec<_>>(),
         "refused": refused,

@@ -164,7 +164,11 @@ fn create_or_hold(volume: &Volume, op: OpKey, observed: &ObservedApp, settings: 
             "this looks like a rebuilt cluster: other apps of the source still have disks ({}), this volume has none",
             settings.rebuild.join(", ")
         );
-        return Decision::held(volume, reason, "look for its disk at the provider; to start empty, deploy it alone first");
+        return Decision::held(
+            volume,
+            reason,
+            "look for its disk at the provider; to start empty, deploy it alone first",
+        );
     }
     if settings.new_disks == NewDisks::Hold {
         let reason = "a new empty disk is needed, and `newDisks: hold` is set".to_owned();
