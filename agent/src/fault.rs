@@ -1,12 +1,12 @@
 //! Errors of the adapters to the outside, sorted by what happens next.
 
-use std::fmt;
 use std::time::Duration;
 
 use kompox_core::next::Next;
 
 /// An error with what failed, where, why, and what to do. Free of secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct Fault {
     /// What happens next.
     pub(crate) next: Next,
@@ -17,18 +17,6 @@ pub(crate) struct Fault {
     /// What to do about it: one sentence without a final full stop.
     pub(crate) help: Option<String>,
 }
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)?;
-        match &self.help {
-            Some(help) => write!(formatter, "; {help}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
 
 impl Fault {
     /// An error that a person must mend.
