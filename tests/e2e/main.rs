@@ -5,6 +5,7 @@
 //! started as its users start it.
 
 mod broken_commit;
+mod demo;
 mod deploy;
 mod drift;
 mod expected;
