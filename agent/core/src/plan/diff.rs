@@ -17,6 +17,11 @@ use crate::observed::LiveObject;
 /// The field manager under which the agent applies.
 pub const FIELD_MANAGER: &str = "kompox-agent";
 
+/// What the API server adds inside of values that are owned as one piece. What is missing here costs
+/// a dry-run, no more.
+const DEFAULTS: [(&str, &str); 3] =
+    [("protocol", "TCP"), ("apiVersion", "v1"), ("apiGroup", "rbac.authorization.k8s.io")];
+
 /// One field that would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldChange {
@@ -239,12 +244,18 @@ fn owned_values_left_out(owned: &Map<String, Value>, wanted: &[Value]) -> bool {
         .any(|text| serde_json::from_str::<Value>(text).is_ok_and(|value| !wanted.contains(&value)))
 }
 
-/// Whether `found` holds everything that `wanted` says; the server may have added defaults.
+/// Whether `found` is what `wanted` says and nothing more, but for defaults of the server.
 fn contains(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(name, wanted)| is_empty(wanted) || found.get(name).is_some_and(|found| contains(found, wanted))),
+        (Value::Object(found), Value::Object(wanted)) => {
+            let mut asked = wanted.iter().filter(|(_, wanted)| !is_empty(wanted));
+            let mut left =
+                found.iter().filter(|(name, value)| !is_empty(value) && wanted.get(*name).is_none_or(is_empty));
+            asked.all(|(name, wanted)| found.get(name).is_some_and(|found| contains(found, wanted)))
+                && left.all(|(name, value)| {
+                    DEFAULTS.iter().any(|default| *default == (name.as_str(), value.as_str().unwrap_or_default()))
+                })
+        }
         (Value::Array(found), Value::Array(wanted)) => {
             found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| contains(found, wanted))
         }
