@@ -315,3 +315,6 @@ fn protect(app: &App, actions: &mut [Action]) {
 
 /// The bindings of volumes by name.
 type Bindings = BTreeMap<String, VolumeBinding>;
+
+#[cfg(test)]
+mod tests;
