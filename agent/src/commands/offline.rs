@@ -22,6 +22,11 @@ use crate::args::{Output, RenderArgs, RenderOutput, ValidateArgs};
 pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     let commit = tree::open(&args.path)?;
     let Desired { entries, diagnostics, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
+    anyhow::ensure!(
+        !entries.is_empty() || !diagnostics.is_empty(),
+        "no kompoxops.yml or kompoxapp.yml in {} or below",
+        args.path.display()
+    );
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     match args.output {
         Output::Json => {
@@ -31,14 +36,16 @@ pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
         Output::Text => {
             show(&diagnostics);
             let apps: usize = entries.iter().map(|entry| entry.apps.len()).sum();
-            let verdict = if errors == 0 { "valid".to_owned() } else { format!("{errors} errors") };
-            answer(&format!("{} entries, {apps} apps: {verdict}\n", entries.len()))?;
+            let verdict = if errors == 0 { "valid".to_owned() } else { counted(errors, "error", "errors") };
+            let (entries, apps) = (counted(entries.len(), "entry", "entries"), counted(apps, "app", "apps"));
+            answer(&format!("{entries}, {apps}: {verdict}\n"))?;
         }
     }
-    if entries.is_empty() && errors == 0 {
-        anyhow::bail!("no kompoxops.yml or kompoxapp.yml in {} or below", args.path.display());
-    }
     Ok(if errors == 0 { Exit::Success } else { Exit::Error })
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// `render`. With any error nothing is printed on stdout.
