@@ -121,7 +121,10 @@ impl Trigger {
 
     /// Asks for the newest revision; how long to wait before asking again after a failure.
     async fn fetch(&mut self) -> Result<(), Duration> {
-        let accepted = self.record.as_ref().and_then(|record| record.id.parse::<RevisionId>().ok());
+        // Another branch or repository in the configuration is a person's word, not a rewritten history.
+        let place = self.place();
+        let accepted = self.record.as_ref().filter(|record| record.place == place);
+        let accepted = accepted.and_then(|record| record.id.parse::<RevisionId>().ok());
         match self.source.fetch(accepted.as_ref()).await {
             Ok(fetched) => {
                 self.fetching.reset();
@@ -144,6 +147,11 @@ impl Trigger {
         }
     }
 
+    /// Where commits come from, as the configuration says.
+    fn place(&self) -> String {
+        format!("{} of {}", self.config.reference, self.config.location)
+    }
+
     /// The last good commit from the cache, where nothing was fetched since the start.
     async fn recall(&mut self, accepted: Option<&RevisionId>) {
         let (None, Some(accepted)) = (&self.snapshot, accepted) else { return };
@@ -163,7 +171,7 @@ impl Trigger {
             if let Some(before) = self.record.take() {
                 self.reporter.say(&before.id, report::superseded(&self.status_name, &before, id));
             }
-            let record = CommitRecord::new(id);
+            let record = CommitRecord::new(id, &self.place());
             self.reporter.say(id, vec![report::seen(&self.status_name)]);
             self.reporter.record(&record);
             self.record = Some(record);
@@ -184,7 +192,7 @@ impl Trigger {
         };
         let result = reconcile(&self.agent, &commit, &mut self.memory).await;
         let failures = self.reconciling.failures();
-        let mut record = self.record.clone().unwrap_or_else(|| CommitRecord::new(&commit.id));
+        let mut record = self.record.clone().unwrap_or_else(|| CommitRecord::new(&commit.id, &self.place()));
         let turn = match result {
             Ok(outcome) => {
                 self.tell(&outcome);

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kompox_core::health::{self, Health, Limits};
+use kompox_core::health::{self, Health};
 use kompox_core::observed::LiveObject;
 use kompox_core::ownership::{Managers, other_owners, takeover, value_at};
 use kompox_manifests::id::ClusterId;

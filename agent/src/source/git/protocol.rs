@@ -273,6 +273,11 @@ pub(super) fn unknown_reference(message: &str) -> Fault {
     Fault::stalled("unknown-ref", message)
 }
 
+/// The error for a reference that leads to something else.
+pub(super) fn no_commit(reference: &Reference) -> Fault {
+    unknown_reference(&format!("{reference} does not lead to a commit")).help("name another one in `ref`")
+}
+
 /// The full name of a reference.
 pub(super) fn full_name(reference: &Reference) -> String {
     match reference {
