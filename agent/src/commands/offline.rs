@@ -22,12 +22,13 @@ use crate::args::{Output, RenderArgs, RenderOutput, ValidateArgs};
 pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     let commit = tree::open(&args.path)?;
     let Desired { entries, diagnostics, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    // An agent may wait for the first entry of a repository; whoever checks files means to check some.
     anyhow::ensure!(
-        !entries.is_empty() || !diagnostics.is_empty(),
+        !entries.is_empty() || errors > 0,
         "no kompoxops.yml or kompoxapp.yml in {} or below",
         args.path.display()
     );
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     match args.output {
         Output::Json => {
             let list: Vec<Value> = diagnostics.iter().map(|diagnostic| diagnostic.to_json()).collect();
