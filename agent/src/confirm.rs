@@ -11,10 +11,13 @@ use kompox_core::plan::{Action, What};
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use sha2::{Digest as _, Sha256};
 
+use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::failure::Failure;
 use crate::reconcile::Planned;
 
+/// The namespace that every cluster has.
+const DEFAULT_NAMESPACE: &str = "default";
 /// How many dry-runs and writes of one App are under way at once.
 pub(crate) const PARALLEL: usize = 6;
 
@@ -83,7 +86,12 @@ async fn confirm_action(
         What::Create { object, .. } => {
             // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.
             let rehearsed = if new_namespace { rehearsal(object) } else { object.clone() };
-            cluster.dry_run(&rehearsed, false).await.map_err(|error| failed(object, error))?;
+            let mut result = cluster.dry_run(&rehearsed, false).await;
+            if new_namespace && result.as_ref().is_err_and(|error| matches!(error.cause, Cause::NotFound(_))) {
+                // A person plans before the agent is installed: its namespace is not there either.
+                result = cluster.dry_run(&in_namespace(object, DEFAULT_NAMESPACE), false).await;
+            }
+            result.map_err(|error| failed(object, error))?;
         }
         What::Change { object, live, takeover, .. } => {
             let wish = digest(object);
@@ -109,14 +117,19 @@ async fn confirm_action(
 
 /// The object as it would be in the agent's own namespace.
 fn rehearsal(object: &Object) -> Object {
-    let mut rehearsed = object.clone();
+    in_namespace(object, SYSTEM_NAMESPACE)
+}
+
+/// The object as it would be in another namespace.
+fn in_namespace(object: &Object, namespace: &str) -> Object {
+    let mut moved = object.clone();
     if object.key.kind.namespaced() {
-        rehearsed.key.namespace = Some(SYSTEM_NAMESPACE.to_owned());
-        if let Some(namespace) = rehearsed.body.pointer_mut("/metadata/namespace") {
-            *namespace = SYSTEM_NAMESPACE.into();
+        moved.key.namespace = Some(namespace.to_owned());
+        if let Some(written) = moved.body.pointer_mut("/metadata/namespace") {
+            *written = namespace.into();
         }
     }
-    rehearsed
+    moved
 }
 
 fn digest(object: &Object) -> [u8; 32] {
