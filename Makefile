@@ -24,13 +24,14 @@ fmt: ## formatting
 lint: ## clippy, warnings denied
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 
-unit: ## unit tests of every crate
-	$(CARGO) test --workspace --exclude kompox-tests
+unit: ## unit tests of every crate, without a cluster
+	KOMPOX_TEST_WITHOUT_PARTS=1 $(CARGO) test --workspace --exclude kompox-tests
+	KOMPOX_TEST_WITHOUT_PARTS=1 $(CARGO) test --package kompox-tests --lib --bins
 
-e2e: parts ## end-to-end tests on the real control plane, node, forge
-	$(CARGO) build --quiet --package kompox-agent --package kompox-tests --bins
-	$(CARGO) test --package kompox-tests --lib --bins --test parts
-	$(CARGO) test --package kompox-tests --test e2e
+e2e: parts ## end-to-end tests on the real control plane, node and forge
+	$(CARGO) test --package kompox-agent cluster::real_tests
+	$(CARGO) test --package kompox-tests --test cluster_parts --test cluster_node
+	$(CARGO) test --package kompox-tests --test e2e -- --test-threads 2
 
 parts: ## builds the control plane, kwok and Gitea once (about 9 minutes the first time)
 	$(CARGO) run --quiet --package kompox-tests --bin parts

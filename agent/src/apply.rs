@@ -9,7 +9,7 @@ use kompox_manifests::object::Object;
 use serde_json::Value;
 use tracing::info;
 
-use crate::cluster::{ClusterError, Propagation};
+use crate::cluster::ClusterError;
 use crate::confirm::{Confirmed, PARALLEL};
 use crate::disks;
 use crate::failure::Failure;
@@ -92,7 +92,8 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
         .filter(|action| action.what.stage() == stage)
         .filter(|action| matches!(action.what, What::Create { .. } | What::Change { .. }))
         .collect();
-    let mut results = stream::iter(writes).map(|action| write(agent, action, planned.app.reconcile.force)).buffer_unordered(PARALLEL);
+    let mut results =
+        stream::iter(writes).map(|action| write(agent, action, planned.app.reconcile.force)).buffer_unordered(PARALLEL);
     let mut first_failure = None;
     while let Some(result) = results.next().await {
         match result {
@@ -135,12 +136,7 @@ async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, F
 }
 
 /// Makes the fields that people edited ours, so that the apply that follows reverts them.
-async fn take_over(
-    agent: &Agent,
-    object: &Object,
-    live: &LiveObject,
-    managed_fields: &[Value],
-) -> Result<(), Failure> {
+async fn take_over(agent: &Agent, object: &Object, live: &LiveObject, managed_fields: &[Value]) -> Result<(), Failure> {
     agent
         .cluster
         .patch_managed_fields(&live.key, &live.resource_version, managed_fields)
@@ -156,7 +152,7 @@ async fn delete_leftovers(agent: &Agent, planned: &Planned, done: &mut Counts) -
         info!(object = %live.key, reason = %action.reason, "deleting");
         agent
             .cluster
-            .delete(&live.key, &live.uid, &live.resource_version, Propagation::Background)
+            .delete(&live.key, &live.uid, &live.resource_version)
             .await
             .map_err(|error| Failure::of_object(&live.key, &planned.app.at, &error))?;
         done.deleted += 1;

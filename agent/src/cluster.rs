@@ -21,7 +21,6 @@ pub(crate) mod identity;
 pub(crate) mod kube_cluster;
 pub(crate) mod lease;
 mod reply;
-pub(crate) mod rollout;
 pub(crate) mod state;
 
 #[cfg(test)]
@@ -80,14 +79,8 @@ pub(crate) trait ClusterApi: Send + Sync {
         self.patch(key, resource_version, &json!({"metadata": {"managedFields": managed_fields}})).await
     }
 
-    /// Deletes exactly the object that was seen: same UID, same resource version.
-    async fn delete(
-        &self,
-        key: &ObjectKey,
-        uid: &str,
-        resource_version: &str,
-        propagation: Propagation,
-    ) -> Result<Deletion, ClusterError>;
+    /// Deletes exactly the object that was seen: same UID, same resource version. What it owns goes after it.
+    async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError>;
 
     /// What is known of the nodes.
     async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError>;
@@ -106,15 +99,6 @@ pub(crate) trait ClusterApi: Send + Sync {
 
     /// The version of the API server: `v1.36.3`.
     async fn server_version(&self) -> Result<String, ClusterError>;
-}
-
-/// What becomes of the objects that a deleted object owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Propagation {
-    /// They go after it.
-    Background,
-    /// They go before it.
-    Foreground,
 }
 
 /// How far a deletion got.

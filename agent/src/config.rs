@@ -19,48 +19,48 @@ use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::id::ClusterId;
 use url::Url;
 
-pub use given::Given;
-pub use location::{Location, LocationError};
+pub(crate) use given::Given;
+pub(crate) use location::Location;
 
 use crate::secret::Credentials;
 
 /// The whole configuration of one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub(crate) struct Config {
     /// The Cluster whose Apps are ours.
-    pub cluster: ClusterId,
+    pub(crate) cluster: ClusterId,
     /// Where Apps come from; at least one, with different names.
-    pub sources: Vec<SourceConfig>,
+    pub(crate) sources: Vec<SourceConfig>,
     /// What happens to disks that do not exist yet.
-    pub new_disks: NewDisks,
+    pub(crate) new_disks: NewDisks,
     /// Our part of the contexts of commit statuses.
-    pub status_name: String,
+    pub(crate) status_name: String,
 }
 
 /// One repository or folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceConfig {
+pub(crate) struct SourceConfig {
     /// Name, a DNS-1123 label; stable, because applied objects carry it.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it is.
-    pub location: Location,
+    pub(crate) location: Location,
     /// Which commit of it.
-    pub reference: Reference,
+    pub(crate) reference: Reference,
     /// Folder below which entries are looked for, relative to the root; empty for the root.
-    pub path: String,
+    pub(crate) path: String,
     /// Time between two polls, before jitter.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// How the agent shows who it is; `None` for public repositories and local ones.
-    pub credentials: Option<Credentials>,
+    pub(crate) credentials: Option<Credentials>,
     /// Where commit statuses go.
-    pub forge: ForgeChoice,
+    pub(crate) forge: ForgeChoice,
     /// Whether a rewritten branch is followed at once instead of being held.
-    pub allow_force_push: bool,
+    pub(crate) allow_force_push: bool,
 }
 
 /// Which commit of a repository is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reference {
+pub(crate) enum Reference {
     /// The branch that the repository's `HEAD` names.
     Default,
     /// The newest commit of a branch.
@@ -84,7 +84,7 @@ impl fmt::Display for Reference {
 
 /// Where commit statuses of a source go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ForgeChoice {
+pub(crate) enum ForgeChoice {
     /// To this forge.
     Forge(ForgeConfig),
     /// Nowhere, for a reason worth a line in the log.
@@ -93,29 +93,29 @@ pub enum ForgeChoice {
 
 /// A repository on a forge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForgeConfig {
+pub(crate) struct ForgeConfig {
     /// Which API it speaks.
-    pub kind: ForgeKind,
+    pub(crate) kind: ForgeKind,
     /// Root of the API, ending with `/`.
-    pub api: Url,
+    pub(crate) api: Url,
     /// Owner of the repository.
-    pub owner: String,
+    pub(crate) owner: String,
     /// Name of the repository.
-    pub repository: String,
+    pub(crate) repository: String,
     /// What allows the agent to write statuses.
-    pub credentials: Credentials,
+    pub(crate) credentials: Credentials,
 }
 
 /// The API that a forge speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForgeKind {
+pub(crate) enum ForgeKind {
     /// Gitea and Forgejo.
     Gitea,
 }
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {}: {cause}", .path.display())]
     Unreadable {

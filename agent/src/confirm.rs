@@ -16,6 +16,8 @@ use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::failure::Failure;
 use crate::reconcile::Planned;
 
+/// The namespace that every cluster has.
+const DEFAULT_NAMESPACE: &str = "default";
 /// How many dry-runs and writes of one App are under way at once.
 pub(crate) const PARALLEL: usize = 6;
 
@@ -50,7 +52,11 @@ impl Refuted {
 ///
 /// # Errors
 /// The first refusal, in the order of the plan.
-pub(crate) async fn confirm(cluster: &dyn ClusterApi, refuted: &Refuted, mut planned: Planned) -> Result<Confirmed, Failure> {
+pub(crate) async fn confirm(
+    cluster: &dyn ClusterApi,
+    refuted: &Refuted,
+    mut planned: Planned,
+) -> Result<Confirmed, Failure> {
     let creates = |kind: Kind| {
         let of_kind = |action: &Action| matches!(&action.what, What::Create { object, .. } if object.key.kind == kind);
         planned.plan.actions.iter().any(of_kind)
@@ -95,7 +101,12 @@ async fn confirm_action(
         What::Create { object, .. } => {
             // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.
             let rehearsed = if ahead.namespace { rehearsal(object) } else { object.clone() };
-            match cluster.dry_run(&rehearsed, false).await {
+            let mut result = cluster.dry_run(&rehearsed, false).await;
+            if ahead.namespace && result.as_ref().is_err_and(|error| matches!(error.cause, Cause::NotFound(_))) {
+                // A person plans before the agent is installed: its namespace is not there either.
+                result = cluster.dry_run(&in_namespace(object, DEFAULT_NAMESPACE), false).await;
+            }
+            match result {
                 Err(error) if !ahead.explains(object, &error) => return Err(failed(object, error)),
                 _ => {}
             }
@@ -128,14 +139,19 @@ async fn confirm_action(
 
 /// The object as it would be in the agent's own namespace.
 fn rehearsal(object: &Object) -> Object {
-    let mut rehearsed = object.clone();
+    in_namespace(object, SYSTEM_NAMESPACE)
+}
+
+/// The object as it would be in another namespace.
+fn in_namespace(object: &Object, namespace: &str) -> Object {
+    let mut moved = object.clone();
     if object.key.kind.namespaced() {
-        rehearsed.key.namespace = Some(SYSTEM_NAMESPACE.to_owned());
-        if let Some(namespace) = rehearsed.body.pointer_mut("/metadata/namespace") {
-            *namespace = SYSTEM_NAMESPACE.into();
+        moved.key.namespace = Some(namespace.to_owned());
+        if let Some(written) = moved.body.pointer_mut("/metadata/namespace") {
+            *written = namespace.into();
         }
     }
-    rehearsed
+    moved
 }
 
 fn digest(object: &Object) -> [u8; 32] {

@@ -127,7 +127,9 @@ pub(crate) async fn create(app: &App, nodes: &[Node], spec: &DiskSpec) -> Result
             Progress::Pending(pending) if tokio::time::Instant::now() + pending.retry_after < patience => {
                 tokio::time::sleep(pending.retry_after).await;
             }
-            Progress::Pending(_) => return Err(Failure::retry(format!("{what}: the provider is still at it"))),
+            Progress::Pending(_) => {
+                return Err(Failure::retry("pending", format!("{what}: the provider is still at it")));
+            }
         }
     }
 }

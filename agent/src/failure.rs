@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use kompox_core::plan::{Action, What};
 use kompox_core::next::Next;
+use kompox_core::plan::{Action, What};
 use kompox_drivers::error::DriverError;
 use kompox_manifests::diagnostic::Span;
 use kompox_manifests::object::ObjectKey;
@@ -16,9 +16,15 @@ use crate::cluster::error::Cause;
 pub(crate) struct Failure {
     /// What failed, where, why and what to do.
     pub(crate) text: String,
+    /// A stable word for the cause: what logs and programs go by.
+    pub(crate) label: &'static str,
     /// What sort of failure it is.
     pub(crate) kind: Kind,
 }
+
+/// What to do about a field that can never change.
+const IMMUTABLE: &str = "; such a field never changes in place: put it back in Git, or delete the object by hand and let \
+                         the next reconcile make it anew (of a volume, only after a snapshot)";
 
 /// The sorts of failure: they decide what happens next, the commit's status and the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +43,18 @@ pub(crate) enum Kind {
 impl Failure {
     /// The API server did not take an object.
     pub(crate) fn of_object(key: &ObjectKey, origin: &Span, error: &ClusterError) -> Self {
-        Self { text: format!("{origin}: {key}: {error}"), kind: kind_of(error) }
+        let remedy = if error.is_immutable() { IMMUTABLE } else { "" };
+        Self { text: format!("{origin}: {key}: {error}{remedy}"), label: error.label(), kind: kind_of(error) }
     }
 
     /// The cluster could not be read.
     pub(crate) fn of_cluster(what: &str, error: &ClusterError) -> Self {
-        Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
+        Self { text: format!("{what}: {error}"), label: error.label(), kind: Kind::Fault(error.next()) }
     }
 
     /// The provider did not do what it was asked for.
     pub(crate) fn of_driver(what: &str, error: &DriverError) -> Self {
-        Self { text: format!("{what}: {error}"), kind: Kind::Fault(error.next()) }
+        Self { text: format!("{what}: {error}"), label: error.label(), kind: Kind::Fault(error.next()) }
     }
 
     /// Something in the plan is blocked or held.
@@ -58,12 +65,12 @@ impl Failure {
             _ => ("stopped", ""),
         };
         let place = obstacle.origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default();
-        Self { text: format!("{place}{verb}: {}; {remedy}", obstacle.reason), kind: Kind::Obstacle }
+        Self { text: format!("{place}{verb}: {}; {remedy}", obstacle.reason), label: verb, kind: Kind::Obstacle }
     }
 
     /// A fault that passes by itself.
-    pub(crate) fn retry(text: impl Into<String>) -> Self {
-        Self { text: text.into(), kind: Kind::Fault(Next::Retry { after: None }) }
+    pub(crate) fn retry(label: &'static str, text: impl Into<String>) -> Self {
+        Self { text: text.into(), label, kind: Kind::Fault(Next::Retry { after: None }) }
     }
 
     /// Whether trying again soon may help.

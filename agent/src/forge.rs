@@ -5,7 +5,7 @@
 //! ```
 
 mod gitea;
-pub mod outbox;
+pub(crate) mod outbox;
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::secret::Credentials;
 
 /// A forge, as far as the agent needs one.
 #[async_trait]
-pub trait Forge: Send + Sync {
+pub(crate) trait Forge: Send + Sync {
     /// Adds a status to a commit. Not idempotent: a forge keeps every one.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ pub trait Forge: Send + Sync {
 
 /// Why a forge did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ForgeError {
+pub(crate) enum ForgeError {
     /// The forge, the way to it, or our access is in trouble; what was asked stays to be done.
     #[error("{0}")]
     Fault(Fault),
@@ -50,7 +50,7 @@ pub enum ForgeError {
 ///
 /// # Errors
 /// Stalled, when TLS cannot be set up.
-pub fn open(config: &ForgeConfig, redactor: &Arc<Redactor>) -> Result<Box<dyn Forge>, Fault> {
+pub(crate) fn open(config: &ForgeConfig, redactor: &Arc<Redactor>) -> Result<Box<dyn Forge>, Fault> {
     match config.kind {
         ForgeKind::Gitea => Ok(Box::new(gitea::Gitea::new(config, Arc::clone(redactor), gitea::Limits::default())?)),
     }
@@ -58,19 +58,19 @@ pub fn open(config: &ForgeConfig, redactor: &Arc<Redactor>) -> Result<Box<dyn Fo
 
 /// A repository's place on a forge, read from its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     /// Root of the forge, ending with `/`.
     root: Url,
     /// Owner of the repository.
-    pub owner: String,
+    pub(crate) owner: String,
     /// Name of the repository, without `.git`.
-    pub repository: String,
+    pub(crate) repository: String,
 }
 
 impl Address {
     /// The last two components of the path are owner and repository; what stands before them belongs to the forge.
     #[must_use]
-    pub fn of(url: &Url) -> Option<Self> {
+    pub(crate) fn of(url: &Url) -> Option<Self> {
         let mut components: Vec<&str> = url.path().split('/').filter(|component| !component.is_empty()).collect();
         let repository = components.pop()?;
         let repository = repository.strip_suffix(".git").unwrap_or(repository);
@@ -79,13 +79,15 @@ impl Address {
             return None;
         }
         let mut root = url.clone();
-        root.set_path(&components.iter().map(|component| format!("/{component}")).chain(["/".into()]).collect::<String>());
+        root.set_path(
+            &components.iter().map(|component| format!("/{component}")).chain(["/".into()]).collect::<String>(),
+        );
         Some(Self { root, owner: decoded(owner)?, repository: decoded(repository)? })
     }
 
     /// Root of the REST API of a Gitea at this place.
     #[must_use]
-    pub fn gitea_api(&self) -> Url {
+    pub(crate) fn gitea_api(&self) -> Url {
         // Joining a fixed relative path cannot fail; the root itself would only give a clear 404.
         self.root.join("api/v1/").unwrap_or_else(|_| self.root.clone())
     }
@@ -99,7 +101,7 @@ fn decoded(component: &str) -> Option<String> {
 
 /// The forge that a location probably belongs to, where nothing is configured.
 #[must_use]
-pub fn guess(location: &Location, credentials: Option<&Credentials>) -> ForgeChoice {
+pub(crate) fn guess(location: &Location, credentials: Option<&Credentials>) -> ForgeChoice {
     let none = |reason: String| ForgeChoice::None(format!("no commit statuses are written: {reason}"));
     let Some(url) = location.url() else { return none("the source is a path on this machine".to_owned()) };
     let host = match url.host() {

@@ -12,7 +12,12 @@ use crate::reconcile::{Agent, Commit};
 
 /// Looks at every App that something was written to, or that has not been seen healthy at this
 /// commit yet.
-pub(crate) async fn look(agent: &Agent, commit: &Commit, applied: Vec<Applied>, memory: &mut Memory) -> Vec<AppOutcome> {
+pub(crate) async fn look(
+    agent: &Agent,
+    commit: &Commit,
+    applied: Vec<Applied>,
+    memory: &mut Memory,
+) -> Vec<AppOutcome> {
     let mut outcomes = Vec::with_capacity(applied.len());
     for applied in applied {
         outcomes.push(look_at(agent, commit, applied, memory).await);
@@ -23,7 +28,7 @@ pub(crate) async fn look(agent: &Agent, commit: &Commit, applied: Vec<Applied>, 
 async fn look_at(agent: &Agent, commit: &Commit, applied: Applied, memory: &mut Memory) -> AppOutcome {
     let Applied { planned, done, stopped } = applied;
     let app = &planned.app;
-    let outcome = |state| AppOutcome { id: app.id.clone(), plan: planned.plan.counts(), done, state };
+    let outcome = |state| AppOutcome { id: app.id.clone(), done, state };
     if let Some(failure) = stopped {
         return outcome(State::Failed(failure));
     }
@@ -52,7 +57,7 @@ async fn look_at(agent: &Agent, commit: &Commit, applied: Applied, memory: &mut 
         Verdict::Failed { reason, timed_out } => {
             let late = if timed_out { " (the progress deadline is over)" } else { "" };
             let text = format!("{}: {}{late}", reason.label, reason.text);
-            outcome(State::Failed(Failure { text, kind: Kind::Unhealthy }))
+            outcome(State::Failed(Failure { text, label: reason.label, kind: Kind::Unhealthy }))
         }
     }
 }

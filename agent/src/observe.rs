@@ -38,7 +38,11 @@ pub(crate) struct Observed {
 /// # Errors
 /// The cluster could not be read. A provider that cannot be asked is no error: planning knows what
 /// must not be concluded from its silence.
-pub(crate) async fn observe(cluster: &dyn ClusterApi, source: Option<&str>, apps: &[&App]) -> Result<Observed, Failure> {
+pub(crate) async fn observe(
+    cluster: &dyn ClusterApi,
+    source: Option<&str>,
+    apps: &[&App],
+) -> Result<Observed, Failure> {
     let failed = |error: ClusterError| Failure::of_cluster("the cluster cannot be read", &error);
     let lists = try_join_all(Kind::ALL.map(|kind| cluster.list_owned(kind))).await.map_err(failed)?;
     let nodes: Vec<Node> = cluster.nodes().await.map_err(failed)?.into_iter().map(node).collect();
@@ -83,10 +87,10 @@ async fn observe_app(
     // A namespace that is not there holds nothing that could be read.
     let deployed = observed.objects.keys().any(|key| key.kind == Kind::Namespace);
     if deployed {
-        observed.external_hashes = cluster
-            .external_hashes(&names.namespace, &external_names(app), content_hash)
-            .await
-            .map_err(|error| Failure::of_cluster(&format!("{}: Secrets of operators cannot be read", app.id), &error))?;
+        observed.external_hashes =
+            cluster.external_hashes(&names.namespace, &external_names(app), content_hash).await.map_err(|error| {
+                Failure::of_cluster(&format!("{}: Secrets of operators cannot be read", app.id), &error)
+            })?;
     }
     disks::observe(app, &mut observed).await;
     Ok(observed)

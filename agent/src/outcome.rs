@@ -7,12 +7,9 @@ use kompox_manifests::model::App;
 
 use crate::desire::Wanted;
 use crate::failure::{Failure, Kind};
-use crate::reconcile::Commit;
 
 /// The outcome for a whole source.
 pub(crate) struct Outcome {
-    /// The commit's id.
-    pub(crate) commit: String,
     /// The outcome of every App of the commit that is ours.
     pub(crate) apps: Vec<AppOutcome>,
     /// Entries that were rejected: their files and why.
@@ -28,8 +25,6 @@ pub(crate) struct Outcome {
 pub(crate) struct AppOutcome {
     /// The App.
     pub(crate) id: AppId,
-    /// What was planned.
-    pub(crate) plan: Counts,
     /// What was done.
     pub(crate) done: Counts,
     /// How it is now.
@@ -51,19 +46,13 @@ pub(crate) enum State {
 
 impl Outcome {
     /// Joins what the stages found.
-    pub(crate) fn new(commit: &Commit, wanted: Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>) -> Self {
+    pub(crate) fn new(wanted: Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>) -> Self {
         apps.sort_by(|one, other| one.id.cmp(&other.id));
         let rejected = wanted.rejected.into_iter().map(|entry| {
-            let failure = Failure { text: entry.cause, kind: Kind::Rejected };
+            let failure = Failure { text: entry.cause, label: "rejected", kind: Kind::Rejected };
             (entry.file, failure)
         });
-        Self {
-            commit: commit.id.clone(),
-            apps,
-            rejected: rejected.collect(),
-            left_over,
-            diagnostics: wanted.diagnostics,
-        }
+        Self { apps, rejected: rejected.collect(), left_over, diagnostics: wanted.diagnostics }
     }
 
     /// All failures, the entries' first.
@@ -93,11 +82,6 @@ impl Outcome {
 impl AppOutcome {
     /// An App of which nothing was done.
     pub(crate) fn failed(app: &App, failure: Failure) -> Self {
-        Self {
-            id: app.id.clone(),
-            plan: Counts::default(),
-            done: Counts::default(),
-            state: State::Failed(failure),
-        }
+        Self { id: app.id.clone(), done: Counts::default(), state: State::Failed(failure) }
     }
 }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 /// A number in `0.0..1.0` for the functions of this module.
 #[must_use]
-pub fn dice() -> f64 {
+pub(crate) fn dice() -> f64 {
     rand::random()
 }
 
 /// An interval spread by ±10 %, so that many agents do not ask one server in step. `dice` is in `0.0..1.0`.
 #[must_use]
-pub fn jittered(interval: Duration, dice: f64) -> Duration {
+pub(crate) fn jittered(interval: Duration, dice: f64) -> Duration {
     interval.mul_f64(0.9 + 0.2 * dice.clamp(0.0, 1.0))
 }
 
 /// Exponential back-off: doubles from `base` up to `cap`, and takes between half and all of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     base: Duration,
     cap: Duration,
     failures: u32,
@@ -25,24 +25,24 @@ pub struct Backoff {
 impl Backoff {
     /// No failure yet.
     #[must_use]
-    pub const fn new(base: Duration, cap: Duration) -> Self {
+    pub(crate) const fn new(base: Duration, cap: Duration) -> Self {
         Self { base, cap, failures: 0 }
     }
 
     /// Forgets the failures.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// How many failures in a row were counted.
     #[must_use]
-    pub const fn failures(&self) -> u32 {
+    pub(crate) const fn failures(&self) -> u32 {
         self.failures
     }
 
     /// Counts a failure and says how long to wait: never less than what the other side asked for, which may
     /// exceed the cap. `dice` is in `0.0..1.0`.
-    pub fn wait(&mut self, asked: Option<Duration>, dice: f64) -> Duration {
+    pub(crate) fn wait(&mut self, asked: Option<Duration>, dice: f64) -> Duration {
         let exponent = self.failures.min(31);
         self.failures = self.failures.saturating_add(1);
         let full = self.base.saturating_mul(2_u32.pow(exponent)).min(self.cap);

@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::ownership::Managers;
-use kompox_core::plan::{self, NewDisks, Plan, Settings};
+use kompox_core::plan::{self, BY_HAND, NewDisks, Plan, Settings};
 use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
 use kompox_manifests::object::Kind;
@@ -27,8 +27,6 @@ use crate::memory::Memory;
 use crate::observe::{self, Observed};
 use crate::outcome::{AppOutcome, Outcome};
 
-/// The source of Apps that only a person has applied so far.
-const BY_HAND: &str = "by-hand";
 /// How many Apps are confirmed and applied at once.
 const PARALLEL_APPS: usize = 4;
 
@@ -57,7 +55,7 @@ impl Agent {
     pub(crate) fn may_write(&self) -> Result<(), Failure> {
         match &self.lost {
             Some(lost) if !lost.is_lost() => Ok(()),
-            _ => Err(Failure::retry("the Lease is not held any more: another agent may be writing")),
+            _ => Err(Failure::retry("lease-lost", "the Lease is not held any more: another agent may be writing")),
         }
     }
 }
@@ -102,7 +100,7 @@ pub(crate) async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memor
     let (confirmed, refused) = confirm(agent, commit, planned, memory).await; //             IO: dry-runs
     let applied = apply(agent, confirmed).await; //                                          IO: writes
     let outcomes = health::look(agent, commit, applied, memory).await; //                    IO: reads
-    Ok(Outcome::new(commit, wanted, left_over, refused.into_iter().chain(outcomes).collect()))
+    Ok(Outcome::new(wanted, left_over, refused.into_iter().chain(outcomes).collect()))
 }
 
 /// The same path, stopped before anything is written: what a reconcile would do.
@@ -201,10 +199,5 @@ async fn confirm(
 }
 
 async fn apply(agent: &Agent, confirmed: Vec<Confirmed>) -> Vec<Applied> {
-    stream::iter(confirmed)
-        .map(|confirmed| apply::apply(agent, confirmed))
-        .buffered(PARALLEL_APPS)
-        .collect()
-        .await
+    stream::iter(confirmed).map(|confirmed| apply::apply(agent, confirmed)).buffered(PARALLEL_APPS).collect().await
 }
-

@@ -25,6 +25,9 @@ pub(crate) struct Record {
 pub(crate) struct CommitRecord {
     /// Commit id, or hash of a folder's content.
     pub(crate) id: String,
+    /// Where it was fetched from: `main of https://…`. History is compared only inside one place.
+    #[serde(default)]
+    pub(crate) place: String,
     /// Its state, as on the forge.
     pub(crate) state: State,
     /// One line for people.
@@ -49,9 +52,10 @@ pub(crate) struct AppRecord {
 
 impl CommitRecord {
     /// A commit that was just seen.
-    pub(crate) fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str, place: &str) -> Self {
         Self {
             id: id.to_owned(),
+            place: place.to_owned(),
             state: State::Pending,
             description: String::new(),
             done: BTreeMap::new(),

@@ -15,13 +15,13 @@ const CAPACITY: usize = 64;
 
 /// Knows the secrets that the agent has read, and masks them wherever they turn up. One for the whole process.
 #[derive(Default)]
-pub struct Redactor {
+pub(crate) struct Redactor {
     known: RwLock<Vec<Secret>>,
 }
 
 impl Redactor {
     /// Remembers a secret, and its Base64 form.
-    pub fn learn(&self, secret: &Secret) {
+    pub(crate) fn learn(&self, secret: &Secret) {
         self.remember(secret.expose());
         self.remember(&base64::engine::general_purpose::STANDARD.encode(secret.expose()));
     }
@@ -30,7 +30,7 @@ impl Redactor {
     ///
     /// # Errors
     /// When a secret file cannot be read.
-    pub fn read(&self, credentials: &Credentials, token_user: &str) -> Result<(String, Secret), SecretError> {
+    pub(crate) fn read(&self, credentials: &Credentials, token_user: &str) -> Result<(String, Secret), SecretError> {
         let (user, password) = match credentials {
             Credentials::Token(token) => (token_user.to_owned(), token.read()?),
             Credentials::Password { username, password } => (username.read()?.expose().to_owned(), password.read()?),
@@ -58,7 +58,7 @@ impl Redactor {
     /// The text without known secrets, without user names and passwords in URLs, and without the query of URLs
     /// (signed URLs carry their signature there). Control characters other than line breaks become spaces.
     #[must_use]
-    pub fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         let mut clean: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
         {
             let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Credentials: read from files when they are needed, never shown.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -10,46 +10,40 @@ const MAX_LEN: u64 = 64 * 1024;
 
 /// A secret text. It has neither `Debug` nor `Display` nor `Serialize`, and its memory is wiped when it is dropped.
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub(crate) struct Secret(SecretString);
 
 impl Secret {
     /// Takes a text out of sight.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
     /// The text itself, for the one place that sends it.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
 /// A file that holds one secret. It is read at each use, so a rotated secret counts from the next request on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretFile {
+pub(crate) struct SecretFile {
     path: PathBuf,
 }
 
 impl SecretFile {
     /// Names the file; nothing is read yet.
     #[must_use]
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
-    }
-
-    /// Where the file lies.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Reads the secret. White space and line ends around it are dropped: editors and `kubectl create secret` add them.
     ///
     /// # Errors
     /// When the file cannot be read, is empty, too long, or holds what cannot be part of a secret. No error quotes it.
-    pub fn read(&self) -> Result<Secret, SecretError> {
+    pub(crate) fn read(&self) -> Result<Secret, SecretError> {
         let error = |problem| SecretError { path: self.path.clone(), problem };
         let file = std::fs::File::open(&self.path).map_err(|cause| error(Problem::Unreadable(cause.kind())))?;
         let mut text = String::new();
@@ -76,7 +70,7 @@ impl SecretFile {
 /// Why a secret could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the secret file {} {problem}", .path.display())]
-pub struct SecretError {
+pub(crate) struct SecretError {
     path: PathBuf,
     problem: Problem,
 }
@@ -95,7 +89,7 @@ enum Problem {
 
 /// How the agent shows who it is, to a Git server or a forge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
+pub(crate) enum Credentials {
     /// A token, in one file.
     Token(SecretFile),
     /// A user name and a password (or token), in two files.
@@ -110,7 +104,7 @@ pub enum Credentials {
 impl Credentials {
     /// The files that a person has to look at when the credentials are refused, for messages.
     #[must_use]
-    pub fn files(&self) -> String {
+    pub(crate) fn files(&self) -> String {
         match self {
             Self::Token(file) => file.path.display().to_string(),
             Self::Password { username, password } => {
@@ -141,7 +135,7 @@ mod tests {
     fn a_changed_file_is_read_again() {
         let (_folder, file) = written(b"old");
         assert_eq!(file.read().unwrap().expose(), "old");
-        std::fs::write(file.path(), "new").unwrap();
+        std::fs::write(&file.path, "new").unwrap();
         assert_eq!(file.read().unwrap().expose(), "new");
     }
 

@@ -27,9 +27,10 @@ use crate::redact::Redactor;
 
 /// A repository or folder that revisions come from. It keeps no truth: which revision counts is the caller's to say.
 #[async_trait]
-pub trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Asks once for the newest revision. `accepted` is the revision that was reconciled last, as the cluster
-    /// remembers it; a branch that was rewritten since then is held.
+    /// remembers it; a branch that was rewritten since then is held. When the configuration names another branch or
+    /// tag than it did for that revision, there is no accepted one.
     ///
     /// # Errors
     /// The last good revision stays valid: see [`Source::open`].
@@ -50,7 +51,7 @@ pub trait Source: Send + Sync {
 ///
 /// # Errors
 /// Stalled, when TLS cannot be set up.
-pub fn open(config: &SourceConfig, cache: &Path, redactor: &Arc<Redactor>) -> Result<Box<dyn Source>, Fault> {
+pub(crate) fn open(config: &SourceConfig, cache: &Path, redactor: &Arc<Redactor>) -> Result<Box<dyn Source>, Fault> {
     match &config.location {
         Location::Folder(path) => Ok(Box::new(folder::FolderSource::new(path.clone(), folder::Limits::default()))),
         Location::Remote(_) | Location::Repository(_) => {
@@ -62,7 +63,7 @@ pub fn open(config: &SourceConfig, cache: &Path, redactor: &Arc<Redactor>) -> Re
 /// The folder for caches where none is named: `$XDG_CACHE_HOME/kompox-agent`, else `~/.cache/kompox-agent`, else
 /// `/var/cache/kompox-agent`.
 #[must_use]
-pub fn default_cache_folder() -> PathBuf {
+pub(crate) fn default_cache_folder() -> PathBuf {
     cache_folder(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), std::env::var_os("HOME").map(PathBuf::from))
 }
 
@@ -75,18 +76,18 @@ fn cache_folder(cache_home: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
 
 /// Identity of a revision: the hash of a commit, or of a folder's content; 40 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RevisionId(String);
+pub(crate) struct RevisionId(String);
 
 impl RevisionId {
     /// The 40 digits.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The first eight digits, for people.
     #[must_use]
-    pub fn short(&self) -> &str {
+    pub(crate) fn short(&self) -> &str {
         &self.0[..8]
     }
 
@@ -108,7 +109,7 @@ impl fmt::Display for RevisionId {
 /// A text that is no revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a revision is named by 40 lower-case hexadecimal digits")]
-pub struct RevisionIdError;
+pub(crate) struct RevisionIdError;
 
 impl FromStr for RevisionId {
     type Err = RevisionIdError;
@@ -121,42 +122,53 @@ impl FromStr for RevisionId {
 
 /// A revision and what people said about it. The texts are the author's: never trusted, only shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revision {
+pub(crate) struct Revision {
     /// Identity.
-    pub id: RevisionId,
+    pub(crate) id: RevisionId,
     /// When it was committed; for a folder, when it was read.
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
     /// Name of the author; `None` for a folder.
-    pub author: Option<String>,
+    pub(crate) author: Option<String>,
     /// First line of the message.
-    pub subject: String,
+    pub(crate) subject: String,
     /// `Key: value` lines of the message's last paragraph, in order.
-    pub trailers: Vec<(String, String)>,
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 /// A revision and its files.
 #[derive(Clone)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The revision.
-    pub revision: Revision,
+    pub(crate) revision: Revision,
     /// Its files. Reading may block on the disk.
-    pub tree: Arc<dyn SourceTree>,
+    pub(crate) tree: Arc<dyn SourceTree>,
 }
 
 /// The answer to [`Source::fetch`].
 #[derive(Clone)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// What is to be reconciled now.
-    pub snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     /// How it relates to the accepted revision.
-    pub change: Change,
+    pub(crate) change: Change,
     /// A newer revision that is not to be reconciled yet.
-    pub held: Option<Held>,
+    pub(crate) held: Option<Held>,
+}
+
+impl Fetched {
+    /// Writes a line of log when there is something new.
+    fn logged(self, location: &str) -> Self {
+        let Self { snapshot: Snapshot { revision, .. }, change, .. } = &self;
+        if *change != Change::Unchanged {
+            tracing::info!(location, revision = %revision.id, subject = revision.subject, ?change, "fetched");
+        }
+        self
+    }
 }
 
 /// How a fetched revision relates to the accepted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// There is no accepted revision yet.
     First,
     /// It is the accepted revision.
@@ -169,11 +181,11 @@ pub enum Change {
 
 /// A revision that waits for a person's word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub(crate) struct Held {
     /// The revision.
-    pub revision: Revision,
+    pub(crate) revision: Revision,
     /// Why it waits, and what lets it go: one sentence without a final full stop.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// Splits a commit message into its subject and its trailers.

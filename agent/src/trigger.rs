@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::config::SourceConfig;
 use crate::fault::Fault;
+use crate::memory::Memory;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
 use crate::reconcile::{Agent, Commit, reconcile};
@@ -19,7 +20,6 @@ use crate::record::CommitRecord;
 use crate::report;
 use crate::reporter::Reporter;
 use crate::source::{RevisionId, Snapshot, Source};
-use crate::memory::Memory;
 
 /// Time between two looks at something that is on its way.
 const SOON: Duration = Duration::from_secs(1);
@@ -124,7 +124,10 @@ impl Trigger {
 
     /// Asks for the newest revision; how long to wait before asking again after a failure.
     async fn fetch(&mut self) -> Result<(), Duration> {
-        let accepted = self.record.as_ref().and_then(|record| record.id.parse::<RevisionId>().ok());
+        // Another branch or repository in the configuration is a person's word, not a rewritten history.
+        let place = self.place();
+        let accepted = self.record.as_ref().filter(|record| record.place == place);
+        let accepted = accepted.and_then(|record| record.id.parse::<RevisionId>().ok());
         match self.source.fetch(accepted.as_ref()).await {
             Ok(fetched) => {
                 self.fetching.reset();
@@ -147,6 +150,11 @@ impl Trigger {
         }
     }
 
+    /// Where commits come from, as the configuration says.
+    fn place(&self) -> String {
+        format!("{} of {}", self.config.reference, self.config.location)
+    }
+
     /// The last good commit from the cache, where nothing was fetched since the start.
     async fn recall(&mut self, accepted: Option<&RevisionId>) {
         let (None, Some(accepted)) = (&self.snapshot, accepted) else { return };
@@ -166,7 +174,7 @@ impl Trigger {
             if let Some(before) = self.record.take() {
                 self.reporter.say(&before.id, report::superseded(&self.status_name, &before, id));
             }
-            let record = CommitRecord::new(id);
+            let record = CommitRecord::new(id, &self.place());
             self.reporter.say(id, vec![report::seen(&self.status_name)]);
             self.reporter.record(&record);
             self.record = Some(record);
@@ -187,7 +195,7 @@ impl Trigger {
         };
         let result = reconcile(&self.agent, &commit, &mut self.memory).await;
         let failures = self.reconciling.failures();
-        let mut record = self.record.clone().unwrap_or_else(|| CommitRecord::new(&commit.id));
+        let mut record = self.record.clone().unwrap_or_else(|| CommitRecord::new(&commit.id, &self.place()));
         let turn = match result {
             Ok(outcome) => {
                 self.tell(&outcome);
@@ -203,7 +211,7 @@ impl Trigger {
                 }
             }
             Err(failure) => {
-                warn!(source = self.config.name, error = %failure, "cannot reconcile");
+                warn!(source = self.config.name, cause = failure.label, error = %failure, "cannot reconcile");
                 report::enter_fault(&mut record, &failure, failures);
                 if failure.passes() { Turn::Failed(None) } else { Turn::Stuck }
             }
@@ -227,12 +235,15 @@ impl Trigger {
                 }
             }
             for app in &outcome.left_over {
-                warn!(source = self.config.name, app, "no longer in the commit; this version removes no whole apps: kept");
+                warn!(
+                    source = self.config.name,
+                    app, "no longer in the commit; this version removes no whole apps: kept"
+                );
             }
         }
         for failure in outcome.failures() {
             if before.is_none_or(|record| !record.problems.contains(&failure.text)) {
-                error!(source = self.config.name, "{failure}");
+                error!(source = self.config.name, cause = failure.label, "{failure}");
             }
         }
     }

@@ -18,7 +18,11 @@ async fn a_commit_that_cannot_be_loaded_changes_nothing() -> Result<()> {
     let before = state(&world)?;
 
     world.proxy.forget();
-    let broken = world.push_change("compose.yml", |text| text.replace("    image: postgres:17", "    imgae: postgres:17"), "Typo")?;
+    let broken = world.push_change(
+        "compose.yml",
+        |text| text.replace("    image: postgres:17", "    imgae: postgres:17"),
+        "Typo",
+    )?;
     let failure = world.await_status(&broken, "failure").await?;
     ensure!(failure.description.contains("compose.yml:16:5"), "no place in: {}", failure.description);
     ensure!(world.writes().is_empty(), "{:?}", world.writes());
@@ -41,7 +45,12 @@ async fn a_commit_that_the_server_refuses_changes_nothing_and_is_not_tried_again
     let world = World::start().await?;
     let agent = world.start_agent().await?;
     // Loads, but no API server takes a mount path that holds a colon.
-    let refused = |text: &str| text.replace("volumes:\n      - ./data/gitea:/data", "x-kompox: {resources: {memory: 2Gi}, limits: {memory: 1Gi}}\n    volumes:\n      - ./data/gitea:/data");
+    let refused = |text: &str| {
+        text.replace(
+            "volumes:\n      - ./data/gitea:/data",
+            "x-kompox: {resources: {memory: 2Gi}, limits: {memory: 1Gi}}\n    volumes:\n      - ./data/gitea:/data",
+        )
+    };
     let files: Vec<(String, String)> = world
         .gitea_fixture()?
         .into_iter()
@@ -79,6 +88,7 @@ fn state(world: &World) -> Result<String> {
     let kinds = "serviceaccounts,roles,networkpolicies,persistentvolumeclaims,configmaps,secrets,services,ingresses";
     let columns = "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{\"\\n\"}{end}";
     let versions = world.kubectl(&["-n", NAMESPACE, "get", kinds, "-o", columns])?;
-    let generation = world.kubectl(&["-n", NAMESPACE, "get", "deployments", "-o", "jsonpath={..metadata.generation}"])?;
+    let generation =
+        world.kubectl(&["-n", NAMESPACE, "get", "deployments", "-o", "jsonpath={..metadata.generation}"])?;
     Ok(format!("{versions}deployment generation {generation}"))
 }

@@ -10,8 +10,7 @@ use crate::expected;
 use crate::world::{LONG, NAMESPACE, World, skip};
 
 /// Kinds of the 15 objects, as kubectl names them.
-const NAMESPACED: &str =
-    "serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,configmaps,secrets,services,deployments,ingresses";
+const NAMESPACED: &str = "serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,configmaps,secrets,services,deployments,ingresses";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_becomes_fifteen_objects_a_disk_and_a_success() -> Result<()> {
@@ -110,8 +109,16 @@ async fn what_leaves_the_commit_leaves_the_cluster_but_never_a_volume() -> Resul
     let first = world.run_once().await?;
     ensure!(first.status.success(), "{}", first.stderr);
 
-    world.push_change("kompoxops.yml", |text| text.replace("hosts: [gitea.custom.exp.kompox.dev]", "hosts: []"), "No host")?;
-    world.push_change("compose.yml", |text| text.replace("      - ./data/gitea:/data\n", "      - ./other:/data\n"), "Move")?;
+    world.push_change(
+        "kompoxops.yml",
+        |text| text.replace("hosts: [gitea.custom.exp.kompox.dev]", "hosts: []"),
+        "No host",
+    )?;
+    world.push_change(
+        "compose.yml",
+        |text| text.replace("      - ./data/gitea:/data\n", "      - ./other:/data\n"),
+        "Move",
+    )?;
     let second = world.run_once().await?;
     ensure!(second.status.success(), "{}", second.stderr);
     let ingresses = world.kubectl(&["-n", NAMESPACE, "get", "ingresses", "-o", "name"])?;

@@ -16,7 +16,17 @@ async fn edits_of_people_are_reverted() -> Result<()> {
     world.await_status(&commit, "success").await?;
 
     // kubectl set env: a variable that nobody asked for goes.
-    world.kubectl(&["-n", NAMESPACE, "set", "env", "deployment/app1-app", "-c", "gitea", "ADDED=by-hand", "USER_UID=0"])?;
+    world.kubectl(&[
+        "-n",
+        NAMESPACE,
+        "set",
+        "env",
+        "deployment/app1-app",
+        "-c",
+        "gitea",
+        "ADDED=by-hand",
+        "USER_UID=0",
+    ])?;
     let env = "jsonpath={.spec.template.spec.containers[?(@.name==\"gitea\")].env}";
     comes_back(&world, "the variables", "deployment/app1-app", env, |text| {
         !text.contains("ADDED") && text.contains(r#"{"name":"USER_UID","value":"1000"}"#)
@@ -33,7 +43,8 @@ async fn edits_of_people_are_reverted() -> Result<()> {
     for object in ["deployment/app1-app", "service/app1-app", "service/gitea"] {
         edit(&world, &editor.to_string_lossy(), object)?;
     }
-    comes_back(&world, "the image", "deployment/app1-app", "jsonpath={..image}", |text| text.contains("postgres:17")).await?;
+    comes_back(&world, "the image", "deployment/app1-app", "jsonpath={..image}", |text| text.contains("postgres:17"))
+        .await?;
     comes_back(&world, "the port", "service/app1-app", "jsonpath={.spec.ports[*].port}", |text| text == "3000").await?;
     let label = "jsonpath={.metadata.labels.kompox\\.dev/compose-service-headless}";
     comes_back(&world, "the label", "service/gitea", label, |text| text == "true").await?;
@@ -46,7 +57,8 @@ async fn edits_of_people_are_reverted() -> Result<()> {
 
     // A deleted object is made again.
     world.kubectl(&["-n", NAMESPACE, "delete", "service", "postgres"])?;
-    comes_back(&world, "the service", "service/postgres", "jsonpath={.metadata.name}", |text| text == "postgres").await?;
+    comes_back(&world, "the service", "service/postgres", "jsonpath={.metadata.name}", |text| text == "postgres")
+        .await?;
     drop(agent);
     Ok(())
 }

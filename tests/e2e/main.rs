@@ -5,6 +5,8 @@
 //! started as its users start it.
 
 mod broken_commit;
+mod cli;
+mod demo;
 mod deploy;
 mod drift;
 mod examples;
@@ -14,5 +16,6 @@ mod kubectl;
 mod mounted;
 mod outage;
 mod rbac;
+mod readme;
 mod tls;
 mod world;

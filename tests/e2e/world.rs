@@ -46,8 +46,7 @@ impl World {
     /// A cluster with one node in zone 1, an empty repository on a real Gitea, a root for disks.
     pub(crate) async fn start() -> Result<Self> {
         let nodes = vec![FakeNode::user(NODE).zone("1")];
-        let (plane, gitea) =
-            tokio::join!(ControlPlane::start(Options { folder: None, nodes }), Gitea::start());
+        let (plane, gitea) = tokio::join!(ControlPlane::start(Options { folder: None, nodes }), Gitea::start());
         let (plane, gitea) = (plane?, gitea?);
         let proxy = ApiProxy::start(plane.kubeconfig()).await?;
         gitea.create_repository(REPOSITORY).await?;

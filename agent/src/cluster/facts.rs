@@ -8,9 +8,6 @@ use k8s_openapi::api::core::v1::Node;
 const HOSTNAME: &str = "kubernetes.io/hostname";
 /// Label of a node: its pool.
 const NODE_POOL: &str = "kompox.dev/node-pool";
-/// Labels of a node: its zone, the operators' own first.
-const ZONES: [&str; 2] = ["kompox.dev/node-zone", "topology.kubernetes.io/zone"];
-
 /// What the agent knows of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeFacts {
@@ -31,11 +28,6 @@ impl NodeFacts {
     /// Its pool, if it is labelled.
     pub(crate) fn node_pool(&self) -> Option<&str> {
         self.labels.get(NODE_POOL).map(String::as_str)
-    }
-
-    /// Its zone, if it has one.
-    pub(crate) fn zone(&self) -> Option<&str> {
-        ZONES.iter().find_map(|label| self.labels.get(*label)).map(String::as_str)
     }
 }
 
@@ -63,28 +55,20 @@ mod tests {
     }
 
     #[test]
-    fn labels_name_host_pool_and_zone() {
+    fn labels_name_host_and_pool() {
         let node = facts(json!({
             "metadata": {"name": "aks-1", "labels": {
-                "kubernetes.io/hostname": "host-1", "kompox.dev/node-pool": "user",
-                "topology.kubernetes.io/zone": "westeurope-2"}},
+                "kubernetes.io/hostname": "host-1", "kompox.dev/node-pool": "user"}},
             "status": {"conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}]},
         }));
-        assert_eq!((node.hostname(), node.node_pool(), node.zone()), ("host-1", Some("user"), Some("westeurope-2")));
+        assert_eq!((node.hostname(), node.node_pool()), ("host-1", Some("user")));
         assert!(node.ready);
-    }
-
-    #[test]
-    fn the_operators_zone_wins() {
-        let node = facts(json!({"metadata": {"name": "n", "labels": {
-            "kompox.dev/node-zone": "2", "topology.kubernetes.io/zone": "westeurope-2"}}}));
-        assert_eq!(node.zone(), Some("2"));
     }
 
     #[test]
     fn a_bare_node_is_named_by_itself_and_not_ready() {
         let node = facts(json!({"metadata": {"name": "n"}}));
-        assert_eq!((node.hostname(), node.node_pool(), node.zone(), node.ready), ("n", None, None, false));
+        assert_eq!((node.hostname(), node.node_pool(), node.ready), ("n", None, false));
     }
 
     #[test]

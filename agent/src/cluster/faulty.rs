@@ -11,7 +11,7 @@ use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::Value;
 
 use super::error::Cause;
-use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts, Propagation};
+use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts};
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug)]
@@ -119,14 +119,8 @@ impl<C: ClusterApi> ClusterApi for Faulty<C> {
         self.call("patch", key, self.inner.patch(key, version, patch)).await
     }
 
-    async fn delete(
-        &self,
-        key: &ObjectKey,
-        uid: &str,
-        version: &str,
-        propagation: Propagation,
-    ) -> Result<Deletion, ClusterError> {
-        self.call("delete", key, self.inner.delete(key, uid, version, propagation)).await
+    async fn delete(&self, key: &ObjectKey, uid: &str, version: &str) -> Result<Deletion, ClusterError> {
+        self.call("delete", key, self.inner.delete(key, uid, version)).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError> {

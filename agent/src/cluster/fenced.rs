@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::error::Cause;
 use super::lease::LostSignal;
-use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts, Propagation};
+use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts};
 
 /// A cluster whose writes stop the moment that the Lease is lost, those under way too. Reading and
 /// dry-runs go on.
@@ -74,14 +74,8 @@ impl ClusterApi for Fenced {
         self.write("patch", key, self.inner.patch(key, resource_version, patch)).await
     }
 
-    async fn delete(
-        &self,
-        key: &ObjectKey,
-        uid: &str,
-        resource_version: &str,
-        propagation: Propagation,
-    ) -> Result<Deletion, ClusterError> {
-        self.write("delete", key, self.inner.delete(key, uid, resource_version, propagation)).await
+    async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError> {
+        self.write("delete", key, self.inner.delete(key, uid, resource_version)).await
     }
 
     async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError> {

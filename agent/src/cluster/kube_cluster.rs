@@ -21,7 +21,7 @@ use super::SYSTEM_NAMESPACE;
 use super::connect::Origin;
 use super::error::{Cause, ClusterError};
 use super::reply::{Call, chain};
-use super::{ClusterApi, ContentHash, Deletion, NodeFacts, Propagation};
+use super::{ClusterApi, ContentHash, Deletion, NodeFacts};
 
 mod workload;
 
@@ -195,19 +195,10 @@ impl ClusterApi for KubeCluster {
         live_object(&call, key.kind, body)
     }
 
-    async fn delete(
-        &self,
-        key: &ObjectKey,
-        uid: &str,
-        resource_version: &str,
-        propagation: Propagation,
-    ) -> Result<Deletion, ClusterError> {
+    async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError> {
         let call = call("delete", key);
         let params = DeleteParams {
-            propagation_policy: Some(match propagation {
-                Propagation::Background => PropagationPolicy::Background,
-                Propagation::Foreground => PropagationPolicy::Foreground,
-            }),
+            propagation_policy: Some(PropagationPolicy::Background),
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_owned()),
                 resource_version: Some(resource_version.to_owned()),

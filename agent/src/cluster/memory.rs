@@ -12,7 +12,7 @@ use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::{Value, json};
 
 use super::error::Cause;
-use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts, Propagation};
+use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts};
 
 /// See the module.
 #[derive(Default)]
@@ -123,13 +123,7 @@ impl ClusterApi for Memory {
         Ok(self.store(key, &body))
     }
 
-    async fn delete(
-        &self,
-        key: &ObjectKey,
-        uid: &str,
-        version: &str,
-        _propagation: Propagation,
-    ) -> Result<Deletion, ClusterError> {
+    async fn delete(&self, key: &ObjectKey, uid: &str, version: &str) -> Result<Deletion, ClusterError> {
         if self.read(key).is_none() {
             return Ok(Deletion::Gone);
         }

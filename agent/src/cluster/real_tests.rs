@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kompox_core::health::{self, Health, Limits};
+use kompox_core::health::{self, Health};
 use kompox_core::observed::LiveObject;
 use kompox_core::ownership::{Managers, other_owners, takeover, value_at};
 use kompox_manifests::id::ClusterId;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::connect::{ConnectOptions, connect};
 use super::error::Cause;
 use super::lease::{Holder, LeaseTiming, NotAcquired, Patience, acquire};
-use super::{ClusterApi, Deletion, KubeCluster, Propagation, identity, memory, rollout, state};
+use super::{ClusterApi, Deletion, KubeCluster, identity, memory, state};
 
 mod ownership;
 mod system;

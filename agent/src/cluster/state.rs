@@ -91,11 +91,7 @@ pub(crate) async fn sources(api: &dyn ClusterApi) -> Result<Vec<String>, Cluster
 }
 
 fn key(source: &str) -> ObjectKey {
-    ObjectKey {
-        kind: Kind::ConfigMap,
-        namespace: Some(SYSTEM_NAMESPACE.to_owned()),
-        name: format!("{PREFIX}{source}"),
-    }
+    ObjectKey { kind: Kind::ConfigMap, namespace: Some(SYSTEM_NAMESPACE.to_owned()), name: format!("{PREFIX}{source}") }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::Exit;
 use crate::args::{ClusterArgs, PlanArgs, RunArgs};
 use crate::cluster::connect::{ConnectOptions, connect};
 use crate::cluster::fenced::Fenced;
-use crate::cluster::lease::{self, Holder, LeaseRecord, LeaseTiming, Leadership, Patience};
+use crate::cluster::lease::{self, Holder, Leadership, LeaseRecord, LeaseTiming, Patience};
 use crate::cluster::{ClusterApi, ClusterError, KubeCluster, identity};
 use crate::config::{self, Config, ForgeChoice, Given, Reference, SourceConfig};
 use crate::confirm::Refuted;
@@ -67,12 +67,15 @@ fn load(given: &Given) -> anyhow::Result<Config> {
 async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
     let cluster = Arc::new(connected(&args.kube).await?);
     claim(cluster.as_ref(), &config.cluster, args.once).await?;
+    check_version(cluster.as_ref()).await;
     loop {
         let patience = if args.once { Patience::UntilHolderIsAlive } else { Patience::Forever };
         let leadership = lead(&cluster, patience).await?;
         let lost = leadership.signal();
-        let fenced: Arc<dyn ClusterApi> = Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
-        let agent = Arc::new(Agent { lost: Some(lost.clone()), ..reader_of(fenced, config.cluster.clone(), config.new_disks) });
+        let fenced: Arc<dyn ClusterApi> =
+            Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
+        let agent =
+            Arc::new(Agent { lost: Some(lost.clone()), ..reader_of(fenced, config.cluster.clone(), config.new_disks) });
         let redactor = Arc::new(Redactor::default());
         let mut triggers = Vec::new();
         for source in &config.sources {
@@ -88,6 +91,26 @@ async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
             _ = join_all(triggers.iter_mut().map(Trigger::run)) => {}
         }
     }
+}
+
+/// Says which version the cluster has, and warns where it is too old.
+async fn check_version(cluster: &dyn ClusterApi) {
+    match cluster.server_version().await {
+        Ok(version) if is_too_old(&version) => {
+            warn!(
+                version,
+                "this Kubernetes is older than 1.31, the oldest that is supported: some objects may be refused"
+            );
+        }
+        Ok(version) => info!(version, "Kubernetes"),
+        Err(error) => warn!(%error, "the version of the cluster is not known"),
+    }
+}
+
+/// Whether a version (`v1.30.2`) is older than the oldest that is supported.
+fn is_too_old(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches('v').split('.').map_while(|number| number.parse::<u32>().ok());
+    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) < (1, 31))
 }
 
 /// Every source once, one after the other; the worst exit counts.
@@ -185,11 +208,12 @@ pub(crate) async fn connected(args: &ClusterArgs) -> anyhow::Result<KubeCluster>
     Ok(connect(&ConnectOptions { kubeconfig, context, ..ConnectOptions::default() }).await?)
 }
 
-/// A source of the configuration as `plan` wants to see it: at the commit that it is at, or another.
+/// A source of the configuration as `plan` wants to see it (at the commit that it is at, or another),
+/// and the configuration that it is from.
 ///
 /// # Errors
 /// There is no such source, or it cannot be fetched.
-pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Result<Commit> {
+pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Result<(Commit, Config)> {
     let given = Given { config: args.config.clone(), cluster: args.tree.cluster.clone(), ..Given::default() };
     let config = load(&given)?;
     let found = config.sources.iter().find(|source| source.name == name);
@@ -199,37 +223,45 @@ pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Res
         source.reference =
             if is_hash { Reference::Commit(reference.clone()) } else { Reference::Branch(reference.clone()) };
     }
-    let cache = source::default_cache_folder();
+    let cache = args.cache_dir.clone().unwrap_or_else(source::default_cache_folder);
     let opened = source::open(&source, &cache, &Arc::new(Redactor::default()))?;
     let snapshot = opened.fetch(None).await?.snapshot;
-    Ok(Commit {
+    let commit = Commit {
         source: Some(source.name),
         id: snapshot.revision.id.to_string(),
         time: snapshot.revision.time,
         tree: snapshot.tree,
         path: source.path,
-    })
+    };
+    Ok((commit, config))
 }
 
 /// An agent that only reads, for a cluster that is the right one.
 ///
 /// # Errors
 /// The cluster cannot be read, or is another one.
-pub(crate) async fn reader(args: &ClusterArgs, cluster_id: ClusterId) -> anyhow::Result<Agent> {
+pub(crate) async fn reader(args: &ClusterArgs, cluster_id: ClusterId, new_disks: NewDisks) -> anyhow::Result<Agent> {
     let cluster = connected(args).await?;
     identity::check(&cluster, &cluster_id).await?;
-    Ok(reader_of(Arc::new(cluster), cluster_id, NewDisks::Allow))
+    Ok(reader_of(Arc::new(cluster), cluster_id, new_disks))
 }
 
 /// An agent that only reads.
 pub(crate) fn reader_of(cluster: Arc<dyn ClusterApi>, cluster_id: ClusterId, new_disks: NewDisks) -> Agent {
-    Agent {
-        cluster,
-        cluster_id,
-        new_disks,
-        people: Managers::default(),
-        refuted: Refuted::default(),
-        lost: None,
-    }
+    Agent { cluster, cluster_id, new_disks, people: Managers::default(), refuted: Refuted::default(), lost: None }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_before_1_31_are_too_old() {
+        for (version, old) in
+            [("v1.30.9", true), ("v1.31.0", false), ("v1.36.3", false), ("v2.0.0", false), ("?", false)]
+        {
+            assert_eq!(is_too_old(version), old, "{version}");
+        }
+        assert!(!is_too_old("v1.31+build"), "what cannot be read is not blamed");
+    }
+}

@@ -130,12 +130,7 @@ fn of_record(name: String, record: Record) -> SourceStatus {
     }
 }
 
-async fn look_at(
-    cluster: &dyn ClusterApi,
-    namespace: &LiveObject,
-    app: &str,
-    name: &str,
-) -> anyhow::Result<AppStatus> {
+async fn look_at(cluster: &dyn ClusterApi, namespace: &LiveObject, app: &str, name: &str) -> anyhow::Result<AppStatus> {
     let deployment = format!("{name}-{}", kompox_manifests::names::APP_COMPONENT);
     let health = assess(&cluster.workload(&namespace.key.name, &deployment).await?);
     let (state, text) = match &health {

@@ -29,12 +29,7 @@ pub(super) struct Overrides {
 }
 
 /// Reads a whole file. Relative paths in it start at `base`.
-pub(super) fn config(
-    text: &str,
-    name: &str,
-    base: &Path,
-    overrides: Overrides,
-) -> Result<Config, Vec<Diagnostic>> {
+pub(super) fn config(text: &str, name: &str, base: &Path, overrides: Overrides) -> Result<Config, Vec<Diagnostic>> {
     let quotable = !may_hold_password(text);
     let file = SourceFile { path: name.to_owned(), text: if quotable { text.to_owned() } else { String::new() } };
     let file = Arc::new(file);
@@ -172,7 +167,11 @@ impl Check<'_> {
         self.later("decryption", &decryption);
         // Switched off, its other keys change nothing.
         if let Some(review) = review.filter(|review| review.value.enabled != Some(false)) {
-            self.reject::<_, ()>(&review, "`review` is not supported by this version", "write `review: {enabled: false}`");
+            self.reject::<_, ()>(
+                &review,
+                "`review` is not supported by this version",
+                "write `review: {enabled: false}`",
+            );
         }
         let location = match Location::parse(&url.value, self.base) {
             Ok(location) => Some(location),
@@ -217,11 +216,9 @@ impl Check<'_> {
         let RefEntry { branch, tag, commit, semver } = &written.value;
         self.later("ref.semver", semver);
         let mut wanted = Vec::new();
-        for (text, make) in [
-            (branch, Reference::Branch as fn(String) -> Reference),
-            (tag, Reference::Tag),
-            (commit, Reference::Commit),
-        ] {
+        for (text, make) in
+            [(branch, Reference::Branch as fn(String) -> Reference), (tag, Reference::Tag), (commit, Reference::Commit)]
+        {
             wanted.extend(text.as_ref().map(|text| (text, make(text.value.clone()))));
         }
         if semver.is_some() && wanted.is_empty() {

@@ -101,7 +101,7 @@ pub(super) fn parse(text: &str, file: &Arc<SourceFile>) -> Result<AgentFile, Dia
             max_events: 100_000,
             max_documents: 1,
             max_reader_input_bytes: Some(MAX_LEN),
-        }.into(),
+        },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let at = error.location().map_or_else(|| Span::file(file), |location| span(file, location));

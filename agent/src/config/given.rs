@@ -14,19 +14,19 @@ const FLAG_SOURCE: &str = "default";
 
 /// What flags and environment variables say, unchecked: where the configuration is, and what replaces scalars of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
+pub(crate) struct Given {
     /// `--config`: the configuration file.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// `--cluster`: resource ID of the Cluster whose Apps are ours.
-    pub cluster: Option<String>,
+    pub(crate) cluster: Option<String>,
     /// `--source`: repository or folder, in place of a configuration file.
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
     /// `--token-file`: the file that holds the token for `--source`, and for commit statuses.
-    pub token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
     /// `--status-name`: our part of the contexts of commit statuses.
-    pub status_name: Option<String>,
+    pub(crate) status_name: Option<String>,
     /// `--new-disks`: `allow` or `hold`.
-    pub new_disks: Option<String>,
+    pub(crate) new_disks: Option<String>,
 }
 
 impl Given {
@@ -34,7 +34,7 @@ impl Given {
     ///
     /// # Errors
     /// See [`ConfigError`].
-    pub fn load(&self) -> Result<Config, ConfigError> {
+    pub(crate) fn load(&self) -> Result<Config, ConfigError> {
         let overrides = self.overrides()?;
         match (&self.config, &self.source) {
             (Some(path), None) => {

@@ -9,7 +9,7 @@ use crate::http_client::is_loopback;
 
 /// Where a source is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
+pub(crate) enum Location {
     /// A Git repository behind `https://`, or `http://` on this machine. Without user name, password, query or fragment.
     Remote(Url),
     /// A Git repository on this machine (`file://`, or a path to a bare repository).
@@ -30,13 +30,11 @@ impl fmt::Display for Location {
 /// Why a text is no location. Never quotes the text: it may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct LocationError {
+pub(crate) struct LocationError {
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
     /// What to write instead.
-    pub help: &'static str,
-    /// Whether the text may hold a password, so that the line must not be quoted either.
-    pub secret: bool,
+    pub(crate) help: &'static str,
 }
 
 /// What may stand in `url:` and `--source`.
@@ -47,11 +45,7 @@ impl Location {
     ///
     /// # Errors
     /// See [`LocationError`].
-    pub fn parse(text: &str, base: &Path) -> Result<Self, LocationError> {
-        Self::read(text, base).map_err(|error| LocationError { secret: text.contains(['@', '?']), ..error })
-    }
-
-    fn read(text: &str, base: &Path) -> Result<Self, LocationError> {
+    pub(crate) fn parse(text: &str, base: &Path) -> Result<Self, LocationError> {
         if text.is_empty() {
             return Err(error("the URL is empty", ACCEPTED));
         }
@@ -94,7 +88,7 @@ impl Location {
 
     /// The URL of a remote repository.
     #[must_use]
-    pub fn url(&self) -> Option<&Url> {
+    pub(crate) fn url(&self) -> Option<&Url> {
         match self {
             Self::Remote(url) => Some(url),
             Self::Repository(_) | Self::Folder(_) => None,
@@ -124,7 +118,7 @@ fn remote(text: &str) -> Result<Location, LocationError> {
 }
 
 fn error(message: &str, help: &'static str) -> LocationError {
-    LocationError { message: message.to_owned(), help, secret: false }
+    LocationError { message: message.to_owned(), help }
 }
 
 fn ssh() -> LocationError {

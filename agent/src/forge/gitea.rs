@@ -102,7 +102,8 @@ impl Gitea {
 
     /// Sends a request and reads the whole answer, within the deadline.
     async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, HeaderMap, Vec<u8>), Fault> {
-        let request = request.header(header::AUTHORIZATION, self.authorization()?).header(header::ACCEPT, "application/json");
+        let request =
+            request.header(header::AUTHORIZATION, self.authorization()?).header(header::ACCEPT, "application/json");
         let exchange = async {
             let response = request.send().await.map_err(|error| {
                 let message = format!("cannot reach {}: {}", self.repository, self.redactor.clean(&cause(&error)));
@@ -125,11 +126,13 @@ impl Gitea {
         let fault = match status {
             StatusCode::UNAUTHORIZED => Fault::stalled("access-denied", format!("{url} refuses our credentials{said}"))
                 .help(format!("check {files}: is the token valid?")),
-            StatusCode::FORBIDDEN => {
-                Fault::stalled("access-denied", format!("{url} does not let us write statuses{said}")).help(format!(
-                    "the token in {files} needs the scope write:repository, and its owner write access to the repository"
-                ))
-            }
+            StatusCode::FORBIDDEN => Fault::stalled(
+                "access-denied",
+                format!("{url} does not let us write statuses{said}"),
+            )
+            .help(format!(
+                "the token in {files} needs the scope write:repository, and its owner write access to the repository"
+            )),
             StatusCode::NOT_FOUND => Fault::stalled("no-repository", format!("{url} does not exist for us"))
                 .help(format!("check `forge.apiUrl`, and that the token in {files} may see the repository")),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
@@ -138,8 +141,10 @@ impl Gitea {
             }
             _ if status.is_server_error() => Fault::retry("forge", format!("{url} answers {status}{said}"))
                 .after(http_client::retry_after(headers, jiff::Timestamp::now())),
-            _ if status.is_redirection() => Fault::stalled("redirect", format!("{url} redirects; nothing was sent there"))
-                .help("configure the forge's present URL in `forge.apiUrl` or the source's `url`"),
+            _ if status.is_redirection() => {
+                Fault::stalled("redirect", format!("{url} redirects; nothing was sent there"))
+                    .help("configure the forge's present URL in `forge.apiUrl` or the source's `url`")
+            }
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
                 return ForgeError::Refused(format!("{url} refuses the status with {status}{said}"));
             }

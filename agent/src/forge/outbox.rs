@@ -31,7 +31,7 @@ const STALLED: Duration = Duration::from_secs(5 * 60);
 /// What forges are still to be told, and what they have been told lately.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     entries: Vec<Entry>,
 }
 
@@ -51,7 +51,7 @@ struct Entry {
 
 impl Outbox {
     /// Says what the forge should show for a commit. Nothing is queued when it is no news.
-    pub fn put(&mut self, commit: &str, status: Status) {
+    pub(crate) fn put(&mut self, commit: &str, status: Status) {
         let found = self.entries.iter().position(|entry| entry.commit == commit && entry.context == status.context);
         let index = found.unwrap_or_else(|| {
             self.make_room();
@@ -66,7 +66,7 @@ impl Outbox {
 
     /// Whether the forge has been told everything.
     #[must_use]
-    pub fn is_delivered(&self) -> bool {
+    pub(crate) fn is_delivered(&self) -> bool {
         self.entries.iter().all(|entry| entry.queue.is_empty())
     }
 
@@ -124,7 +124,7 @@ impl Entry {
 
 /// What is to be asked of the forge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub(crate) enum Request {
     /// Which statuses a commit has. Asked once for each commit and process, before anything is written: what was
     /// written last before a crash is not written again.
     Read {
@@ -142,7 +142,7 @@ pub enum Request {
 
 /// The forge's answer to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The newest status of each context.
     Statuses(Vec<Status>),
     /// The status is shown.
@@ -154,7 +154,7 @@ impl Request {
     ///
     /// # Errors
     /// As [`Forge`].
-    pub async fn send(&self, forge: &dyn Forge) -> Result<Answer, ForgeError> {
+    pub(crate) async fn send(&self, forge: &dyn Forge) -> Result<Answer, ForgeError> {
         match self {
             Self::Read { commit } => forge.statuses(commit).await.map(Answer::Statuses),
             Self::Write { commit, status } => forge.set_status(commit, status).await.map(|()| Answer::Written),
@@ -170,7 +170,7 @@ impl Request {
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Errand {
+pub(crate) enum Errand {
     /// Nothing, until something is put into the outbox.
     Rest,
     /// Nothing before this time.
@@ -181,7 +181,7 @@ pub enum Errand {
 
 /// Delivers an outbox; lives as long as the process.
 #[derive(Debug)]
-pub struct Courier {
+pub(crate) struct Courier {
     /// Commits whose statuses on the forge were read.
     known: BTreeSet<String>,
     /// How often a commit's requests failed: one that always fails must not stop the others.
@@ -198,7 +198,7 @@ impl Default for Courier {
 
 impl Courier {
     /// What to do now. One request at a time: forges ask for that, and it keeps the order.
-    pub fn next(&mut self, outbox: &Outbox, now: Timestamp) -> Errand {
+    pub(crate) fn next(&mut self, outbox: &Outbox, now: Timestamp) -> Errand {
         // What the outbox has forgotten would have to be read again.
         self.known.retain(|commit| outbox.entries.iter().any(|entry| entry.commit == *commit));
         self.failures.retain(|commit, _| outbox.entries.iter().any(|entry| entry.commit == *commit));
@@ -221,7 +221,7 @@ impl Courier {
     ///
     /// # Errors
     /// Why it failed, for the log. It is tried again later, or given up where the forge will never accept it.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         outbox: &mut Outbox,
         request: &Request,

@@ -35,19 +35,6 @@ impl Default for Limits {
     }
 }
 
-/// Reads the part `inside` of a folder once, for commands that work on a working tree. References may lead out of the
-/// part, up to the root; what lies there does not count for the revision.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn read(root: &Path, inside: &str) -> Result<Snapshot, Fault> {
-    let limits = Limits::default();
-    match Listing::read(root, inside, limits, &Listing::default()) {
-        Ok(listing) => Ok(snapshot(root, Arc::new(listing))),
-        Err(error) => Err(unreadable(root, limits, &error)),
-    }
-}
-
 /// A working folder. Its revision is the hash that Git would give its content, ignore rules aside.
 pub(super) struct FolderSource {
     path: PathBuf,
@@ -98,7 +85,7 @@ impl FolderSource {
         let (path, limits, last) = (self.path.clone(), self.limits, Arc::clone(&self.last));
         let read = tokio::task::spawn_blocking(move || {
             let before = Arc::clone(&last.lock().unwrap_or_else(PoisonError::into_inner));
-            let listing = Arc::new(Listing::read(&path, "", limits, &before)?);
+            let listing = Arc::new(Listing::read(&path, limits, &before)?);
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&listing);
             Ok(listing)
         });
@@ -147,7 +134,7 @@ impl Source for FolderSource {
             Some(accepted) if *accepted == snapshot.revision.id => Change::Unchanged,
             Some(_) => Change::Forward,
         };
-        Ok(Fetched { snapshot, change, held: None })
+        Ok(Fetched { snapshot, change, held: None }.logged(&self.path.display().to_string()))
     }
 
     async fn open(&self, id: &RevisionId) -> Result<Option<Snapshot>, Fault> {
@@ -157,11 +144,25 @@ impl Source for FolderSource {
 
     async fn changed(&self) {
         self.changed.notified().await;
+        // A caller that stops waiting in the middle of a burst is told of it the next time.
+        let mut again = Renotify(Some(&self.changed));
         let burst = tokio::time::Instant::now() + BURST;
         // An editor saves a file in several steps, and `git switch` changes many: wait until that is over.
-        while tokio::time::Instant::now() < burst
-            && tokio::time::timeout(QUIET, self.changed.notified()).await.is_ok()
-        {}
+        while tokio::time::Instant::now() < burst && tokio::time::timeout(QUIET, self.changed.notified()).await.is_ok()
+        {
+        }
+        again.0 = None;
+    }
+}
+
+/// Repeats a notification when it is dropped before the notification was used.
+struct Renotify<'a>(Option<&'a Notify>);
+
+impl Drop for Renotify<'_> {
+    fn drop(&mut self) {
+        if let Some(notify) = self.0 {
+            notify.notify_one();
+        }
     }
 }
 

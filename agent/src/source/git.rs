@@ -245,8 +245,8 @@ impl GitSource {
             let repository = local.open()?;
             let commit = local.commit(&repository, commit)?;
             let have = shared.haves()?;
-            shared.mirror.remove_leftovers(&lock);
-            pack::copy(&repository, &[commit], &have, &shared.mirror.objects(), limits, &cancel).map_err(
+            lock.remove_leftovers();
+            pack::copy(&repository, &[commit], &have, &lock.objects(), limits, &cancel).map_err(
                 |error| match error {
                     PackError::Source(error) => local.broken(&error),
                     other => refused(&other),
@@ -272,7 +272,7 @@ impl GitSource {
     /// Throws a damaged mirror away; the next step fetches everything again.
     async fn discard(&self) -> Result<(), Fault> {
         let lock = self.shared.mirror.lock(Instant::now() + self.limits.find).await?;
-        self.shared.mirror.discard(&lock)
+        self.shared.mirror.discard(lock)
     }
 
     /// Deals with damage that a reader has met. What it saw may be mended already, by another process.
@@ -294,16 +294,17 @@ impl Source for GitSource {
         let accepted = oid(accepted)?;
         self.mend().await?;
         let error = match self.try_fetch(accepted).await {
-            Ok(fetched) => return Ok(fetched),
+            Ok(fetched) => return Ok(fetched.logged(&self.shared.location)),
             Err(Trouble::Fault(fault)) => return Err(fault),
             Err(Trouble::Mirror(error)) => error,
         };
         tracing::warn!(source = self.shared.name, %error, "the cached repository is damaged and is fetched again");
         self.discard().await?;
-        self.try_fetch(accepted).await.map_err(|trouble| match trouble {
+        let fetched = self.try_fetch(accepted).await.map_err(|trouble| match trouble {
             Trouble::Fault(fault) => fault,
             Trouble::Mirror(error) => unreadable(&error),
-        })
+        })?;
+        Ok(fetched.logged(&self.shared.location))
     }
 
     async fn open(&self, id: &RevisionId) -> Result<Option<Snapshot>, Fault> {
@@ -346,10 +347,7 @@ impl Shared {
     fn settle(&self, lock: &MirrorLock, tip: Tip, cancel: &Cancel) -> Result<Oid, Trouble> {
         let repository = self.open_mirror()?;
         let object = repository.find_object(tip.object, None).map_err(Trouble::Mirror)?;
-        let commit = object.peel_to_commit().map_err(|_| {
-            protocol::unknown_reference(&format!("{} does not name a commit", self.reference))
-                .help("let it point at a commit")
-        })?;
+        let commit = object.peel_to_commit().map_err(|_| protocol::no_commit(&self.reference))?;
         self.mirror.remember(lock, &self.name, commit.id())?;
         if let Err(error) = self.mirror.tidy(lock, &[commit.id()], cancel) {
             tracing::warn!(source = self.name, %error, "the cached repository could not be tidied up");
@@ -395,9 +393,7 @@ fn oid(id: Option<&RevisionId>) -> Result<Option<Oid>, Fault> {
 }
 
 /// Runs something that may block on a thread of its own.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(internal("a worker thread ended early").into()))
 }
 

@@ -35,7 +35,7 @@ async fn nothing_is_written_after_the_lease_is_lost() {
         api.create(&key(), &json!({})).await.map(drop),
         api.patch(&key(), version, &json!({})).await.map(drop),
         api.patch_managed_fields(&key(), version, &[]).await.map(drop),
-        api.delete(&key(), &live.uid, version, Propagation::Background).await.map(drop),
+        api.delete(&key(), &live.uid, version).await.map(drop),
     ];
     for outcome in refused {
         assert_eq!(outcome.unwrap_err().label(), "lease-lost");

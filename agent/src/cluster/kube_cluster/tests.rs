@@ -223,7 +223,7 @@ async fn a_deletion_is_of_exactly_what_was_seen() {
     let cluster = server.client(SECOND).await;
     let mut outcomes = Vec::new();
     for _ in 0..3 {
-        outcomes.push(cluster.delete(&key(Kind::Service), "u1", "7", Propagation::Background).await.unwrap());
+        outcomes.push(cluster.delete(&key(Kind::Service), "u1", "7").await.unwrap());
     }
     assert_eq!(outcomes, [Deletion::Gone, Deletion::Terminating, Deletion::Gone]);
     let seen = server.seen.lock().unwrap()[0].clone();
@@ -251,7 +251,13 @@ async fn contents_are_decoded_hashed_and_missing_ones_left_out() {
     ]);
     let wanted = [(Kind::Secret, "s".to_owned()), (Kind::ConfigMap, "m".to_owned()), (Kind::Secret, "gone".to_owned())];
     let hashes = server.client(SECOND).await.external_hashes("shop", &wanted, lengths).await.unwrap();
-    assert_eq!(hashes, BTreeMap::from([((Kind::Secret, "s".into()), "a:hello".into()), ((Kind::ConfigMap, "m".into()), "b:plain,c:x".into())]));
+    assert_eq!(
+        hashes,
+        BTreeMap::from([
+            ((Kind::Secret, "s".into()), "a:hello".into()),
+            ((Kind::ConfigMap, "m".into()), "b:plain,c:x".into())
+        ])
+    );
 }
 
 #[tokio::test]

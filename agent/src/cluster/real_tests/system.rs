@@ -45,7 +45,7 @@ async fn only_labelled_objects_are_listed_and_exactly_they_are_deleted() {
     let delete = |uid: &str, version: &str| {
         let (cluster, key) = (scene.cluster.clone(), key.clone());
         let (uid, version) = (uid.to_owned(), version.to_owned());
-        async move { cluster.delete(&key, &uid, &version, Propagation::Background).await }
+        async move { cluster.delete(&key, &uid, &version).await }
     };
     assert_eq!(delete("another", &ours.resource_version).await.unwrap_err().cause, Cause::Changed);
     assert_eq!(delete(&ours.uid, "1").await.unwrap_err().cause, Cause::Changed);
@@ -56,7 +56,7 @@ async fn only_labelled_objects_are_listed_and_exactly_they_are_deleted() {
     let mut held = scene.object(Kind::ConfigMap, "held", json!({}));
     held.body["metadata"]["finalizers"] = json!(["kompox.dev/test"]);
     let held = scene.cluster.apply(&held, false).await.unwrap();
-    let outcome = scene.cluster.delete(&held.key, &held.uid, &held.resource_version, Propagation::Foreground).await;
+    let outcome = scene.cluster.delete(&held.key, &held.uid, &held.resource_version).await;
     assert_eq!(outcome.unwrap(), Deletion::Terminating);
     scene.person(&["patch", "configmap", "held", "--type=merge", "-p", "{\"metadata\":{\"finalizers\":null}}"]);
 }

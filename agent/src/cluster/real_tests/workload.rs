@@ -77,33 +77,3 @@ async fn a_claim_without_a_volume_is_read_out() {
     scene.kubectl(&["delete", "persistentvolume", name, "--wait=false"]);
     assert!(text.contains("already bound to a different claim"), "{text}");
 }
-
-#[tokio::test]
-async fn a_rollout_is_awaited_step_by_step() {
-    let Some(scene) = Scene::new().await else { return };
-    if skip_if(ControlPlane::is_existing().then(|| "an existing cluster may have no nodes".to_owned())) {
-        return;
-    }
-    scene.cluster.apply(&scene.object(Kind::Deployment, "web", deployment()), false).await.unwrap();
-    let limits = Limits { settle: Duration::from_millis(200), ..Limits::of_app(Some(60), false) };
-    let mut steps = Vec::new();
-    let outcome =
-        rollout::await_healthy(&scene.cluster, &scene.namespace, "web", limits, std::future::pending(), |health| {
-            steps.push(health.to_string());
-        });
-    assert_eq!(outcome.await.unwrap(), rollout::Outcome::Healthy);
-    let (last, before) = steps.split_last().unwrap();
-    assert_eq!(last, "healthy", "{before:?}");
-    assert!(before.iter().all(|step| step.starts_with("progressing: ")), "{before:?}");
-}
-
-#[tokio::test]
-async fn a_wait_is_cancelled() {
-    let Some(scene) = Scene::new().await else { return };
-    let limits = Limits::of_app(None, false);
-    let began = tokio::time::Instant::now();
-    let cancel = tokio::time::sleep(Duration::from_millis(100));
-    let wait = rollout::await_healthy(&scene.cluster, &scene.namespace, "missing", limits, cancel, |_| {});
-    assert_eq!(wait.await.unwrap(), rollout::Outcome::Cancelled);
-    assert!(began.elapsed() < Duration::from_secs(1));
-}

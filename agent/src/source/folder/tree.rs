@@ -32,13 +32,10 @@ pub(super) enum Unreadable {
     TooLarge,
 }
 
-/// The content of a folder at one moment. It may be a part of a larger folder: what lies around it can be read, as it
-/// is at that moment, but does not count.
+/// The content of a folder at one moment.
 #[derive(Default)]
 pub(super) struct Listing {
     root: PathBuf,
-    /// The part of the root that counts; empty for all of it.
-    inside: String,
     id: Option<Oid>,
     /// By path; the root is the empty path.
     entries: BTreeMap<String, Entry>,
@@ -60,25 +57,19 @@ struct Stamp {
 }
 
 impl Listing {
-    /// Reads the part `inside` of a folder. Files that have not changed since `before` keep their hash.
-    pub(super) fn read(root: &Path, inside: &str, limits: Limits, before: &Self) -> Result<Self, Unreadable> {
-        let folder = open_folder(root, inside).map_err(|cause| Unreadable::Io(root.join(inside), cause.into()))?;
+    /// Reads a folder. Files that have not changed since `before` keep their hash.
+    pub(super) fn read(root: &Path, limits: Limits, before: &Self) -> Result<Self, Unreadable> {
+        let folder = open_folder(root, "").map_err(|cause| Unreadable::Io(root.to_owned(), cause.into()))?;
         let mut walk = Walk { root, limits, before, entries: BTreeMap::new(), bytes: 0 };
-        let id = walk.folder(folder, inside, 0)?;
+        let id = walk.folder(folder, "", 0)?;
         // An empty folder has a hash as well, but no entry in its parent.
         let id = id.map_or_else(|| hash(root, ObjectType::Tree, &[]), Ok)?;
-        Ok(Self { root: root.to_owned(), inside: inside.to_owned(), id: Some(id), entries: walk.entries })
-    }
-
-    /// Whether a path belongs to the part that counts.
-    fn counts(&self, path: &str) -> bool {
-        let rest = path.strip_prefix(&self.inside);
-        self.inside.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        Ok(Self { root: root.to_owned(), id: Some(id), entries: walk.entries })
     }
 
     /// The hash of the whole content.
     pub(super) fn id(&self) -> Oid {
-        self.id.unwrap_or_else(|| Oid::ZERO_SHA1)
+        self.id.unwrap_or(Oid::ZERO_SHA1)
     }
 }
 
@@ -216,10 +207,7 @@ fn open_file(folder: BorrowedFd<'_>, name: &str) -> rustix::io::Result<File> {
 
 impl SourceTree for Listing {
     fn list(&self, folder: &str) -> Result<Vec<TreeEntry>, TreeError> {
-        if !self.counts(folder) {
-            return list_now(&self.root, folder).map_err(tree_error);
-        }
-        if folder != self.inside {
+        if !folder.is_empty() {
             match self.entries.get(folder) {
                 Some(Entry { kind: EntryKind::Folder, .. }) => {}
                 _ => return Err(TreeError::NotFound),
@@ -235,11 +223,8 @@ impl SourceTree for Listing {
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Arc<[u8]>, TreeError> {
-        if path.is_empty() || path == self.inside {
+        if path.is_empty() {
             return Err(TreeError::NotAFile(EntryKind::Folder));
-        }
-        if !self.counts(path) {
-            return read_now(&self.root, path, limit).map(Arc::from);
         }
         let entry = self.entries.get(path).ok_or_else(|| self.behind_link(path))?;
         let Entry { kind: EntryKind::File, id, stamp: Some(stamp) } = entry else {
@@ -275,63 +260,16 @@ fn open_folder(root: &Path, path: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut folder = openat(rustix::fs::CWD, root, flags, Mode::empty())?;
     for component in path.split('/').filter(|component| !component.is_empty()) {
-        if component == ".." {
-            return Err(rustix::io::Errno::NOENT);
-        }
         folder = openat(&folder, component, flags | OFlags::NOFOLLOW, Mode::empty())?;
     }
     Ok(folder)
 }
 
-/// The children that a folder has now.
-fn list_now(root: &Path, path: &str) -> rustix::io::Result<Vec<TreeEntry>> {
-    let folder = open_folder(root, path)?;
-    let mut entries = Vec::new();
-    for found in Dir::read_from(&folder)? {
-        let found = found?;
-        let Ok(name) = found.file_name().to_str() else { continue };
-        if matches!(name, "." | ".." | GIT) {
-            continue;
-        }
-        let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => EntryKind::Folder,
-            FileType::Symlink => EntryKind::Symlink,
-            FileType::RegularFile => EntryKind::File,
-            _ => continue,
-        };
-        entries.push(TreeEntry { name: name.to_owned(), kind });
-    }
-    entries.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(entries)
-}
-
-/// The bytes that a file has now.
-fn read_now(root: &Path, path: &str, limit: u64) -> Result<Vec<u8>, TreeError> {
+/// The bytes that a file has now, at most one more than `limit`.
+fn read_now(root: &Path, path: &str, limit: u64) -> io::Result<Vec<u8>> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let folder = open_folder(root, folder).map_err(tree_error)?;
-    let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(tree_error)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile if name != ".." => {}
-        FileType::Symlink => return Err(TreeError::NotAFile(EntryKind::Symlink)),
-        FileType::Directory => return Err(TreeError::NotAFile(EntryKind::Folder)),
-        _ => return Err(TreeError::NotFound),
-    }
-    let file = open_file(folder.as_fd(), name).map_err(tree_error)?;
+    let folder = open_folder(root, folder)?;
     let mut content = Vec::new();
-    // The file may grow while it is read.
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut content)
-        .map_err(|error| TreeError::Store(error.to_string()))?;
-    let size = content.len() as u64;
-    if size > limit { Err(TreeError::TooLarge { size, limit }) } else { Ok(content) }
-}
-
-fn tree_error(error: rustix::io::Errno) -> TreeError {
-    match error {
-        rustix::io::Errno::NOENT => TreeError::NotFound,
-        // What `NOFOLLOW` and `DIRECTORY` say of a link, and of a file in the place of a folder.
-        rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR => TreeError::NotFound,
-        other => TreeError::Store(io::Error::from(other).to_string()),
-    }
+    open_file(folder.as_fd(), name)?.take(limit.saturating_add(1)).read_to_end(&mut content)?;
+    Ok(content)
 }

@@ -1,10 +1,11 @@
-//! A Git repository on this machine. Its owner does not matter: nothing in it is ever executed.
+//! A Git repository on this machine. Its owner does not matter: nothing in it is ever executed. Opening
+//! it, the library also parses the machine's and the user's Git configuration; nothing that is used here depends on it.
 
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid, Repository};
 
-use super::protocol::{full_name, parse_id, unknown_reference};
+use super::protocol::{full_name, no_commit, parse_id, unknown_reference};
 use crate::config::Reference;
 use crate::fault::Fault;
 
@@ -53,6 +54,7 @@ impl LocalRemote {
                 };
                 Err(unknown_reference(&message).help("push it, or name another one in `ref`"))
             }
+            Err(error) if matches!(error.code(), ErrorCode::Peel | ErrorCode::InvalidSpec) => Err(no_commit(wanted)),
             Err(error) => Err(self.broken(&error)),
         }
     }

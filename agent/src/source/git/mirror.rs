@@ -5,9 +5,8 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,8 @@ const MAX_HAVES: usize = 64;
 
 /// The mirror of one repository.
 pub(super) struct Mirror {
-    folder: PathBuf,
+    root: PathBuf,
+    name: String,
     damage: Damage,
 }
 
@@ -49,6 +49,24 @@ impl Damage {
 /// The right to change a mirror's files, until it is dropped.
 pub(super) struct MirrorLock {
     _file: fs::File,
+    folder: PathBuf,
+}
+
+impl MirrorLock {
+    /// The folder of the objects.
+    pub(super) fn objects(&self) -> PathBuf {
+        self.folder.join("objects")
+    }
+
+    /// Removes what killed processes left behind. With the lock, no other process is writing.
+    pub(super) fn remove_leftovers(&self) {
+        for entry in fs::read_dir(self.objects().join("pack")).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                // It only takes up space; the next fetch tries again.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
 }
 
 impl Mirror {
@@ -56,7 +74,7 @@ impl Mirror {
     pub(super) fn new(cache: &Path, url: &str) -> Self {
         let digest = Sha256::digest(url.as_bytes());
         let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { folder: cache.join("git").join(name), damage: Damage::default() }
+        Self { root: cache.join("git"), name, damage: Damage::default() }
     }
 
     /// Where readers report damage.
@@ -64,28 +82,23 @@ impl Mirror {
         &self.damage
     }
 
-    /// The folder of the objects.
-    pub(super) fn objects(&self) -> PathBuf {
-        self.folder.join("objects")
-    }
-
-    fn refs(&self) -> PathBuf {
-        self.folder.join("refs/kompox")
-    }
-
     /// Waits for the lock, and makes sure that the folder exists.
     pub(super) async fn lock(&self, deadline: Instant) -> Result<MirrorLock, Fault> {
+        let path = self.root.join(format!("{}.lock", self.name));
         loop {
-            self.prepare().map_err(|error| self.cannot_write(&error))?;
-            let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.lock_path());
+            create_folder(&self.root).map_err(|error| self.cannot_write(&error))?;
+            let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
             let file = file.map_err(|error| self.cannot_write(&error))?;
             match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-                // The folder may have been deleted, and the lock with it, before we got hold of it.
-                Ok(()) if self.is_current(&file) => return Ok(MirrorLock { _file: file }),
+                // The cache may have been deleted, and the lock with it, before we got hold of it.
+                Ok(()) if is_same_file(&file, &path) => {
+                    let folder = self.prepare().map_err(|error| self.cannot_write(&error))?;
+                    return Ok(MirrorLock { _file: file, folder });
+                }
                 Ok(()) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => {
                     if Instant::now() >= deadline {
-                        let message = format!("another process holds the cache folder {}", self.folder.display());
+                        let message = format!("another process holds the cache folder {}", self.root.display());
                         return Err(Fault::retry("cache-locked", message));
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -95,43 +108,46 @@ impl Mirror {
         }
     }
 
-    fn lock_path(&self) -> PathBuf {
-        self.folder.with_extension("lock")
+    /// The file that names the folder in use. A mirror that is made anew gets a new folder, because the library keeps
+    /// packs open by their path for as long as anyone in the process reads from them.
+    fn pointer(&self) -> PathBuf {
+        self.root.join(format!("{}.current", self.name))
     }
 
-    fn is_current(&self, file: &fs::File) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        match (file.metadata(), fs::metadata(self.lock_path())) {
-            (Ok(ours), Ok(there)) => ours.ino() == there.ino() && ours.dev() == there.dev(),
-            _ => false,
-        }
+    /// The folder in use, if there is one.
+    fn folder(&self) -> Option<PathBuf> {
+        let name = fs::read_to_string(self.pointer()).ok()?;
+        let name = name.trim();
+        let rest = name.strip_prefix(&self.name)?.strip_prefix('-')?;
+        rest.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| self.root.join(name))
     }
 
     /// Creates what a bare repository consists of, readable by this user alone.
-    fn prepare(&self) -> io::Result<()> {
-        for folder in [self.objects().join("pack"), self.refs()] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fn prepare(&self) -> io::Result<PathBuf> {
+        let present = self.folder().filter(|folder| folder.join("objects/pack").is_dir() && refs(folder).is_dir());
+        if let Some(folder) = present {
+            return Ok(folder);
         }
-        for (name, content) in [
-            ("HEAD", "ref: refs/heads/main\n"),
-            ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
-        ] {
-            let path = self.folder.join(name);
-            if !path.exists() {
-                write_whole(&path, content)?;
-            }
-        }
-        Ok(())
+        let name = format!("{}-{:08x}", self.name, rand::random::<u32>());
+        let folder = self.root.join(&name);
+        create_folder(&folder.join("objects/pack"))?;
+        create_folder(&refs(&folder))?;
+        fs::write(folder.join("HEAD"), "ref: refs/heads/main\n")?;
+        fs::write(folder.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
+        write_whole(&self.pointer(), &name)?;
+        Ok(folder)
     }
 
     fn cannot_write(&self, error: &io::Error) -> Fault {
-        Fault::stalled("cache", format!("cannot write to the cache folder {}: {error}", self.folder.display()))
+        Fault::stalled("cache", format!("cannot write to the cache folder {}: {error}", self.root.display()))
             .help("make it writable, or name another one with --cache-dir")
     }
 
     /// Opens the objects that are there now.
     pub(super) fn open(&self) -> Result<Repository, git2::Error> {
-        let repository = Repository::from_odb(pack::open(&self.objects())?)?;
+        let objects = self.folder().map(|folder| folder.join("objects")).filter(|objects| objects.is_dir());
+        let odb = objects.map_or_else(git2::Odb::new, |objects| pack::open(&objects))?;
+        let repository = Repository::from_odb(odb)?;
         // An empty configuration in place of the one that would be searched for in the machine's and user's files.
         repository.set_config(&git2::Config::new()?)?;
         Ok(repository)
@@ -145,28 +161,18 @@ impl Mirror {
         cancel: &Cancel,
         feed: impl FnOnce(&mut pack::PackSink<'_>) -> Result<(), PackError>,
     ) -> Result<(), PackError> {
-        self.remove_leftovers(lock);
-        pack::store(&self.objects(), limits, cancel, feed)
-    }
-
-    /// Removes what killed processes left behind. With the lock, no other process is writing.
-    pub(super) fn remove_leftovers(&self, _lock: &MirrorLock) {
-        for entry in fs::read_dir(self.objects().join("pack")).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                // It only takes up space; the next fetch tries again.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        lock.remove_leftovers();
+        pack::store(&lock.objects(), limits, cancel, feed)
     }
 
     /// Remembers a commit whose whole history is in the mirror.
-    pub(super) fn remember(&self, _lock: &MirrorLock, source: &str, commit: Oid) -> Result<(), Fault> {
-        write_whole(&self.refs().join(source), &format!("{commit}\n")).map_err(|error| self.cannot_write(&error))
+    pub(super) fn remember(&self, lock: &MirrorLock, source: &str, commit: Oid) -> Result<(), Fault> {
+        write_whole(&refs(&lock.folder).join(source), &format!("{commit}\n")).map_err(|error| self.cannot_write(&error))
     }
 
     /// The remembered commits that are still there.
     pub(super) fn tips(&self, repository: &Repository) -> Vec<Oid> {
-        let files = fs::read_dir(self.refs()).into_iter().flatten().flatten();
+        let files = self.folder().map(|folder| fs::read_dir(refs(&folder))).into_iter().flatten().flatten().flatten();
         let texts = files.filter_map(|entry| fs::read_to_string(entry.path()).ok());
         let mut tips: Vec<Oid> = texts.filter_map(|text| Oid::from_str(text.trim()).ok()).collect();
         tips.retain(|tip| repository.find_commit(*tip).is_ok());
@@ -217,21 +223,23 @@ impl Mirror {
     }
 
     /// Throws the mirror away. Readers in other processes notice, and fetch again.
-    pub(super) fn discard(&self, _lock: &MirrorLock) -> Result<(), Fault> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let trash = self.folder.with_extension(format!("trash-{}-{number}", std::process::id()));
-        // Renamed first, so that nobody meets a half-deleted mirror.
-        fs::rename(&self.folder, &trash).map_err(|error| self.cannot_write(&error))?;
-        let _ = fs::remove_dir_all(&trash);
-        self.prepare().map_err(|error| self.cannot_write(&error))
+    pub(super) fn discard(&self, lock: MirrorLock) -> Result<(), Fault> {
+        // First the name, so that nobody meets a half-deleted mirror.
+        match fs::remove_file(self.pointer()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.cannot_write(&error)),
+            _ => {}
+        }
+        // What cannot be deleted is only lost space.
+        let _ = fs::remove_dir_all(&lock.folder);
+        Ok(())
     }
 
     /// Joins the packs into one when there are many: every lookup searches all of them. `keep` survives, as do the
     /// remembered commits.
-    pub(super) fn tidy(&self, _lock: &MirrorLock, keep: &[Oid], cancel: &Cancel) -> Result<(), PackError> {
-        let folder = self.objects().join("pack");
-        let files: Vec<PathBuf> = fs::read_dir(&folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
+    pub(super) fn tidy(&self, lock: &MirrorLock, keep: &[Oid], cancel: &Cancel) -> Result<(), PackError> {
+        let folder = lock.objects().join("pack");
+        let files: Vec<PathBuf> =
+            fs::read_dir(&folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
         let is_pack = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "pack");
         if files.iter().filter(is_pack).count() <= MAX_PACKS {
             return Ok(());
@@ -241,10 +249,10 @@ impl Mirror {
         tips.extend(keep.iter().filter(|commit| repository.find_commit(**commit).is_ok()));
         let unlimited = PackLimits { bytes: u64::MAX, objects: usize::MAX };
         // Into a folder of its own: the library skips objects that the target already has.
-        let joined = self.folder.join("joined");
+        let joined = lock.folder.join("joined");
         let _ = fs::remove_dir_all(&joined);
         let error = |error: io::Error| PackError::Git(git2::Error::from_str(&error.to_string()));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(joined.join("pack")).map_err(error)?;
+        create_folder(&joined.join("pack")).map_err(error)?;
         pack::copy(&repository, &tips, &[], &joined, unlimited, cancel)?;
         drop(repository);
         let mut kept = Vec::new();
@@ -269,12 +277,25 @@ impl Mirror {
     }
 }
 
+fn refs(folder: &Path) -> PathBuf {
+    folder.join("refs/kompox")
+}
+
+fn create_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether an open file is still the one at a path.
+fn is_same_file(file: &fs::File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => ours.ino() == there.ino() && ours.dev() == there.dev(),
+        _ => false,
+    }
+}
+
 /// Writes a file so that nobody ever sees half of it.
 fn write_whole(path: &Path, content: &str) -> io::Result<()> {
     let temporary = path.with_extension(format!("new-{}", std::process::id()));
     fs::write(&temporary, content)?;
     fs::rename(&temporary, path)
 }
-
-#[cfg(test)]
-mod tests;

@@ -261,14 +261,21 @@ fn find(refs: &[Ref], wanted: &Reference) -> Result<Tip, Fault> {
         Some(reference) => Ok(Tip { object: reference.id, commit: reference.peeled.unwrap_or(reference.id) }),
         None if *wanted == Reference::Default => Err(unknown_reference("the repository is empty")
             .help("push a first commit, or name an existing branch in `ref`")),
-        None => Err(unknown_reference(&format!("the repository has no {wanted}"))
-            .help("push it, or name another one in `ref`")),
+        None => {
+            Err(unknown_reference(&format!("the repository has no {wanted}"))
+                .help("push it, or name another one in `ref`"))
+        }
     }
 }
 
 /// The error for a reference that does not exist.
 pub(super) fn unknown_reference(message: &str) -> Fault {
     Fault::stalled("unknown-ref", message)
+}
+
+/// The error for a reference that leads to something else.
+pub(super) fn no_commit(reference: &Reference) -> Fault {
+    unknown_reference(&format!("{reference} does not lead to a commit")).help("name another one in `ref`")
 }
 
 /// The full name of a reference.
