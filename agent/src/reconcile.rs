@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::ownership::Managers;
-use kompox_core::plan::{self, NewDisks, Plan, Settings};
+use kompox_core::plan::{self, BY_HAND, NewDisks, Plan, Settings};
 use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
 use kompox_manifests::object::Kind;
@@ -27,8 +27,6 @@ use crate::memory::Memory;
 use crate::observe::{self, Observed};
 use crate::outcome::{AppOutcome, Outcome};
 
-/// The source of Apps that only a person has applied so far.
-const BY_HAND: &str = "by-hand";
 /// How many Apps are confirmed and applied at once.
 const PARALLEL_APPS: usize = 4;
 
