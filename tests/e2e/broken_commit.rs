@@ -24,7 +24,7 @@ async fn a_commit_that_cannot_be_loaded_changes_nothing() -> Result<()> {
         "Typo",
     )?;
     let failure = world.await_status(&broken, "failure").await?;
-    ensure!(failure.description.contains("compose.yml:16:5"), "no place in: {}", failure.description);
+    ensure!(failure.description.contains("compose.yml:14:5"), "no place in: {}", failure.description);
     ensure!(world.writes().is_empty(), "{:?}", world.writes());
     ensure!(state(&world)? == before, "the cluster has changed");
 
