@@ -48,6 +48,8 @@ enum Turn {
     Progressing,
     /// Something failed that may pass by itself.
     Failed(Option<Outcome>),
+    /// The cluster cannot be read until a person does something (a missing right, say).
+    Stuck,
 }
 
 impl Trigger {
@@ -89,7 +91,7 @@ impl Trigger {
             let look_at = match self.turn().await {
                 Turn::Settled(_) => fetch_at,
                 Turn::Progressing => Instant::now() + SOON,
-                Turn::Failed(_) => Instant::now() + self.reconciling.wait(None, dice()),
+                Turn::Failed(_) | Turn::Stuck => Instant::now() + self.reconciling.wait(None, dice()),
             };
             tokio::select! {
                 () = sleep_until(look_at.min(fetch_at)) => {}
@@ -106,6 +108,7 @@ impl Trigger {
             match self.turn().await {
                 Turn::Settled(outcome) => return outcome,
                 Turn::Progressing => sleep(SOON).await,
+                Turn::Stuck => return None,
                 Turn::Failed(outcome) if self.reconciling.failures() >= TRIES => return outcome,
                 Turn::Failed(_) => sleep(self.reconciling.wait(None, dice())).await,
             }
@@ -210,7 +213,7 @@ impl Trigger {
             Err(failure) => {
                 warn!(source = self.config.name, cause = failure.label, error = %failure, "cannot reconcile");
                 report::enter_fault(&mut record, &failure, failures);
-                Turn::Failed(None)
+                if failure.passes() { Turn::Failed(None) } else { Turn::Stuck }
             }
         };
         self.reporter.say(&record.id, report::statuses(&self.status_name, &record));
