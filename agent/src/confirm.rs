@@ -11,6 +11,7 @@ use kompox_core::plan::{Action, What};
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use sha2::{Digest as _, Sha256};
 
+use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::failure::Failure;
 use crate::reconcile::Planned;
@@ -39,6 +40,16 @@ impl Refuted {
         memory.get(key).is_some_and(|(seen, digest)| seen == version && digest == wish)
     }
 
+    /// Whether an action is a candidate that was refuted.
+    pub(crate) fn drops(&self, action: &Action) -> bool {
+        match &action.what {
+            What::Change { object, live, takeover: None, .. } => {
+                self.holds(&object.key, &live.resource_version, &digest(object))
+            }
+            _ => false,
+        }
+    }
+
     fn remember(&self, key: ObjectKey, version: String, wish: [u8; 32]) {
         let mut memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         memory.insert(key, (version, wish));
@@ -59,9 +70,10 @@ pub(crate) async fn confirm(
         .actions
         .iter()
         .any(|action| matches!(&action.what, What::Create { object, .. } if object.key.kind == Kind::Namespace));
+    let force = planned.app.reconcile.force;
     let actions = std::mem::take(&mut planned.plan.actions);
     let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
-        .map(|action| confirm_action(cluster, refuted, action, new_namespace))
+        .map(|action| confirm_action(cluster, refuted, action, new_namespace, force))
         .buffered(PARALLEL)
         .collect()
         .await;
@@ -75,23 +87,33 @@ pub(crate) async fn confirm(
 async fn confirm_action(
     cluster: &dyn ClusterApi,
     refuted: &Refuted,
-    action: Action,
+    mut action: Action,
     new_namespace: bool,
+    force: bool,
 ) -> Result<Option<Action>, Failure> {
     let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
-    match &action.what {
-        What::Create { object, .. } => {
-            // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.
-            let rehearsed = if new_namespace { rehearsal(object) } else { object.clone() };
-            cluster.dry_run(&rehearsed, false).await.map_err(|error| failed(object, error))?;
+    if refuted.drops(&action) {
+        return Ok(None);
+    }
+    match &mut action.what {
+        What::Create { object, assumed } => {
+            // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it, where
+            // an object of the same name is nobody's concern.
+            let elsewhere = new_namespace && object.key.kind.namespaced();
+            let tried = if elsewhere { rehearsal(object) } else { object.clone() };
+            match cluster.dry_run(&tried, force || elsewhere).await {
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => *assumed = true,
+                result => drop(result.map_err(|error| failed(object, error))?),
+            }
         }
         What::Change { object, live, takeover, .. } => {
             let wish = digest(object);
-            if takeover.is_none() && refuted.holds(&object.key, &live.resource_version, &wish) {
-                return Ok(None);
-            }
             // What people took is ours again by the time of the write; only then it is no conflict.
-            let result = cluster.dry_run(object, takeover.is_some()).await.map_err(|error| failed(object, error))?;
+            let result = match cluster.dry_run(object, force || takeover.is_some()).await {
+                // It cannot be tried; the write itself will tell.
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => return Ok(Some(action)),
+                result => result.map_err(|error| failed(object, error))?,
+            };
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
                 refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
                 return Ok(None);
