@@ -9,7 +9,7 @@ use kompox_core::report::{State, Status, source_context};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::cluster::state::{self, Stored};
 use crate::cluster::{ClusterApi, ClusterError};
@@ -210,7 +210,7 @@ impl Writer {
                 false
             }
             Err(error) => {
-                debug!(source = self.source, %error, "the record is not saved yet");
+                warn!(source = self.source, %error, "the record is not saved; trying again");
                 // Somebody may have touched or deleted it: its version is read again.
                 if let Ok(stored) = state::load(self.cluster.as_ref(), &self.source).await {
                     self.version = stored.map(|stored| stored.resource_version);
