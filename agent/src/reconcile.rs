@@ -15,6 +15,7 @@ use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
 use kompox_manifests::object::Kind;
 use kompox_manifests::source::SourceTree;
+use tokio::sync::Mutex;
 
 use crate::apply::{self, Applied};
 use crate::cluster::ClusterApi;
@@ -42,6 +43,8 @@ pub(crate) struct Agent {
     pub(crate) people: Managers,
     /// Candidates that dry-runs refuted.
     pub(crate) refuted: Refuted,
+    /// Held while the Namespace of a new App is made: sources do so one after the other.
+    pub(crate) births: Mutex<()>,
     /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
     /// the cluster are fenced by themselves, those to providers ask here.
     pub(crate) lost: Option<LostSignal>,
