@@ -68,3 +68,6 @@ pub(crate) fn clusters(commit: &Commit) -> Vec<ClusterId> {
     clusters.dedup();
     clusters
 }
+
+#[cfg(test)]
+mod tests;

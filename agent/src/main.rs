@@ -27,6 +27,8 @@ mod reporter;
 mod secret;
 mod source;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod trigger;
 
 use std::process::ExitCode;

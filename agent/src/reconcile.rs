@@ -204,3 +204,6 @@ async fn confirm(
 async fn apply(agent: &Agent, confirmed: Vec<Confirmed>) -> Vec<Applied> {
     stream::iter(confirmed).map(|confirmed| apply::apply(agent, confirmed)).buffered(PARALLEL_APPS).collect().await
 }
+
+#[cfg(test)]
+mod tests;

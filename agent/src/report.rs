@@ -157,3 +157,6 @@ fn of_failure(counts: Counts, failure: &Failure, subject: &str, faults_in_a_row:
         Kind::Fault(_) => Word::Faulted(cause),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,3 +251,6 @@ enum Rest {
     /// News.
     Done,
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,3 +275,6 @@ fn told(fault: &Fault) -> String {
         None => fault.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;
