@@ -16,6 +16,8 @@ use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::failure::Failure;
 use crate::reconcile::Planned;
 
+/// The namespace that every cluster has.
+const DEFAULT_NAMESPACE: &str = "default";
 /// How many dry-runs and writes of one App are under way at once.
 pub(crate) const PARALLEL: usize = 6;
 
@@ -101,7 +103,12 @@ async fn confirm_action(
             // an object of the same name is nobody's concern.
             let elsewhere = new_namespace && object.key.kind.namespaced();
             let tried = if elsewhere { rehearsal(object) } else { object.clone() };
-            match cluster.dry_run(&tried, force || elsewhere).await {
+            let mut result = cluster.dry_run(&tried, force || elsewhere).await;
+            if elsewhere && result.as_ref().is_err_and(|error| matches!(error.cause, Cause::NotFound(_))) {
+                // A person plans before the agent is installed: its namespace is not there either.
+                result = cluster.dry_run(&in_namespace(object, DEFAULT_NAMESPACE), true).await;
+            }
+            match result {
                 Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => *assumed = true,
                 result => drop(result.map_err(|error| failed(object, error))?),
             }
@@ -131,14 +138,19 @@ async fn confirm_action(
 
 /// The object as it would be in the agent's own namespace.
 fn rehearsal(object: &Object) -> Object {
-    let mut rehearsed = object.clone();
+    in_namespace(object, SYSTEM_NAMESPACE)
+}
+
+/// The object as it would be in another namespace.
+fn in_namespace(object: &Object, namespace: &str) -> Object {
+    let mut moved = object.clone();
     if object.key.kind.namespaced() {
-        rehearsed.key.namespace = Some(SYSTEM_NAMESPACE.to_owned());
-        if let Some(namespace) = rehearsed.body.pointer_mut("/metadata/namespace") {
-            *namespace = SYSTEM_NAMESPACE.into();
+        moved.key.namespace = Some(namespace.to_owned());
+        if let Some(written) = moved.body.pointer_mut("/metadata/namespace") {
+            *written = namespace.into();
         }
     }
-    rehearsed
+    moved
 }
 
 fn digest(object: &Object) -> [u8; 32] {

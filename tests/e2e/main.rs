@@ -5,9 +5,12 @@
 //! started as its users start it.
 
 mod broken_commit;
+mod cli;
+mod demo;
 mod deploy;
 mod drift;
 mod expected;
 mod kill;
 mod outage;
+mod readme;
 mod world;
