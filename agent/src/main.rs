@@ -19,6 +19,7 @@ mod memory;
 mod observe;
 mod outcome;
 mod pace;
+mod rebuild;
 mod reconcile;
 mod record;
 mod redact;

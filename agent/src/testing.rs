@@ -29,7 +29,7 @@ pub(crate) struct World {
     pub(crate) cluster: Arc<Faulty<MemoryCluster>>,
     pub(crate) agent: Arc<Agent>,
     pub(crate) files: BTreeMap<String, String>,
-    root: TempDir,
+    root: Arc<TempDir>,
     lease: watch::Sender<Option<Instant>>,
 }
 
@@ -38,6 +38,15 @@ impl World {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         kompox_drivers::local::init_root(root.path().to_str().unwrap(), "n1").unwrap();
+        Self::over(Arc::new(root))
+    }
+
+    /// Another, empty cluster over the disks of this one.
+    pub(crate) fn on_disks_of(other: &Self) -> Self {
+        Self::over(Arc::clone(&other.root))
+    }
+
+    fn over(root: Arc<TempDir>) -> Self {
         let cluster = Arc::new(Faulty::new(MemoryCluster::default()));
         let (lease, lost) = lost_signal(Duration::from_secs(600));
         let agent = Agent {

@@ -240,3 +240,44 @@ async fn a_preview_writes_nothing() {
     assert!(preview.plans[0].writes());
     assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
 }
+
+/// The cluster is gone, the disks are not: all but that of `shop`.
+async fn rebuilt() -> (World, World) {
+    let mut before = World::new();
+    before.files.clear();
+    before.app("blog");
+    reconcile(&before.agent, &before.commit(1), &mut Memory::default()).await.unwrap();
+    let mut after = World::on_disks_of(&before);
+    after.app("blog");
+    (before, after)
+}
+
+#[tokio::test]
+async fn in_a_rebuilt_cluster_a_missing_disk_is_held_for_good() {
+    let (_before, world) = rebuilt().await;
+    // Each time another process.
+    for _ in 0..3 {
+        let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+        assert!(failure(&outcome).text.contains("rebuilt cluster"), "{}", failure(&outcome));
+        assert_eq!(world.disks(), 1);
+    }
+    assert!(world.calls("apply").iter().any(|call| call.contains("blog")), "the others are brought back");
+    assert!(world.calls("apply").iter().all(|call| !call.contains("shop")));
+    // An App that comes later is a new one.
+    let mut later = world;
+    later.app("wiki");
+    let outcome = reconcile(&later.agent, &later.commit(2), &mut Memory::default()).await.unwrap();
+    assert_eq!((outcome.failures().count(), later.disks()), (1, 2));
+    // A person's word.
+    let by_hand = Commit { source: None, ..later.commit(2) };
+    let outcome = reconcile(&later.agent, &by_hand, &mut Memory::default()).await.unwrap();
+    assert_eq!((outcome.failures().count(), later.disks()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_rebuilt_cluster_that_cannot_be_noted_is_not_written_to() {
+    let (_before, world) = rebuilt().await;
+    world.cluster.fault_later("create", 0, Fault::Refuse(unavailable()));
+    assert!(reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.is_err());
+    assert!(world.calls("apply").is_empty());
+}
