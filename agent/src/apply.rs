@@ -5,7 +5,8 @@ use futures::stream::{self, StreamExt as _};
 use kompox_core::observed::LiveObject;
 use kompox_core::plan::order::Stage;
 use kompox_core::plan::{self, Action, Counts, What};
-use kompox_manifests::object::Object;
+use kompox_manifests::labels;
+use kompox_manifests::object::{Kind, Object};
 use serde_json::Value;
 use tracing::info;
 
@@ -40,13 +41,37 @@ pub(crate) async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
 
 async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
     for stage in Stage::ALL {
-        if stage == Stage::Disks {
-            settle_disks(agent, planned, done).await?;
-        } else {
-            write_stage(agent, planned, stage, done).await?;
+        match stage {
+            Stage::Namespace => {
+                // Two sources that list one new App must not both believe that it is theirs.
+                let _turn = agent.births.lock().await;
+                check_birth(agent, planned).await?;
+                write_stage(agent, planned, stage, done).await?;
+            }
+            Stage::Disks => settle_disks(agent, planned, done).await?,
+            _ => write_stage(agent, planned, stage, done).await?,
         }
     }
     delete_leftovers(agent, planned, done).await
+}
+
+/// A namespace that is to be created must not have appeared since it was looked for: then the plan
+/// is for another world.
+async fn check_birth(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
+    for action in &planned.plan.actions {
+        let What::Create { object, .. } = &action.what else { continue };
+        if object.key.kind != Kind::Namespace {
+            continue;
+        }
+        let found = agent.cluster.get(&object.key).await;
+        let found = found.map_err(|error| Failure::of_object(&object.key, &object.origin, &error))?;
+        let owner = found.as_ref().and_then(|live| live.annotation(labels::SOURCE));
+        if owner.is_some() {
+            let text = format!("{}: {} has appeared in the meantime; looking again", object.origin, object.key);
+            return Err(Failure::retry("changed", text));
+        }
+    }
+    Ok(())
 }
 
 /// Makes and assigns disks, then plans the rest again now that their handles are known.
@@ -64,19 +89,22 @@ async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -
             }
             What::AssignDisk(disk) => {
                 info!(volume = %disk.volume, disk = %disk.name, reason = %action.reason, "assigning a disk");
-                done.disks_assigned += 1;
                 disk.clone()
             }
             _ => continue,
         };
         agent.may_write()?;
         settled.push(disks::assign(&planned.app, &nodes, &disk).await?);
+        if matches!(action.what, What::AssignDisk(_)) {
+            done.disks_assigned += 1;
+        }
     }
     if settled.is_empty() {
         return Ok(());
     }
     planned.observed.settle(settled);
     planned.plan = plan::plan(&planned.app, &planned.observed, &planned.settings);
+    planned.plan.actions.retain(|action| !agent.refuted.drops(action));
     match planned.plan.obstacle() {
         Some(obstacle) => Err(Failure::of_obstacle(obstacle)),
         None => Ok(()),

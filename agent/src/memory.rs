@@ -52,9 +52,17 @@ impl Memory {
             settled: false,
         };
         let watched = self.rollouts.entry(app.clone()).or_insert_with(fresh);
-        if watched.commit != commit || written {
+        if watched.commit != commit || (written && watched.settled) {
             *watched = fresh();
+        } else if written {
+            // Its time goes on: something that is written again and again never gets healthy either.
+            watched.rollout = Rollout::new(limits);
         }
         watched
+    }
+
+    /// Forgets a rollout: something may have been written, and how it went is not known.
+    pub(crate) fn unsettled(&mut self, app: &AppId) {
+        self.rollouts.remove(app);
     }
 }
