@@ -3,6 +3,7 @@
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::observed::LiveObject;
+use kompox_core::ownership;
 use kompox_core::plan::order::Stage;
 use kompox_core::plan::{self, Action, Counts, What};
 use kompox_manifests::labels;
@@ -11,10 +12,14 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::cluster::ClusterError;
+use crate::cluster::error::Cause;
 use crate::confirm::{Confirmed, PARALLEL};
 use crate::disks;
 use crate::failure::Failure;
 use crate::reconcile::{Agent, Planned};
+
+/// How often a takeover is tried against controllers that write at the same moment.
+const TAKEOVER_ATTEMPTS: usize = 4;
 
 /// What was done for one App. Only this can be reported.
 #[derive(Debug)]
@@ -163,14 +168,22 @@ async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, F
     }
 }
 
-/// Makes the fields that people edited ours, so that the apply that follows reverts them.
+/// Makes the fields that people edited ours, so that the apply that follows reverts them. A
+/// controller that writes its status at the same moment only means to look again.
 async fn take_over(agent: &Agent, object: &Object, live: &LiveObject, managed_fields: &[Value]) -> Result<(), Failure> {
-    agent
-        .cluster
-        .patch_managed_fields(&live.key, &live.resource_version, managed_fields)
-        .await
-        .map(drop)
-        .map_err(|error| Failure::of_object(&live.key, &object.origin, &error))
+    let failed = |error: ClusterError| Failure::of_object(&live.key, &object.origin, &error);
+    let (mut version, mut managed_fields) = (live.resource_version.clone(), managed_fields.to_vec());
+    for _ in 1..TAKEOVER_ATTEMPTS {
+        match agent.cluster.patch_managed_fields(&live.key, &version, &managed_fields).await {
+            Ok(_) => return Ok(()),
+            Err(ClusterError { cause: Cause::Changed, .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let Some(live) = agent.cluster.get(&live.key).await.map_err(failed)? else { return Ok(()) };
+        let Some(takeover) = ownership::takeover(&live, &object.body, &agent.people) else { return Ok(()) };
+        (version, managed_fields) = (live.resource_version, takeover.managed_fields);
+    }
+    agent.cluster.patch_managed_fields(&live.key, &version, &managed_fields).await.map(drop).map_err(failed)
 }
 
 /// Deletes what the commit no longer asks for, in reverse order, after everything else succeeded.

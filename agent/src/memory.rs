@@ -14,6 +14,9 @@ use crate::failure::{Failure, Kind};
 pub(crate) struct Memory {
     /// Commits that the API server refused for an App, until a newer one comes.
     refusals: BTreeMap<AppId, (String, Failure)>,
+    /// The commit of each App that the API server accepted last: what it refuses of that later is not
+    /// the commit's fault.
+    accepted: BTreeMap<AppId, String>,
     /// Rollouts under way, and those that ended.
     rollouts: BTreeMap<AppId, Watched>,
 }
@@ -36,9 +39,14 @@ impl Memory {
         self.refusals.get(app).filter(|(refused, _)| refused == commit).map(|(_, failure)| failure)
     }
 
+    /// Remembers that the API server accepted a commit of an App.
+    pub(crate) fn accepted(&mut self, app: &AppId, commit: &str) {
+        self.accepted.insert(app.clone(), commit.to_owned());
+    }
+
     /// Remembers a refusal that a newer commit alone can mend.
     pub(crate) fn refused(&mut self, app: &AppId, commit: &str, failure: &Failure) {
-        if failure.kind == Kind::Rejected {
+        if failure.kind == Kind::Rejected && self.accepted.get(app).is_none_or(|accepted| accepted != commit) {
             self.refusals.insert(app.clone(), (commit.to_owned(), failure.clone()));
         }
     }

@@ -200,7 +200,10 @@ async fn confirm(
     let mut confirmed = Vec::new();
     for (app, result) in results {
         match result {
-            Ok(plan) => confirmed.push(plan),
+            Ok(plan) => {
+                memory.accepted(&app.id, &commit.id);
+                confirmed.push(plan);
+            }
             Err(failure) => {
                 memory.refused(&app.id, &commit.id, &failure);
                 refused.push(AppOutcome::failed(&app, failure));
