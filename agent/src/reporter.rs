@@ -258,3 +258,6 @@ enum Rest {
     /// News.
     Done,
 }
+
+#[cfg(test)]
+mod tests;

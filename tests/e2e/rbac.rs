@@ -181,16 +181,21 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     let before = get(&deployment, hash)?;
     let secret = format!("{name}-app-gitea-override");
     ground.kubectl(&["-n", &namespace, "create", "secret", "generic", &secret, "--from-literal=KEY=value"])?;
+    // A person edits an object that the agent may not just bind.
+    let access = format!("{name}-access");
+    let label = "app.kubernetes.io/name";
+    ground.kubectl(&["-n", &namespace, "label", "--overwrite", "rolebinding", &access, &format!("{label}=mine")])?;
     let rolled = life.reconcile().await?;
     if !rolled.status.success() {
         return Ok(Lived::stopped(&rolled));
     }
     ensure!(get(&deployment, hash)? != before, "{name}: the Secret {secret} has not rolled the Pod");
+    let labels = get(&format!("rolebinding/{access}"), "jsonpath={.metadata.labels}")?;
+    ensure!(!labels.contains("mine"), "{name}: a person's label stays: {labels}");
 
     // A person edits, and deletes what only others with more rights could bind; the next commit brings a new image, and no longer asks for a host, a service,
     // its Secret and a configuration file.
     ground.kubectl(&["-n", &namespace, "set", "env", &deployment, "-c", "gitea", "USER_UID=0"])?;
-    let access = format!("{name}-access");
     ground.kubectl(&["-n", &namespace, "delete", "role,rolebinding", &access])?;
     life.shed()?;
     let changed = life.reconcile().await?;

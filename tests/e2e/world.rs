@@ -143,6 +143,17 @@ impl World {
         self.proxy.writes().into_iter().filter(|request| !own(request)).collect()
     }
 
+    /// Waits until the agent has written which cluster this is, its only write of its own.
+    pub(crate) async fn await_system_namespace(&self) -> Result<()> {
+        until("the agent's namespace", LONG, || async {
+            Ok(match self.kubectl(&["get", "namespace", "k4x-system", "-o", "name"]) {
+                Ok(_) => Look::Done(()),
+                Err(error) => Look::NotYet(error.to_string()),
+            })
+        })
+        .await
+    }
+
     /// Every status of a commit in a context, oldest first.
     pub(crate) async fn statuses(&self, commit: &str, context: &str) -> Result<Vec<CommitStatus>> {
         let mut statuses = self.gitea.statuses(REPOSITORY, commit).await?;
