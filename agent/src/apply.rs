@@ -14,9 +14,9 @@ use tracing::info;
 use crate::cluster::ClusterError;
 use crate::cluster::error::Cause;
 use crate::confirm::{Confirmed, PARALLEL};
+use crate::context::{Agent, Planned};
 use crate::disks;
 use crate::failure::Failure;
-use crate::reconcile::{Agent, Planned};
 
 /// How often a takeover is tried against controllers that write at the same moment.
 const TAKEOVER_ATTEMPTS: usize = 4;

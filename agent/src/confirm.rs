@@ -2,19 +2,16 @@
 //! the API server says changes nothing is dropped; one that it refuses stops the whole App, so that
 //! a broken commit leaves the cluster exactly as it was.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use futures::stream::{self, StreamExt as _};
 use kompox_core::plan::diff::same_but_for_bookkeeping;
 use kompox_core::plan::{Action, What};
-use kompox_manifests::object::{Kind, Object, ObjectKey};
-use sha2::{Digest as _, Sha256};
+use kompox_manifests::object::{Kind, Object};
 
 use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
+use crate::context::Planned;
 use crate::failure::Failure;
-use crate::reconcile::Planned;
+use crate::refuted::{Refuted, digest};
 
 /// The namespace that every cluster has.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -29,32 +26,6 @@ impl Confirmed {
     /// Takes the plan out.
     pub(crate) fn into_planned(self) -> Planned {
         self.0
-    }
-}
-
-/// Candidates that a dry-run refuted: not asked again until the object or the wish changes.
-#[derive(Debug, Default)]
-pub(crate) struct Refuted(Mutex<HashMap<ObjectKey, (String, [u8; 32])>>);
-
-impl Refuted {
-    fn holds(&self, key: &ObjectKey, version: &str, wish: &[u8; 32]) -> bool {
-        let memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        memory.get(key).is_some_and(|(seen, digest)| seen == version && digest == wish)
-    }
-
-    /// Whether an action is a candidate that was refuted.
-    pub(crate) fn drops(&self, action: &Action) -> bool {
-        match &action.what {
-            What::Change { object, live, takeover: None, .. } => {
-                self.holds(&object.key, &live.resource_version, &digest(object))
-            }
-            _ => false,
-        }
-    }
-
-    fn remember(&self, key: ObjectKey, version: String, wish: [u8; 32]) {
-        let mut memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        memory.insert(key, (version, wish));
     }
 }
 
@@ -174,8 +145,4 @@ fn in_namespace(object: &Object, namespace: &str) -> Object {
         }
     }
     moved
-}
-
-fn digest(object: &Object) -> [u8; 32] {
-    Sha256::digest(object.body.to_string()).into()
 }

@@ -5,7 +5,7 @@ use kompox_manifests::diagnostic::{Diagnostic, Severity};
 use kompox_manifests::id::{AppId, ClusterId};
 use kompox_manifests::model::App;
 
-use crate::reconcile::Commit;
+use crate::context::Commit;
 
 /// What a commit asks of this cluster.
 #[derive(Debug)]

@@ -5,10 +5,10 @@ use kompox_core::health::{Limits, Verdict, assess};
 use kompox_manifests::names::Names;
 
 use crate::apply::Applied;
+use crate::context::{Agent, Commit};
 use crate::failure::{Failure, Kind};
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, State};
-use crate::reconcile::{Agent, Commit};
 
 /// Looks at every App that something was written to, or that has not been seen healthy at this
 /// commit yet.

@@ -9,9 +9,9 @@ use kompox_manifests::model::App;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{ClusterError, state};
+use crate::context::Agent;
 use crate::failure::Failure;
 use crate::observe::Observed;
-use crate::reconcile::Agent;
 
 /// What was seen when the cluster was empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

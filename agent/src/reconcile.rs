@@ -2,25 +2,24 @@
 //!
 //! ```text
 //! fetch ─► desire ─► observe ─► plan ─► confirm ─► apply ─► health ─► report
+//!   │        │          │        │         │         │         │         │
+//! trigger  desire    observe    core:   confirm   apply     health     report
+//! source   manifests: disks     plan    (dry-run) disks     core:      reporter
+//!          desired   cluster                      cluster   health     forge
 //! ```
-
-use std::sync::Arc;
+//!
+//! Fetching and reporting have clocks of their own: [`crate::trigger`] fetches, calls this page with the
+//! newest commit, and hands the outcome to [`crate::report`].
 
 use futures::stream::{self, StreamExt as _};
-use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
-use kompox_core::ownership::Managers;
-use kompox_core::plan::{self, BY_HAND, NewDisks, Plan, Settings};
-use kompox_manifests::id::ClusterId;
+use kompox_core::plan::{self, BY_HAND, Plan, Settings};
 use kompox_manifests::model::App;
 use kompox_manifests::object::Kind;
-use kompox_manifests::source::SourceTree;
-use tokio::sync::Mutex;
 
 use crate::apply::{self, Applied};
-use crate::cluster::ClusterApi;
-use crate::cluster::lease::LostSignal;
-use crate::confirm::{self, Confirmed, Refuted};
+use crate::confirm::{self, Confirmed};
+use crate::context::{Agent, Commit, Planned};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
 use crate::health;
@@ -31,66 +30,6 @@ use crate::rebuild::{self, Rebuilt};
 
 /// How many Apps are confirmed and applied at once.
 const PARALLEL_APPS: usize = 4;
-
-/// What every reconcile works with.
-pub(crate) struct Agent {
-    /// The cluster.
-    pub(crate) cluster: Arc<dyn ClusterApi>,
-    /// Only Apps of this Cluster are ours.
-    pub(crate) cluster_id: ClusterId,
-    /// `newDisks` of the configuration.
-    pub(crate) new_disks: NewDisks,
-    /// Managers whose edits are reverted.
-    pub(crate) people: Managers,
-    /// Candidates that dry-runs refuted.
-    pub(crate) refuted: Refuted,
-    /// Held while the Namespace of a new App is made: sources do so one after the other.
-    pub(crate) births: Mutex<()>,
-    /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
-    /// the cluster are fenced by themselves, those to providers ask here.
-    pub(crate) lost: Option<LostSignal>,
-}
-
-impl Agent {
-    /// Asked before every write to a provider.
-    ///
-    /// # Errors
-    /// The Lease is lost: another agent may be writing.
-    pub(crate) fn may_write(&self) -> Result<(), Failure> {
-        match &self.lost {
-            Some(lost) if !lost.is_lost() => Ok(()),
-            _ => Err(Failure::retry("lease-lost", "the Lease is not held any more: another agent may be writing")),
-        }
-    }
-}
-
-/// A commit, or the state of a folder, that is to be deployed.
-#[derive(Clone)]
-pub(crate) struct Commit {
-    /// Name of the source that it comes from; `None` for a working tree that a person applies.
-    pub(crate) source: Option<String>,
-    /// Commit id, or hash of the folder's content.
-    pub(crate) id: String,
-    /// When it was made.
-    pub(crate) time: Timestamp,
-    /// Its files.
-    pub(crate) tree: Arc<dyn SourceTree>,
-    /// Entries are looked for below this folder.
-    pub(crate) path: String,
-}
-
-/// The plan of one App with everything that it was made from.
-#[derive(Clone, Debug)]
-pub(crate) struct Planned {
-    /// The App.
-    pub(crate) app: App,
-    /// What was seen of it.
-    pub(crate) observed: ObservedApp,
-    /// What the agent was told.
-    pub(crate) settings: Settings,
-    /// What is to be done.
-    pub(crate) plan: Plan,
-}
 
 /// Brings the cluster to what a commit asks for, as far as it goes now. What remains (a Pod that
 /// starts, a provider that is down) is in the outcome; coming again with the same memory goes on.

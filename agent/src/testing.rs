@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use crate::cluster::faulty::Faulty;
 use crate::cluster::lease::lost_signal;
 use crate::cluster::memory::Memory as MemoryCluster;
-use crate::confirm::Refuted;
-use crate::reconcile::{Agent, Commit};
+use crate::context::{Agent, Commit};
+use crate::refuted::Refuted;
 
 /// A commit's id from its number.
 pub(crate) fn commit_id(number: u32) -> String {

@@ -10,11 +10,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::config::SourceConfig;
+use crate::context::{Agent, Commit};
 use crate::fault::Fault;
 use crate::memory::Memory;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
-use crate::reconcile::{Agent, Commit, reconcile};
+use crate::reconcile::reconcile;
 use crate::record::CommitRecord;
 use crate::report;
 use crate::reporter::Reporter;

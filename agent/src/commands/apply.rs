@@ -12,9 +12,10 @@ use crate::args::{ApplyArgs, Output};
 use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::Patience;
 use crate::cluster::{ClusterApi, identity};
+use crate::context::{Agent, Commit};
 use crate::memory::Memory;
 use crate::outcome::{Outcome, State};
-use crate::reconcile::{self, Agent, Commit};
+use crate::reconcile;
 
 /// Time between two looks at Pods that start.
 const SOON: Duration = Duration::from_secs(1);
