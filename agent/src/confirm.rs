@@ -42,6 +42,16 @@ impl Refuted {
         memory.get(key).is_some_and(|(seen, digest)| seen == version && digest == wish)
     }
 
+    /// Whether an action is a candidate that was refuted.
+    pub(crate) fn drops(&self, action: &Action) -> bool {
+        match &action.what {
+            What::Change { object, live, takeover: None, .. } => {
+                self.holds(&object.key, &live.resource_version, &digest(object))
+            }
+            _ => false,
+        }
+    }
+
     fn remember(&self, key: ObjectKey, version: String, wish: [u8; 32]) {
         let mut memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         memory.insert(key, (version, wish));
@@ -57,14 +67,15 @@ pub(crate) async fn confirm(
     refuted: &Refuted,
     mut planned: Planned,
 ) -> Result<Confirmed, Failure> {
-    let new_namespace = planned
-        .plan
-        .actions
-        .iter()
-        .any(|action| matches!(&action.what, What::Create { object, .. } if object.key.kind == Kind::Namespace));
+    let creates = |kind: Kind| {
+        let of_kind = |action: &Action| matches!(&action.what, What::Create { object, .. } if object.key.kind == kind);
+        planned.plan.actions.iter().any(of_kind)
+    };
+    let ahead = Ahead { namespace: creates(Kind::Namespace), role: creates(Kind::Role) };
+    let force = planned.app.reconcile.force;
     let actions = std::mem::take(&mut planned.plan.actions);
     let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
-        .map(|action| confirm_action(cluster, refuted, action, new_namespace))
+        .map(|action| confirm_action(cluster, refuted, action, ahead, force))
         .buffered(PARALLEL)
         .collect()
         .await;
@@ -74,32 +85,65 @@ pub(crate) async fn confirm(
     Ok(Confirmed(planned))
 }
 
+/// What other objects need and the plan itself makes first, so that no dry-run finds it.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    namespace: bool,
+    role: bool,
+}
+
+impl Ahead {
+    /// Whether a dry-run was refused only because of what is made first, or is not where it was tried. Who
+    /// may not bind any Role (the agent's own account) has a RoleBinding checked against the Role that it
+    /// names.
+    fn explains(self, elsewhere: bool, object: &Object, error: &ClusterError) -> bool {
+        (self.role || elsewhere) && object.key.kind == Kind::RoleBinding && matches!(error.cause, Cause::NotFound(_))
+    }
+}
+
 /// `None`: the dry-run showed that nothing would change.
 async fn confirm_action(
     cluster: &dyn ClusterApi,
     refuted: &Refuted,
-    action: Action,
-    new_namespace: bool,
+    mut action: Action,
+    ahead: Ahead,
+    force: bool,
 ) -> Result<Option<Action>, Failure> {
     let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
-    match &action.what {
-        What::Create { object, .. } => {
-            // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.
-            let rehearsed = if new_namespace { rehearsal(object) } else { object.clone() };
-            let mut result = cluster.dry_run(&rehearsed, false).await;
-            if new_namespace && result.as_ref().is_err_and(|error| matches!(error.cause, Cause::NotFound(_))) {
+    if refuted.drops(&action) {
+        return Ok(None);
+    }
+    match &mut action.what {
+        What::Create { object, assumed } => {
+            // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it, where
+            // an object of the same name is nobody's concern.
+            let elsewhere = ahead.namespace && object.key.kind.namespaced();
+            let tried = if elsewhere { rehearsal(object) } else { object.clone() };
+            let mut result = cluster.dry_run(&tried, force || elsewhere).await;
+            if elsewhere && result.as_ref().is_err_and(|error| matches!(error.cause, Cause::NotFound(_))) {
                 // A person plans before the agent is installed: its namespace is not there either.
-                result = cluster.dry_run(&in_namespace(object, DEFAULT_NAMESPACE), false).await;
+                result = cluster.dry_run(&in_namespace(object, DEFAULT_NAMESPACE), true).await;
             }
-            result.map_err(|error| failed(object, error))?;
+            match result {
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => *assumed = true,
+                Err(error) if ahead.explains(elsewhere, object, &error) => *assumed = true,
+                result => drop(result.map_err(|error| failed(object, error))?),
+            }
         }
         What::Change { object, live, takeover, .. } => {
             let wish = digest(object);
-            if takeover.is_none() && refuted.holds(&object.key, &live.resource_version, &wish) {
-                return Ok(None);
-            }
-            // What people took is ours again by the time of the write; only then it is no conflict.
-            let result = cluster.dry_run(object, takeover.is_some()).await.map_err(|error| failed(object, error))?;
+            // What people took is ours again by the time of the write, which no dry-run can anticipate:
+            // what they added would still be there. So the object is tried on its own.
+            let (tried, force) = match takeover {
+                Some(_) => (rehearsal(object), true),
+                None => (object.clone(), force),
+            };
+            let result = match cluster.dry_run(&tried, force).await {
+                // It cannot be tried; the write itself will tell.
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => return Ok(Some(action)),
+                Err(error) if ahead.explains(takeover.is_some(), object, &error) => return Ok(Some(action)),
+                result => result.map_err(|error| failed(object, error))?,
+            };
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
                 refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
                 return Ok(None);

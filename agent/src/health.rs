@@ -30,6 +30,7 @@ async fn look_at(agent: &Agent, commit: &Commit, applied: Applied, memory: &mut 
     let app = &planned.app;
     let outcome = |state| AppOutcome { id: app.id.clone(), done, state };
     if let Some(failure) = stopped {
+        memory.unsettled(&app.id);
         return outcome(State::Failed(failure));
     }
     if app.reconcile.suspend {

@@ -19,6 +19,7 @@ mod memory;
 mod observe;
 mod outcome;
 mod pace;
+mod rebuild;
 mod reconcile;
 mod record;
 mod redact;
@@ -27,6 +28,8 @@ mod reporter;
 mod secret;
 mod source;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod trigger;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
 use kompox_manifests::object::Kind;
 use kompox_manifests::source::SourceTree;
+use tokio::sync::Mutex;
 
 use crate::apply::{self, Applied};
 use crate::cluster::ClusterApi;
@@ -26,6 +27,7 @@ use crate::health;
 use crate::memory::Memory;
 use crate::observe::{self, Observed};
 use crate::outcome::{AppOutcome, Outcome};
+use crate::rebuild::{self, Rebuilt};
 
 /// How many Apps are confirmed and applied at once.
 const PARALLEL_APPS: usize = 4;
@@ -42,6 +44,8 @@ pub(crate) struct Agent {
     pub(crate) people: Managers,
     /// Candidates that dry-runs refuted.
     pub(crate) refuted: Refuted,
+    /// Held while the Namespace of a new App is made: sources do so one after the other.
+    pub(crate) births: Mutex<()>,
     /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
     /// the cluster are fenced by themselves, those to providers ask here.
     pub(crate) lost: Option<LostSignal>,
@@ -95,8 +99,8 @@ pub(crate) struct Planned {
 /// The cluster cannot be read; nothing was changed.
 pub(crate) async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memory) -> Result<Outcome, Failure> {
     let wanted = desire::desire(commit, &agent.cluster_id); //                               pure
-    let observed = observe(agent, commit, &wanted).await?; //                                IO: reads
-    let (left_over, planned) = plan(agent, commit, &wanted, observed); //                    pure
+    let (observed, rebuilt) = observe(agent, commit, &wanted).await?; //                     IO: reads
+    let (left_over, planned) = plan(agent, commit, &wanted, observed, &rebuilt); //          pure
     let (confirmed, refused) = confirm(agent, commit, planned, memory).await; //             IO: dry-runs
     let applied = apply(agent, confirmed).await; //                                          IO: writes
     let outcomes = health::look(agent, commit, applied, memory).await; //                    IO: reads
@@ -109,8 +113,8 @@ pub(crate) async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memor
 /// The cluster cannot be read.
 pub(crate) async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, Failure> {
     let wanted = desire::desire(commit, &agent.cluster_id); //                               pure
-    let observed = observe(agent, commit, &wanted).await?; //                                IO: reads
-    let (left_over, planned) = plan(agent, commit, &wanted, observed); //                    pure
+    let (observed, rebuilt) = observe(agent, commit, &wanted).await?; //                     IO: reads
+    let (left_over, planned) = plan(agent, commit, &wanted, observed, &rebuilt); //          pure
     let (confirmed, refused) = confirm(agent, commit, planned, &mut Memory::default()).await; // IO: dry-runs
     let plans = confirmed.into_iter().map(|confirmed| confirmed.into_planned().plan).collect();
     Ok(Preview { wanted, plans, refused, left_over })
@@ -128,22 +132,30 @@ pub(crate) struct Preview {
     pub(crate) left_over: Vec<String>,
 }
 
-async fn observe(agent: &Agent, commit: &Commit, wanted: &Wanted) -> Result<Observed, Failure> {
+async fn observe(agent: &Agent, commit: &Commit, wanted: &Wanted) -> Result<(Observed, Rebuilt), Failure> {
     let apps: Vec<&App> = wanted.apps.iter().collect();
-    observe::observe(agent.cluster.as_ref(), commit.source.as_deref(), &apps).await
+    let source = commit.source.as_deref();
+    let observed = observe::observe(agent.cluster.as_ref(), source, &apps).await?;
+    let rebuilt = rebuild::recognize(agent, source, &apps, &observed).await?;
+    Ok((observed, rebuilt))
 }
 
-fn plan(agent: &Agent, commit: &Commit, wanted: &Wanted, observed: Observed) -> (Vec<String>, Vec<Planned>) {
-    let Observed { apps: mut seen, left_over, with_disks } = observed;
+fn plan(
+    agent: &Agent,
+    commit: &Commit,
+    wanted: &Wanted,
+    observed: Observed,
+    rebuilt: &Rebuilt,
+) -> (Vec<String>, Vec<Planned>) {
+    let Observed { apps: mut seen, left_over, fresh: _ } = observed;
     let left_over = left_over.into_iter().filter(|app| !wanted.may_list(app)).collect();
     let plans = wanted.apps.iter().map(|app| {
         let observed = seen.remove(&app.id).unwrap_or_default();
-        let others = with_disks.iter().filter(|other| **other != app.id);
         let settings = Settings {
             source: source_of(commit, &observed),
             new_disks: agent.new_disks,
             commit_time: commit.time,
-            rebuild: others.map(|other| other.app.clone()).collect(),
+            rebuild: rebuilt.against(app),
             people: agent.people.clone(),
         };
         let plan = plan::plan(app, &observed, &settings);
@@ -188,7 +200,10 @@ async fn confirm(
     let mut confirmed = Vec::new();
     for (app, result) in results {
         match result {
-            Ok(plan) => confirmed.push(plan),
+            Ok(plan) => {
+                memory.accepted(&app.id, &commit.id);
+                confirmed.push(plan);
+            }
             Err(failure) => {
                 memory.refused(&app.id, &commit.id, &failure);
                 refused.push(AppOutcome::failed(&app, failure));
@@ -201,3 +216,6 @@ async fn confirm(
 async fn apply(agent: &Agent, confirmed: Vec<Confirmed>) -> Vec<Applied> {
     stream::iter(confirmed).map(|confirmed| apply::apply(agent, confirmed)).buffered(PARALLEL_APPS).collect().await
 }
+
+#[cfg(test)]
+mod tests;

@@ -248,7 +248,8 @@ pub(crate) async fn reader(args: &ClusterArgs, cluster_id: ClusterId, new_disks:
 
 /// An agent that only reads.
 pub(crate) fn reader_of(cluster: Arc<dyn ClusterApi>, cluster_id: ClusterId, new_disks: NewDisks) -> Agent {
-    Agent { cluster, cluster_id, new_disks, people: Managers::default(), refuted: Refuted::default(), lost: None }
+    let (refuted, births) = (Refuted::default(), tokio::sync::Mutex::default());
+    Agent { cluster, cluster_id, new_disks, people: Managers::default(), refuted, births, lost: None }
 }
 
 #[cfg(test)]

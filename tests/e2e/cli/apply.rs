@@ -1,5 +1,7 @@
 //! `apply` and `status`: one reconcile by hand, and a look at what is there.
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
@@ -23,11 +25,38 @@ async fn nothing_is_written_unasked() -> Result<()> {
     ensure!(unasked.code() == Some(1) && unasked.stdout.is_empty(), "{:?} {}", unasked.code(), unasked.stdout);
     ensure!(unasked.stderr.contains("NEW EMPTY DISK") && unasked.stderr.contains("--yes"), "{}", unasked.stderr);
     bench.nothing_written()?;
+    asked(&bench).await?;
     // What the server refuses now may be accepted a moment later: it is asked about all the same.
     bench.kubectl(&["-n", "default", "create", "quota", "full", "--hard=services=0"])?;
     let refused = bench.run(&["apply", "shop"]).await?;
     ensure!(refused.code() == Some(1) && refused.stderr.contains("REFUSED"), "{}", refused.stderr);
     ensure!(refused.stderr.contains("--yes"), "{}", refused.stderr);
+    bench.nothing_written()
+}
+
+/// On a terminal; where none can be played, there is nothing to test.
+async fn asked(bench: &Bench) -> Result<()> {
+    let agent = kompox_tests::agent::binary().await?;
+    for answer in ["n", "", "yess"] {
+        let output = Command::new("bash")
+            .args([
+                "-c",
+                "command -v script >/dev/null || exit 77; echo \"$ANSWER\" | script -qec '$AGENT apply shop' /dev/null",
+            ])
+            .env("AGENT", agent)
+            .env("ANSWER", answer)
+            .env("KUBECONFIG", bench.proxy.kubeconfig())
+            .current_dir(bench.folder.path())
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        match output.status.code() {
+            Some(77) => return Ok(()),
+            code => ensure!(
+                code == Some(1) && text.contains("[y/N]") && text.contains("nothing was written"),
+                "{code:?} {text}"
+            ),
+        }
+    }
     bench.nothing_written()
 }
 

@@ -25,7 +25,7 @@ async fn once_ends_with_what_it_came_to() -> Result<()> {
         broken.stderr
     );
     let status = bench.run(&["status"]).await?;
-    ensure!(status.stdout.contains("failure") && status.stdout.contains("compose.yml:"), "{}", status.stdout);
+    ensure!(status.stdout.contains("failure") && status.stdout.contains("compose.yml:3:5"), "{}", status.stdout);
 
     bench.app("stuck", |entry| {
         entry.replace("  compose:", "  deployment: {zone: \"9\"}\n  reconcile: {progressDeadline: 2s}\n  compose:")

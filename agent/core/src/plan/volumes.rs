@@ -192,7 +192,7 @@ fn create_or_hold(volume: &Volume, op: OpKey, observed: &ObservedApp, settings: 
         return Decision::held(
             volume,
             reason,
-            "look for its disk at the provider; to start empty, deploy it alone first",
+            "look for its disk at the provider; to start empty, apply it by hand: kompox-agent apply FOLDER",
         );
     }
     if settings.new_disks == NewDisks::Hold {
