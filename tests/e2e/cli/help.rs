@@ -72,8 +72,7 @@ async fn completions_know_every_verb() -> Result<()> {
     for shell in ["bash", "zsh", "fish"] {
         let script = agent(&["completions", shell]).await?;
         ensure!(script.code() == Some(0), "{shell}: {}", script.stderr);
-        for verb in ["run", "plan", "apply", "validate", "render", "status", "init-root", "volume-handle", "kompoxops"]
-        {
+        for verb in ["run", "plan", "apply", "validate", "render", "status", "schema", "init-root", "volume-handle"] {
             ensure!(script.stdout.contains(verb), "{shell} does not know {verb}");
         }
     }
