@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Work with the disks of the local driver
     Disk(DiskArgs),
+    /// Print the JSON Schema of a file format, for editors
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -285,6 +287,25 @@ pub(crate) enum DiskCommand {
         #[arg(long, value_name = "NAME")]
         node: String,
     },
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// The file format
+    #[arg(value_name = "FORMAT")]
+    pub(crate) of: SchemaOf,
+}
+
+/// A file format with a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// One document of a kompoxapp.yml
+    Kom,
+    /// kompoxops.yml
+    Kompoxops,
+    /// agent.yml
+    Agent,
 }
 
 /// `completions`.

@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod offline;
 pub(crate) mod plan;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tree;
 
@@ -51,6 +52,7 @@ pub(crate) async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Render(args) => offline::render(&args),
         Command::Status(args) => status::status(args).await,
         Command::Disk(args) => disk::disk(&args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Completions(args) => completions(&args),
     }
 }

@@ -9,6 +9,7 @@ mod check;
 mod file;
 mod given;
 mod location;
+mod shape;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use url::Url;
 
 pub(crate) use given::Given;
 pub(crate) use location::Location;
+pub(crate) use shape::schema;
 
 use crate::secret::Credentials;
 

@@ -1,6 +1,7 @@
 //! What people read when something in their files is wrong: severity, code, the place, one sentence
 //! of why and one of what to do.
 
+pub mod catalogue;
 mod json;
 mod quote;
 #[cfg(test)]

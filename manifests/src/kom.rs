@@ -19,6 +19,8 @@ mod policy;
 pub mod quantity;
 mod reconcile;
 pub mod resource;
+pub mod schema;
+mod shape;
 mod single;
 mod spec;
 mod syntax;

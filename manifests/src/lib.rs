@@ -21,6 +21,7 @@ pub mod model;
 pub mod names;
 pub mod object;
 pub mod render;
+pub mod schema;
 pub mod slots;
 pub mod source;
 pub mod yaml;

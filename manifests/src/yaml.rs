@@ -14,6 +14,7 @@ pub mod fields;
 mod map;
 mod place;
 mod scalar;
+pub mod shape;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,9 @@ fn load(text: &str) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.yml");
     std::fs::write(&path, text).unwrap();
-    Given { config: Some(path), ..Given::default() }.load()
+    let read = Given { config: Some(path), ..Given::default() }.load();
+    shape::tests::compare(text, &read);
+    read
 }
 
 /// What is wrong with a file: `line:column: message; help`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{network, policy, reconcile, reserved, unsupported, volume};
+use super::{network, policy, reconcile, reserved, shape, unsupported, volume};
 use crate::compose::PublishRule;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::id::AppId;
@@ -104,7 +104,7 @@ fn ingress(app: &mut Fields<'_, '_>) -> (Option<String>, Vec<PublishRule>) {
 }
 
 fn rule(item: &Node, findings: &Findings) -> Option<PublishRule> {
-    let mut fields = Fields::of(item, "rules[]", findings)?;
+    let mut fields = Fields::of(item, "rules[]", findings)?.shaped(&shape::RULE);
     let name = fields.required_string("name");
     let port = fields.required("port").and_then(|node| fields::port(node, "port", findings));
     let hosts = fields.strings("hosts");

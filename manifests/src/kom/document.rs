@@ -4,18 +4,13 @@ use std::collections::BTreeMap;
 
 use super::defaults::{self, Defaults};
 use super::resource::{KomKind, ResourceId};
+use super::shape::{self, API_VERSION, ID_ANNOTATION};
 use super::{Loaded, Parent, ParentSpec, app, component, read_file, spec};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::entry::EntryFile;
 use crate::source::SourceTree;
 use crate::yaml::Node;
 use crate::yaml::fields::{Fields, Findings, enumerate, suggest};
-
-/// The only API version there is.
-const API_VERSION: &str = "ops.kompox.dev/v1alpha1";
-
-/// The annotation that holds the Resource ID.
-const ID_ANNOTATION: &str = "ops.kompox.dev/id";
 
 /// Kind of the loader's own document.
 const DEFAULTS: &str = "Defaults";
@@ -87,6 +82,7 @@ impl Loader<'_> {
         // Until the document is known to be no App, or which App it is, there may be one more.
         let certain = !std::mem::replace(&mut self.loaded.uncertain, true);
         let Some(mut root) = Fields::of(document, "KOM document", findings) else { return };
+        root = root.shaped(&shape::DOCUMENT);
         check_api_version(&mut root);
         let kind = kind(&mut root);
         let metadata = root.get("metadata");
@@ -126,7 +122,8 @@ impl Loader<'_> {
     }
 
     /// Reads the spec of a document with a sound ID.
-    fn spec(&mut self, id: &ResourceId, at: Span, mut fields: Fields<'_, '_>, file: &File<'_>) {
+    fn spec(&mut self, id: &ResourceId, at: Span, fields: Fields<'_, '_>, file: &File<'_>) {
+        let mut fields = fields.shaped(shape::spec(id.kind()));
         let parent = |spec| Parent { id: id.clone(), at: at.clone(), spec };
         match id.kind() {
             KomKind::Workspace => {
@@ -156,7 +153,8 @@ impl Loader<'_> {
         fields.finish();
     }
 
-    fn read_defaults(&mut self, mut spec: Fields<'_, '_>, at: Span, file: &File<'_>, findings: &Findings) {
+    fn read_defaults(&mut self, spec: Fields<'_, '_>, at: Span, file: &File<'_>, findings: &Findings) {
+        let mut spec = spec.shaped(&shape::DEFAULTS);
         let defaults = defaults::read(&mut spec, at.clone());
         spec.finish();
         if file.brought_in {
@@ -246,7 +244,8 @@ impl Metadata {
             Some(node) => Fields::of(node, "metadata", findings),
             None => Some(Fields::absent(document, "metadata", findings)),
         };
-        let Some(mut fields) = fields else { return Self { name: None, id: None } };
+        let Some(fields) = fields else { return Self { name: None, id: None } };
+        let mut fields = fields.shaped(&shape::METADATA);
         let name = fields.string("name");
         fields.text_map("labels");
         let annotations = fields.get("annotations");

@@ -1,6 +1,6 @@
 //! `networkPolicy`: who may connect.
 
-use super::syntax;
+use super::{shape, syntax};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{LabelSelector, NetworkPort, NetworkRule};
 use crate::yaml::Node;
@@ -27,7 +27,7 @@ pub(super) fn rules(fields: &mut Fields<'_, '_>) -> Vec<NetworkRule> {
 }
 
 fn rule(item: &Node, findings: &Findings) -> Option<NetworkRule> {
-    let mut rule = Fields::of(item, "ingressRules[]", findings)?;
+    let mut rule = Fields::of(item, "ingressRules[]", findings)?.shaped(&shape::INGRESS_RULE);
     let from: Vec<LabelSelector> = match rule.required("from").and_then(|node| fields::list(node, "from", findings)) {
         Some([]) => {
             let message = "an empty `from` would let everyone in";
@@ -44,7 +44,7 @@ fn rule(item: &Node, findings: &Findings) -> Option<NetworkRule> {
 }
 
 fn port(item: &Node, findings: &Findings) -> Option<NetworkPort> {
-    let mut fields = Fields::of(item, "ports[]", findings)?;
+    let mut fields = Fields::of(item, "ports[]", findings)?.shaped(&shape::NETWORK_PORT);
     let protocol = fields.choice("protocol", &PROTOCOLS).map_or("TCP", |protocol| protocol.value);
     let port = fields.required("port").and_then(|node| fields::port(node, "port", findings));
     fields.finish();
@@ -52,10 +52,10 @@ fn port(item: &Node, findings: &Findings) -> Option<NetworkPort> {
 }
 
 fn namespaces(peer: &Node, findings: &Findings) -> Option<LabelSelector> {
-    let mut peer = Fields::of(peer, "from[]", findings)?;
+    let mut peer = Fields::of(peer, "from[]", findings)?.shaped(&shape::PEER);
     let selector = peer.required("namespaceSelector");
     peer.finish();
-    let mut fields = Fields::of(selector?, "namespaceSelector", findings)?;
+    let mut fields = Fields::of(selector?, "namespaceSelector", findings)?.shaped(&shape::SELECTOR);
     let mut selector = LabelSelector::default();
     if let Some(labels) = fields.get("matchLabels") {
         match_labels(labels, &mut selector, findings);
@@ -82,7 +82,7 @@ fn match_labels(labels: &Node, selector: &mut LabelSelector, findings: &Findings
 }
 
 fn expression(item: &Node, findings: &Findings) -> Option<(String, String, Vec<String>)> {
-    let mut fields = Fields::of(item, "matchExpressions[]", findings)?;
+    let mut fields = Fields::of(item, "matchExpressions[]", findings)?.shaped(&shape::EXPRESSION);
     let key = fields.required_string("key").filter(|key| syntax::label_key(key, findings));
     let operator = fields.required("operator").and_then(|node| fields::choice(node, "operator", &OPERATORS, findings));
     let values = fields.texts("values");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reconcile::{positive, seconds};
+use super::shape::{self, LONGEST_POLICY, MOST_KEPT};
 use super::syntax;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{
@@ -11,12 +12,6 @@ use crate::model::{
 };
 use crate::yaml::Node;
 use crate::yaml::fields::{Fields, Findings, suggest};
-
-/// Longest name of a policy: with the tick behind it, it names snapshots.
-const LONGEST_POLICY: usize = 12;
-
-/// Most snapshots of one rule; more than any provider keeps of a volume.
-const MOST_KEPT: u64 = 10_000;
 
 /// Seconds that a hook may take when it does not say.
 const DEFAULT_TIMEOUT: u64 = 60;
@@ -49,7 +44,7 @@ pub(super) fn policies(app: &mut Fields<'_, '_>, volumes: &[Volume]) -> Vec<Snap
 }
 
 fn policy(item: &Node, volumes: &[Volume], findings: &Findings) -> Option<SnapshotPolicy> {
-    let mut fields = Fields::of(item, "snapshotPolicies[]", findings)?;
+    let mut fields = Fields::of(item, "snapshotPolicies[]", findings)?.shaped(&shape::SNAPSHOT_POLICY);
     let name = fields.required_string("name").filter(|name| syntax::label("name", name, LONGEST_POLICY, findings));
     let volumes = fields.strings("volumes").into_iter().filter(|name| check_volume(name, volumes, findings));
     let volumes = volumes.map(|name| name.value).collect();
@@ -185,7 +180,7 @@ fn retention(node: &Node, findings: &Findings) -> Option<Retention> {
 }
 
 fn retention_rules(node: &Node, findings: &Findings) -> Option<Retention> {
-    let mut fields = Fields::of(node, "retention", findings)?;
+    let mut fields = Fields::of(node, "retention", findings)?.shaped(&shape::RETENTION);
     let count = |fields: &mut Fields<'_, '_>, key, least| -> Option<u32> {
         u32::try_from(fields.integer(key, least, MOST_KEPT)?.value).ok()
     };
@@ -230,7 +225,7 @@ fn hooks(policy: &mut Fields<'_, '_>) -> Hooks {
 }
 
 fn hook(node: &Node, what: &str, findings: &Findings) -> Option<Hook> {
-    let mut fields = Fields::of(node, what, findings)?;
+    let mut fields = Fields::of(node, what, findings)?.shaped(&shape::HOOK);
     let service = fields.required_string("service");
     let command = command(&mut fields);
     let timeout = positive(&mut fields, "timeout").map_or(DEFAULT_TIMEOUT, |timeout| timeout.value);
@@ -240,7 +235,7 @@ fn hook(node: &Node, what: &str, findings: &Findings) -> Option<Hook> {
 }
 
 fn session(node: &Node, findings: &Findings) -> Option<Session> {
-    let mut fields = Fields::of(node, "session", findings)?;
+    let mut fields = Fields::of(node, "session", findings)?.shaped(&shape::SESSION);
     let service = fields.required_string("service");
     let command = command(&mut fields);
     let ready = fields.required_string("ready");

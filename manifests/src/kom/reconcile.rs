@@ -2,7 +2,7 @@
 
 use super::duration;
 use super::policy::schedule_shape;
-use super::unsupported;
+use super::{shape, unsupported};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::id::AppId;
 use crate::model::{DriftPolicy, Reconcile};
@@ -89,7 +89,8 @@ fn depends_on(fields: &mut Fields<'_, '_>) -> Vec<Spanned<AppId>> {
 
 /// `windows[]`: a cron expression and how long the window stays open.
 fn check_window(window: &Node, findings: &Findings) {
-    let Some(mut fields) = Fields::of(window, "windows[]", findings) else { return };
+    let Some(fields) = Fields::of(window, "windows[]", findings) else { return };
+    let mut fields = fields.shaped(&shape::WINDOW);
     if let Some(schedule) = fields.required_string("schedule") {
         schedule_shape(&schedule, findings);
     }

@@ -1,7 +1,7 @@
 //! The single-file form: `kompoxops.yml`.
 
 use super::resource::ResourceId;
-use super::{Loaded, Parent, ParentSpec, app, spec, syntax};
+use super::{Loaded, Parent, ParentSpec, app, shape, spec, syntax};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::entry::EntryFile;
 use crate::id::{AppId, ClusterId};
@@ -24,12 +24,13 @@ pub(super) fn read(documents: &[Node], entry: &EntryFile, findings: &Findings) -
         return uncertain();
     };
     let Some(mut root) = Fields::of(document, "kompoxops.yml", findings) else { return uncertain() };
+    root = root.shaped(&shape::SINGLE);
     check_version(&mut root);
-    let mut section = |key| root.required(key).and_then(|node| Fields::of(node, key, findings));
-    let mut workspace = section("workspace");
-    let mut provider = section("provider");
-    let mut cluster = section("cluster");
-    let mut app = section("app");
+    let mut section = |key, shape| Some(Fields::of(root.required(key)?, key, findings)?.shaped(shape));
+    let mut workspace = section("workspace", &shape::SINGLE_WORKSPACE);
+    let mut provider = section("provider", &shape::SINGLE_PROVIDER);
+    let mut cluster = section("cluster", &shape::SINGLE_CLUSTER);
+    let mut app = section("app", &shape::SINGLE_APP);
     root.finish();
 
     let names = [name(&mut workspace), name(&mut provider), name(&mut cluster), name(&mut app)];

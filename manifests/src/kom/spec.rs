@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::syntax;
+use super::{shape, syntax};
 use crate::model::{Certificate, Cluster, Protection, Provider};
 use crate::yaml::fields::Fields;
 
@@ -67,7 +67,8 @@ fn cluster_ingress(mut ingress: Fields<'_, '_>, cluster: &mut Cluster) {
     cluster.cert_resolver = ingress.string("certResolver").map(|resolver| resolver.value);
     cluster.cert_email = ingress.string("certEmail").map(|email| email.value);
     for item in ingress.list("certificates") {
-        let Some(mut certificate) = Fields::of(item, "certificates[]", findings) else { continue };
+        let Some(certificate) = Fields::of(item, "certificates[]", findings) else { continue };
+        let mut certificate = certificate.shaped(&shape::CERTIFICATE);
         let name = certificate.required_string("name");
         let source = certificate.required_string("source");
         certificate.finish();

@@ -5,8 +5,8 @@ use crate::id::is_dns1123_label;
 use crate::yaml::fields::Findings;
 
 /// Checks a DNS-1123 label of at most `longest` characters.
-pub(super) fn label(what: &str, name: &Spanned<String>, longest: usize, findings: &Findings) -> bool {
-    let length = name.value.chars().count();
+pub(super) fn label(what: &str, name: &Spanned<String>, longest: u64, findings: &Findings) -> bool {
+    let length = name.value.chars().count() as u64;
     if is_dns1123_label(&name.value) && length <= longest {
         return true;
     }

@@ -6,6 +6,7 @@ mod policies;
 mod single;
 
 use super::*;
+use crate::diagnostic::Severity;
 use crate::entry;
 use crate::source::MemoryTree;
 
@@ -17,7 +18,38 @@ fn load_files(files: &[(&str, &str)]) -> (Loaded, Vec<Diagnostic>) {
     assert!(!search.has_errors());
     let findings = Findings::new();
     let loaded = load(&tree, &found.entries[0], &findings);
-    (loaded, findings.into_vec())
+    let findings = findings.into_vec();
+    compare_with_schemas(files, &findings);
+    (loaded, findings)
+}
+
+/// Mistakes that a schema can tell of, as long as they are in no Compose document.
+const TOLD_BY_SCHEMAS: [&str; 8] = [
+    "unknown-key",
+    "missing-key",
+    "wrong-type",
+    "unknown-value",
+    "out-of-range",
+    "kom-version",
+    "kom-kind",
+    "kom-api-version",
+];
+
+/// The schemas refuse nothing that the reader accepts, and what they can tell they do tell.
+fn compare_with_schemas(files: &[(&str, &str)], findings: &[Diagnostic]) {
+    for (path, text) in files.iter().filter(|(path, _)| path.ends_with(".yml")) {
+        let Some(refusals) = schema::tests::refusals(path, text) else { continue };
+        let here = |finding: &&Diagnostic| finding.at.file.path == *path;
+        let errors = || findings.iter().filter(here).filter(|finding| finding.severity == Severity::Error);
+        // Other files may not have been read at all.
+        if path.ends_with(entry::KOM_FILE) || path.ends_with(entry::SINGLE_FILE) {
+            let sound = errors().count() == 0;
+            assert!(!sound || refusals.is_empty(), "{path} is sound, but the schema says {refusals:?}:\n{text}");
+        }
+        if let Some(told) = errors().find(|finding| TOLD_BY_SCHEMAS.contains(&finding.code)) {
+            assert!(!refusals.is_empty(), "the schema says nothing of {told}:\n{text}");
+        }
+    }
 }
 
 /// One finding a line: severity, code, place, message, help.

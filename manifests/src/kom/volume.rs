@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::quantity::{Quantity, QuantityError};
+use super::shape::{self, LONGEST_VOLUME};
 use super::syntax;
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{DeletionPolicy, DiskClaim, Volume, VolumeKind};
 use crate::yaml::Node;
 use crate::yaml::fields::{Fields, Findings, suggest};
 
-/// Longest name of a volume.
-const LONGEST_VOLUME: usize = 16;
-
 /// Longest name of a disk or snapshot.
-const LONGEST_DISK: usize = 24;
+const LONGEST_DISK: u64 = 24;
 
 /// The words of `type`.
 const KINDS: [(&str, VolumeKind); 2] = [("disk", VolumeKind::Disk), ("files", VolumeKind::Files)];
@@ -44,7 +42,7 @@ pub(super) fn volumes(fields: &mut Fields<'_, '_>) -> Vec<Volume> {
 
 /// A volume with its name; the name alone when the rest is wrong.
 fn volume(item: &Node, findings: &Findings) -> Option<(Spanned<String>, Option<Volume>)> {
-    let mut fields = Fields::of(item, "volumes[]", findings)?;
+    let mut fields = Fields::of(item, "volumes[]", findings)?.shaped(&shape::VOLUME);
     let name = fields.required_string("name").filter(|name| syntax::label("name", name, LONGEST_VOLUME, findings));
     let size = fields.required("size").and_then(|node| size(node, findings));
     let kind = fields.choice("type", &KINDS).map(|kind| kind.value).unwrap_or_default();

@@ -4,10 +4,15 @@
 //! [`Fields::finish`], which reports every key that nobody took. A value of the wrong type is reported
 //! where it stands and read as absent, so that one mistake hides no other. A key whose value is null
 //! counts as absent, as it does for Compose and Kubernetes.
+//!
+//! A reader that declares the mapping's [`Shape`] gets its keys checked against that, and the shape cannot
+//! say anything else than the reader does: in debug builds, and so in every test, each reading is held
+//! against the declared type, and a declared key that nobody reads is found.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use super::shape::{Shape, Type};
 use super::{Dialect, Entry, Map, Node, Value};
 use crate::diagnostic::{Diagnostic, Severity, Span, Spanned};
 
@@ -51,7 +56,8 @@ pub struct Fields<'n, 'f> {
     what: &'n str,
     at: Span,
     map: &'n Map,
-    known: Vec<&'static str>,
+    taken: Vec<&'static str>,
+    shape: Option<&'static Shape>,
     findings: &'f Findings,
 }
 
@@ -60,7 +66,9 @@ impl<'n, 'f> Fields<'n, 'f> {
     /// is reported.
     pub fn of(node: &'n Node, what: &'n str, findings: &'f Findings) -> Option<Self> {
         match &node.value {
-            Value::Map(map) => Some(Self { what, at: node.span.clone(), map, known: Vec::new(), findings }),
+            Value::Map(map) => {
+                Some(Self { what, at: node.span.clone(), map, taken: Vec::new(), shape: None, findings })
+            }
             _ => wrong_type(node, what, "a mapping", findings),
         }
     }
@@ -68,7 +76,20 @@ impl<'n, 'f> Fields<'n, 'f> {
     /// Opens a mapping that is not there: it has no keys, and what it lacks is reported at `at`.
     pub fn absent(at: &Span, what: &'n str, findings: &'f Findings) -> Self {
         static NOTHING: Map = Map::new();
-        Self { what, at: at.clone(), map: &NOTHING, known: Vec::new(), findings }
+        Self { what, at: at.clone(), map: &NOTHING, taken: Vec::new(), shape: None, findings }
+    }
+
+    /// Declares what the mapping may hold.
+    #[must_use]
+    pub fn shaped(mut self, shape: &'static Shape) -> Self {
+        self.shape = Some(shape);
+        self
+    }
+
+    /// Holds what is read against what is declared.
+    fn declared(&self, key: &str, fits: impl FnOnce(&Type) -> bool) {
+        let declared = self.shape.map(|shape| shape.field(key).is_some_and(|field| fits(&field.of)));
+        debug_assert!(declared != Some(false), "`{}` of `{}` is read as it is not declared", key, self.what);
     }
 
     /// Where the readers' findings go.
@@ -85,8 +106,9 @@ impl<'n, 'f> Fields<'n, 'f> {
 
     /// A key with its value, also when that is null.
     pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
+        self.declared(key, |_| true);
+        if !self.taken.contains(&key) {
+            self.taken.push(key);
         }
         self.map.entry(key)
     }
@@ -98,6 +120,8 @@ impl<'n, 'f> Fields<'n, 'f> {
 
     /// The value of a key that must be there.
     pub fn required(&mut self, key: &'static str) -> Option<&'n Node> {
+        let declared = self.shape.and_then(|shape| shape.field(key)).is_none_or(|field| field.required);
+        debug_assert!(declared, "`{key}` of `{}` is not declared as required", self.what);
         let node = self.get(key);
         if node.is_none() {
             let at = self.map.entry(key).map_or_else(|| self.at.clone(), |entry| entry.key.span.clone());
@@ -109,83 +133,108 @@ impl<'n, 'f> Fields<'n, 'f> {
 
     /// A string.
     pub fn string(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        self.declared(key, Type::is_string);
         let node = self.get(key)?;
         string(node, key, self.findings)
     }
 
     /// A string that must be there.
     pub fn required_string(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        self.declared(key, Type::is_string);
         let node = self.required(key)?;
         string(node, key, self.findings)
     }
 
     /// Any scalar as the text that stands there.
     pub fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        self.declared(key, Type::is_text);
         let node = self.get(key)?;
         text(node, key, self.findings)
     }
 
     /// A boolean.
     pub fn boolean(&mut self, key: &'static str) -> Option<Spanned<bool>> {
+        self.declared(key, |of| matches!(of, Type::Boolean));
         let node = self.get(key)?;
         boolean(node, key, self.findings)
     }
 
     /// An integer from `min` to `max`.
     pub fn integer(&mut self, key: &'static str, min: u64, max: u64) -> Option<Spanned<u64>> {
+        self.declared(key, |of| matches!(of, Type::Integer(least, most) if (*least, *most) == (min, max)));
         let node = self.get(key)?;
         integer(node, key, min, max, self.findings)
     }
 
     /// A port, 1 to 65535.
     pub fn port(&mut self, key: &'static str) -> Option<Spanned<u16>> {
+        self.declared(key, |of| matches!(of, Type::Integer(1, 65_535)));
         let node = self.get(key)?;
         port(node, key, self.findings)
     }
 
     /// The items of a list; empty when absent.
     pub fn list(&mut self, key: &'static str) -> &'n [Node] {
+        self.declared(key, |of| of.items().is_some());
         self.get(key).and_then(|node| list(node, key, self.findings)).unwrap_or_default()
     }
 
     /// A list of strings; empty when absent.
     pub fn strings(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        self.declared(key, |of| of.items().is_some_and(Type::is_string));
         let findings = self.findings;
         self.list(key).iter().filter_map(|item| string(item, key, findings)).collect()
     }
 
     /// A list of scalars as texts; empty when absent.
     pub fn texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        self.declared(key, |of| of.items().is_some_and(Type::is_text));
         let findings = self.findings;
         self.list(key).iter().filter_map(|item| text(item, key, findings)).collect()
     }
 
     /// A mapping of scalars, each as the text that stands there; a null value is the empty text.
     pub fn text_map(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        self.declared(key, |of| matches!(of, Type::Texts));
         self.get(key).map(|node| text_map(node, key, self.findings)).unwrap_or_default()
     }
 
-    /// A mapping inside this one, opened under the name `what`.
+    /// A mapping inside this one, opened under the name `what`; its shape is the declared one.
     pub fn section(&mut self, key: &'static str, what: &'n str) -> Option<Fields<'n, 'f>> {
+        self.declared(key, |of| matches!(of, Type::Mapping(_)));
+        let shape = match self.shape.and_then(|shape| shape.field(key)).map(|field| field.of) {
+            Some(Type::Mapping(shape)) => Some(shape),
+            _ => None,
+        };
         let node = self.get(key)?;
-        Fields::of(node, what, self.findings)
+        Some(Fields { shape, ..Fields::of(node, what, self.findings)? })
     }
 
     /// One of several words, each with its meaning.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<Spanned<T>> {
+        let words =
+            |of: &Type| matches!(of, Type::Word(words) if words.iter().eq(choices.iter().map(|(word, _)| word)));
+        self.declared(key, words);
         let node = self.get(key)?;
         choice(node, key, choices, self.findings)
     }
 
-    /// Reports every key that nobody took, with the known key that was probably meant.
+    /// Reports every key that is not declared, or without a declaration was not taken, with the known key
+    /// that was probably meant.
     pub fn finish(self) {
+        let known = match self.shape {
+            Some(shape) => shape.fields().map(|field| field.name).collect(),
+            None => self.taken.clone(),
+        };
+        let unread = known.iter().find(|key| !self.taken.contains(key));
+        debug_assert!(unread.is_none(), "`{}` declares a key that nobody reads: {unread:?}", self.what);
         for entry in self.map {
             let key = entry.key.text.as_str();
-            if self.known.contains(&key) {
+            if known.contains(&key) {
                 continue;
             }
             let message = format!("`{}` has no key `{key}`", self.what);
-            let help = match (suggest(key, self.known.iter().copied()), self.known.as_slice()) {
+            let help = match (suggest(key, known.iter().copied()), known.as_slice()) {
                 (Some(meant), _) => format!("did you mean `{meant}`?"),
                 (None, [only]) => format!("the only key is `{only}`"),
                 (None, known) => format!("known keys are {}", enumerate(known)),

@@ -6,7 +6,7 @@ use kompox_tests::agent::{AgentCommand, Finished};
 use super::bench::LONG;
 
 /// Every verb that has a help of its own.
-const VERBS: [&[&str]; 10] = [
+const VERBS: [&[&str]; 11] = [
     &[],
     &["run"],
     &["plan"],
@@ -16,6 +16,7 @@ const VERBS: [&[&str]; 10] = [
     &["status"],
     &["disk"],
     &["disk", "init-root"],
+    &["schema"],
     &["completions"],
 ];
 
@@ -71,7 +72,7 @@ async fn completions_know_every_verb() -> Result<()> {
     for shell in ["bash", "zsh", "fish"] {
         let script = agent(&["completions", shell]).await?;
         ensure!(script.code() == Some(0), "{shell}: {}", script.stderr);
-        for verb in ["run", "plan", "apply", "validate", "render", "status", "init-root", "volume-handle"] {
+        for verb in ["run", "plan", "apply", "validate", "render", "status", "schema", "init-root", "volume-handle"] {
             ensure!(script.stdout.contains(verb), "{shell} does not know {verb}");
         }
     }
