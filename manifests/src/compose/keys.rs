@@ -12,7 +12,8 @@ use crate::yaml::fields::{Findings, suggest};
 use crate::yaml::{Map, Node, Value};
 
 pub(super) use service::{
-    BIND_OPTIONS, CONFIG_MOUNT, DEPLOY, ENV_FILE, KOMPOX, PORT, SERVICE, VOLUME_MOUNT, VOLUME_OPTIONS,
+    BIND_OPTIONS, CONFIG_MOUNT, DEPENDENCY, DEPLOY, ENV_FILE, HEALTHCHECK, KOMPOX, PORT, SERVICE, VOLUME_MOUNT,
+    VOLUME_OPTIONS,
 };
 pub(super) use top_level::{CONFIG, SECRET, TOP, VOLUME};
 

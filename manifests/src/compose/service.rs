@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::depends_on::{self, Dependency};
 use super::files::{self, FileKind};
 use super::ports::Ports;
-use super::{Scope, env_file, environment, keys, mounts, ports, resources, scalar, words};
+use super::{Scope, env_file, environment, expose, healthcheck, keys, mounts, ports, resources, scalar, words};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::model::{FileMount, Mount, Resources, Service};
+use crate::model::{FileMount, Mount, Port, Resources, Runtime, Service};
 use crate::names::SUB_PATHS_CONTAINER;
 use crate::yaml::fields::{list, string, wrong_type};
 use crate::yaml::{Entry, Key, Map, Node};
@@ -15,6 +16,10 @@ use crate::yaml::{Entry, Key, Map, Node};
 pub(super) struct LoadedService {
     pub(super) service: Service,
     pub(super) ports: Ports,
+    /// `expose`, with places.
+    pub(super) exposed: Vec<Spanned<Port>>,
+    /// `depends_on`.
+    pub(super) dependencies: Vec<Dependency>,
 }
 
 /// The services that take part, sorted by name.
@@ -70,6 +75,8 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
     let configs = field("configs").map(|node| files::mounts(scope, node, FileKind::Config)).unwrap_or_default();
     let secrets = field("secrets").map(|node| files::mounts(scope, node, FileKind::Secret)).unwrap_or_default();
     let mounts = field("volumes").map(|node| mounts::mounts(scope, node)).unwrap_or_default();
+    let exposed = field("expose").map(|node| expose::ports(scope, node)).unwrap_or_default();
+    let dependencies = field("depends_on").map(|node| depends_on::dependencies(scope, node, &what)).unwrap_or_default();
     let service = Service {
         mounts: uncovered(scope, mounts, &configs, &secrets),
         name,
@@ -84,8 +91,19 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
         configs,
         secrets,
         resources: field("x-kompox").map_or_else(Resources::default, |node| resources::resources(scope, node)),
+        runtime: runtime(scope, map, &what, &exposed),
     };
-    Some(LoadedService { service, ports })
+    Some(LoadedService { service, ports, exposed, dependencies })
+}
+
+/// What the container is told beyond its files and command.
+fn runtime(scope: &Scope<'_>, map: &Map, what: &str, exposed: &[Spanned<Port>]) -> Runtime {
+    let health = keys::optional(map, "healthcheck").and_then(|node| healthcheck::healthcheck(scope, node, what));
+    Runtime {
+        liveness: healthcheck::liveness(scope, map, health.is_some()),
+        health,
+        exposed: exposed.iter().map(|port| port.value).collect(),
+    }
 }
 
 /// The name becomes a Service, a container, and part of other names.

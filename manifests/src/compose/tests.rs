@@ -5,6 +5,7 @@ mod keys;
 mod mounts;
 mod publish;
 mod service;
+mod start;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

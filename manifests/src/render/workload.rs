@@ -2,6 +2,7 @@
 
 mod container;
 mod placement;
+mod probe;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ fn template(context: &Context<'_>, contents: &[Content<'_>]) -> PodTemplateSpec 
             affinity: placement::affinity(context),
             containers: container::containers(context, &volumes),
             image_pull_secrets: pull_secret(context).map(|name| vec![LocalObjectReference { name }]),
-            init_containers: some(container::sub_paths(context).into_iter().collect()),
+            init_containers: some(container::init_containers(context, &volumes)),
             node_selector: placement::node_selector(context),
             volumes: some(volumes.volumes()),
             ..PodSpec::default()

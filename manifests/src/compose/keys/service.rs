@@ -59,12 +59,8 @@ pub(in super::super) const SERVICE: Table = Table(&[
     needed("credential_spec", WINDOWS, REMOVE),
     needed("isolation", WINDOWS, REMOVE),
     // Start, health, stop.
-    missed(
-        "depends_on",
-        "the containers of an App start together",
-        "let the service try again until the other one answers",
-    ),
-    missed("healthcheck", "a container counts as ready once it runs", "let the command end when it cannot work"),
+    mapped("depends_on"),
+    mapped("healthcheck"),
     missed("stop_grace_period", "a container gets 30 seconds to stop", "remove the key if 30 seconds are enough"),
     missed("stop_signal", "a container is stopped with the signal that its image names", "set STOPSIGNAL in the image"),
     // Resources.
@@ -100,7 +96,7 @@ pub(in super::super) const SERVICE: Table = Table(&[
     idle("container_name", "containers are named after their services", "remove the key"),
     missed("hostname", "containers have the host name of their Pod", "use the service's name to reach it"),
     missed("domainname", "containers have the host name of their Pod", "use the service's name to reach it"),
-    idle("expose", "services of an App reach every port of each other", "remove the key"),
+    mapped("expose"),
     missed("links", "services reach each other by name, and other names are not made", "use the services' names"),
     needed(
         "external_links",
@@ -204,8 +200,22 @@ pub(in super::super) const CONFIG_MOUNT: Table =
     Table(&[mapped("source"), mapped("target"), mapped("mode"), mapped("uid"), mapped("gid")]);
 
 /// `services.*.x-kompox`
-pub(in super::super) const KOMPOX: Table = Table(&[
-    mapped("resources"),
-    mapped("limits"),
-    missed("liveness", "health checks are not turned into probes", "remove the key"),
+pub(in super::super) const KOMPOX: Table = Table(&[mapped("resources"), mapped("limits"), mapped("liveness")]);
+
+/// `services.*.healthcheck`
+pub(in super::super) const HEALTHCHECK: Table = Table(&[
+    mapped("test"),
+    mapped("interval"),
+    mapped("timeout"),
+    mapped("retries"),
+    mapped("start_period"),
+    mapped("start_interval"),
+    mapped("disable"),
+]);
+
+/// `services.*.depends_on.*`
+pub(in super::super) const DEPENDENCY: Table = Table(&[
+    mapped("condition"),
+    mapped("required"),
+    idle("restart", "Kubernetes restarts a container by itself, and no other with it", "remove the key"),
 ]);

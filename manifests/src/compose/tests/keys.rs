@@ -12,7 +12,7 @@ const SCHEMA: &str = "annotations attach blkio_config build cap_add cap_drop cgr
     volumes volumes_from working_dir";
 
 /// What the baseline reads, or judges by its value.
-const READ: &str = "build command configs deploy entrypoint env_file environment image network_mode ports profiles \
+const READ: &str = "build command configs depends_on deploy entrypoint expose healthcheck env_file environment image network_mode ports profiles \
     restart scale secrets volumes";
 
 #[test]
