@@ -11,7 +11,7 @@ use std::fmt;
 use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
 
-pub use self::container::{HealthCheck, Pod, Port, Protocol, Runtime, Starter, Until};
+pub use self::container::{HealthCheck, MemoryMount, Pod, Port, Protocol, Runtime, Security, Starter, Until};
 pub use self::snapshot::{
     Consistency, Hook, HookFailure, Hooks, Keep, KeepWithin, Retention, Session, SnapshotPolicy, Trigger,
 };

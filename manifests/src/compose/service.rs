@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::depends_on::{self, Dependency};
 use super::files::{self, FileKind};
 use super::ports::Ports;
-use super::{Scope, env_file, environment, expose, healthcheck, keys, mounts, ports, resources, scalar, words};
+use super::{
+    Scope, env_file, environment, expose, healthcheck, keys, mounts, ports, process, resources, scalar, security, words,
+};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::model::{FileMount, Mount, Port, Resources, Runtime, Service};
+use crate::model::{FileMount, Mount, Port, Runtime, Service};
 use crate::names::SUB_PATHS_CONTAINER;
 use crate::yaml::fields::{list, string, wrong_type};
 use crate::yaml::{Entry, Key, Map, Node};
@@ -90,9 +92,10 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
         container_ports,
         configs,
         secrets,
-        resources: field("x-kompox").map_or_else(Resources::default, |node| resources::resources(scope, node)),
+        resources: resources::of_service(scope, map, &what),
         runtime: runtime(scope, map, &what, &exposed),
     };
+    process::check_memory_targets(scope, map, &service);
     Some(LoadedService { service, ports, exposed, dependencies })
 }
 
@@ -100,10 +103,21 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
 fn runtime(scope: &Scope<'_>, map: &Map, what: &str, exposed: &[Spanned<Port>]) -> Runtime {
     let health = keys::optional(map, "healthcheck").and_then(|node| healthcheck::healthcheck(scope, node, what));
     Runtime {
+        working_dir: process::working_dir(scope, map),
+        tty: flag(scope, map, "tty"),
+        stdin: flag(scope, map, "stdin_open"),
+        pull_policy: keys::optional(map, "pull_policy").and_then(|node| process::pull_policy(scope, node)),
+        memory_mounts: process::memory_mounts(scope, map),
+        security: security::security(scope, map),
         liveness: healthcheck::liveness(scope, map, health.is_some()),
         health,
         exposed: exposed.iter().map(|port| port.value).collect(),
     }
+}
+
+/// A boolean that is false unless it is said.
+pub(super) fn flag(scope: &Scope<'_>, map: &Map, key: &str) -> bool {
+    keys::optional(map, key).and_then(|node| scalar::boolean(node, key, scope.findings)).unwrap_or(false)
 }
 
 /// The name becomes a Service, a container, and part of other names.

@@ -1,3 +1,4 @@
+mod container;
 mod document;
 mod env_file;
 mod files;

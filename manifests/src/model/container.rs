@@ -1,5 +1,7 @@
 //! What a container and its Pod are told beyond image, command, environment and files.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// A service's container: everything that Kubernetes leaves alone unless it is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Runtime {
@@ -9,6 +11,50 @@ pub struct Runtime {
     pub liveness: bool,
     /// `expose`: ports that are not published, in the order of the file.
     pub exposed: Vec<Port>,
+    /// `working_dir`; absolute.
+    pub working_dir: Option<String>,
+    /// `tty`
+    pub tty: bool,
+    /// `stdin_open`
+    pub stdin: bool,
+    /// `pull_policy`, as Kubernetes spells it.
+    pub pull_policy: Option<&'static str>,
+    /// `tmpfs` and `shm_size`, in this order.
+    pub memory_mounts: Vec<MemoryMount>,
+    /// What the container may do.
+    pub security: Security,
+}
+
+/// A file system in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryMount {
+    /// Absolute path in the container.
+    pub target: String,
+    /// Most bytes; `None` is what the container's memory limit leaves.
+    pub size: Option<u64>,
+}
+
+/// What a container may do; the default leaves everything to Kubernetes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Security {
+    /// User id of `user`.
+    pub user: Option<u32>,
+    /// Group id of `user`.
+    pub group: Option<u32>,
+    /// `cap_add`, without `CAP_`, sorted.
+    pub cap_add: BTreeSet<String>,
+    /// `cap_drop`, without `CAP_`, sorted.
+    pub cap_drop: BTreeSet<String>,
+    /// `privileged`
+    pub privileged: bool,
+    /// `read_only`
+    pub read_only: bool,
+    /// `no-new-privileges` of `security_opt`.
+    pub no_new_privileges: bool,
+    /// `seccomp:unconfined` of `security_opt`.
+    pub seccomp_unconfined: bool,
+    /// `apparmor` of `security_opt`: `unconfined` or the name of a profile on the node.
+    pub apparmor: Option<String>,
 }
 
 /// A health check, run in the container. All times are whole seconds, from 1.
@@ -65,6 +111,22 @@ impl Protocol {
 pub struct Pod {
     /// Services that others wait for (`depends_on`), in the order of starting.
     pub first: Vec<Starter>,
+    /// The longest `stop_grace_period`, in seconds.
+    pub grace_period: Option<u32>,
+    /// `sysctls`
+    pub sysctls: BTreeMap<String, String>,
+    /// `group_add`
+    pub groups: BTreeSet<u32>,
+    /// `extra_hosts`: names by address.
+    pub hosts: BTreeMap<String, BTreeSet<String>>,
+    /// `dns`: asked behind the cluster's own.
+    pub name_servers: Vec<String>,
+    /// `dns_search`
+    pub dns_searches: Vec<String>,
+    /// `dns_opt`: name and value.
+    pub dns_options: Vec<(String, Option<String>)>,
+    /// `platform`: the architecture that nodes must have.
+    pub architecture: Option<String>,
 }
 
 /// A service that is started before others.

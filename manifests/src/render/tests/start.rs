@@ -80,3 +80,49 @@ fn exposed_ports_follow_the_published_ones() {
     let expected = json!([{"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}, {"containerPort": 9000}]);
     assert_eq!(*ports, expected);
 }
+
+#[test]
+fn what_the_pod_and_its_containers_are_told() {
+    use crate::model::{MemoryMount, Runtime, Security};
+    let mut app = app();
+    app.project.services[0].runtime = Runtime {
+        working_dir: Some("/srv".to_owned()),
+        tty: true,
+        stdin: true,
+        pull_policy: Some("Always"),
+        memory_mounts: vec![MemoryMount { target: "/run".to_owned(), size: Some(1 << 20) }],
+        security: Security {
+            user: Some(0),
+            cap_drop: ["ALL".to_owned()].into(),
+            no_new_privileges: true,
+            apparmor: Some("mine".to_owned()),
+            ..Security::default()
+        },
+        ..Runtime::default()
+    };
+    let shared = &mut app.project.pod;
+    shared.grace_period = Some(90);
+    shared.groups = [44].into();
+    shared.sysctls = BTreeMap::from([("a.b".to_owned(), "1".to_owned())]);
+    shared.hosts = BTreeMap::from([("10.0.0.1".to_owned(), ["x".to_owned()].into())]);
+    shared.name_servers = strings(&["1.1.1.1"]);
+    shared.dns_options = vec![("rotate".to_owned(), None)];
+    shared.architecture = Some("arm64".to_owned());
+    let pod = pod(&app);
+    let container = &pod["containers"][0];
+    assert_eq!((&container["workingDir"], &container["imagePullPolicy"]), (&json!("/srv"), &json!("Always")));
+    assert_eq!((&container["tty"], &container["stdin"]), (&json!(true), &json!(true)));
+    assert_eq!(container["volumeMounts"], json!([{"mountPath": "/run", "name": "memory-filesystem-0"}]));
+    let security = json!({
+        "allowPrivilegeEscalation": false, "runAsUser": 0, "capabilities": {"drop": ["ALL"]},
+        "appArmorProfile": {"type": "Localhost", "localhostProfile": "mine"},
+    });
+    assert_eq!(container["securityContext"], security);
+    let memory = json!([{"name": "memory-filesystem-0", "emptyDir": {"medium": "Memory", "sizeLimit": "1048576"}}]);
+    assert_eq!(pod["volumes"], memory);
+    assert_eq!(pod["terminationGracePeriodSeconds"], 90);
+    assert_eq!(pod["securityContext"], json!({"supplementalGroups": [44], "sysctls": [{"name": "a.b", "value": "1"}]}));
+    assert_eq!(pod["hostAliases"], json!([{"ip": "10.0.0.1", "hostnames": ["x"]}]));
+    assert_eq!(pod["dnsConfig"], json!({"nameservers": ["1.1.1.1"], "options": [{"name": "rotate"}]}));
+    assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "arm64");
+}

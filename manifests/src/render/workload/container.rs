@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::super::context::{Context, some, some_map};
 use super::super::disk;
-use super::probe;
 use super::volumes::PodVolumes;
+use super::{probe, security};
 use crate::model::{Port, Protocol, Resources, Runtime, Service, Until};
 use crate::names::SUB_PATHS_CONTAINER;
 
@@ -45,7 +45,7 @@ pub(super) fn init_containers(context: &Context<'_>, volumes: &PodVolumes<'_>) -
 }
 
 fn with_probes(container: Container, service: &Service) -> Container {
-    let Runtime { health, liveness, exposed: _ } = &service.runtime;
+    let Runtime { health, liveness, .. } = &service.runtime;
     Container {
         liveness_probe: health.as_ref().filter(|_| *liveness).map(probe::steady),
         readiness_probe: health.as_ref().map(probe::steady),
@@ -67,8 +67,11 @@ fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service)
         configs: _,
         secrets: _,
         resources,
-        runtime: Runtime { health: _, liveness: _, exposed },
+        runtime,
     } = service;
+    // Probes depend on when the container starts, memory is mounted by the Pod's volumes.
+    let Runtime { health: _, liveness: _, exposed, working_dir, tty, stdin, pull_policy, memory_mounts: _, security } =
+        runtime;
     // Compose calls Kubernetes' command `entrypoint` and its args `command`.
     Container {
         args: command.as_deref().map(literals),
@@ -79,9 +82,14 @@ fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service)
             optional_secret(context.names.override_secret(name)),
         ]),
         image: Some(image.value.clone()),
+        image_pull_policy: pull_policy.map(str::to_owned),
         name: name.clone(),
         ports: some(ports(container_ports, exposed)),
         resources: requirements(resources),
+        security_context: security::context(security),
+        stdin: stdin.then_some(true),
+        tty: tty.then_some(true),
+        working_dir: working_dir.clone(),
         volume_mounts: some(volumes.mounts(service)),
         ..Container::default()
     }
