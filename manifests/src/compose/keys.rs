@@ -4,6 +4,8 @@
 //!
 //! To map another key, say [`mapped`] in its table and read it in the module of its concern.
 
+#[cfg(test)]
+mod reference;
 mod service;
 mod top_level;
 

@@ -1,12 +1,16 @@
 use super::*;
 use crate::model::{MemoryMount, Pod};
 
-fn resources(lines: &str) -> (Vec<(String, String)>, Vec<(String, String)>) {
+/// Amounts by name.
+type Amounts = Vec<(String, String)>;
+
+/// Requests and limits.
+fn resources(lines: &str) -> (Amounts, Amounts) {
     let resources = case().load(&web(lines)).service().resources;
     (resources.requests.into_iter().collect(), resources.limits.into_iter().collect())
 }
 
-fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+fn pairs(list: &[(&str, &str)]) -> Amounts {
     list.iter().map(|&(name, amount)| (name.to_owned(), amount.to_owned())).collect()
 }
 
