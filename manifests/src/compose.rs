@@ -7,6 +7,7 @@
 //! Nothing is dropped in silence: the module `keys` holds one table for every kind of mapping in the Compose
 //! schema, and says of each key whether it is mapped here or what its loss means.
 
+mod baseline;
 mod depends_on;
 mod document;
 mod duration;

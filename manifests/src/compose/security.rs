@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::service::flag;
-use super::{Scope, keys, scalar};
+use super::{Scope, baseline, keys, scalar};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Security;
 use crate::yaml::Map;
@@ -23,16 +23,14 @@ pub(super) fn security(scope: &Scope<'_>, map: &Map) -> Security {
         read_only: flag(scope, map, "read_only"),
         ..Security::default()
     };
+    if let (true, Some(node)) = (security.privileged, keys::optional(map, "privileged")) {
+        baseline::refuse(scope, "`privileged: true`", &node.span);
+    }
     let Some(node) = keys::optional(map, "security_opt") else { return security };
     for item in list(node, "security_opt", scope.findings).unwrap_or_default() {
         if let Some(text) = string(item, "security_opt", scope.findings) {
             option(scope, &text.value, &text.at, &mut security);
         }
-    }
-    let escalates = security.privileged || security.cap_add.iter().any(|name| name == "SYS_ADMIN" || name == "ALL");
-    if security.no_new_privileges && escalates {
-        let message = "`no-new-privileges` contradicts `privileged` and `cap_add: [SYS_ADMIN]`, says Kubernetes";
-        scope.findings.push(Diagnostic::error(CODE, node.span.clone(), message).help("remove one of them"));
     }
     security
 }
@@ -77,6 +75,9 @@ fn capabilities(scope: &Scope<'_>, map: &Map, key: &str) -> BTreeSet<String> {
             scope.findings.push(Diagnostic::error(CODE, given.at, message).help("write it like `NET_ADMIN` or `ALL`"));
             continue;
         }
+        if key == "cap_add" {
+            baseline::capability(scope, name, &given.at);
+        }
         names.insert(name.to_owned());
     }
     names
@@ -88,7 +89,14 @@ fn option(scope: &Scope<'_>, text: &str, at: &Span, security: &mut Security) {
     match (name, value) {
         ("no-new-privileges", "" | "true") => security.no_new_privileges = true,
         ("no-new-privileges", "false") => security.no_new_privileges = false,
-        ("seccomp", "unconfined") => security.seccomp_unconfined = true,
+        ("seccomp", "unconfined") => {
+            baseline::refuse(scope, "`seccomp:unconfined`", at);
+            security.seccomp_unconfined = true;
+        }
+        ("apparmor", "unconfined") => {
+            baseline::refuse(scope, "`apparmor:unconfined`", at);
+            security.apparmor = Some("unconfined".to_owned());
+        }
         ("apparmor", profile) if !profile.is_empty() => security.apparmor = Some(profile.to_owned()),
         _ => {
             let message = format!("`security_opt: {}` cannot be kept", scalar::shown(text, at));
