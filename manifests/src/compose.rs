@@ -7,25 +7,33 @@
 //! Nothing is dropped in silence: the module `keys` holds one table for every kind of mapping in the Compose
 //! schema, and says of each key whether it is mapped here or what its loss means.
 
+mod baseline;
+mod depends_on;
 mod document;
+mod duration;
 mod env_file;
 mod environment;
+mod expose;
 mod files;
+mod healthcheck;
 mod interpolate;
 mod key_value;
 mod keys;
 mod mounts;
+mod pod;
 mod ports;
+mod process;
 mod publish;
 mod resources;
 mod scalar;
+mod security;
 mod service;
 mod tree;
 mod words;
 
 use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
-use crate::model::{IngressRule, Project, Volume};
+use crate::model::{IngressRule, Pod, Project, Volume};
 use crate::names::Names;
 use crate::source::SourceTree;
 use crate::yaml::Node;
@@ -96,12 +104,14 @@ fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded
     let root = root.as_map()?;
     keys::TOP.check(root, "the Compose file", findings);
     let services = service::services(&scope, root, &at);
+    expose::conflicts(&scope, &services);
+    let pod = Pod { first: depends_on::order(&scope, root, &services), ..pod::merge(&scope, root, &services) };
     let configs = files::objects(&scope, root, &services, FileKind::Config);
     let secrets = files::objects(&scope, root, &services, FileKind::Secret);
     mounts::check_top_level(&scope, root);
     let rules = publish::rules(&scope, &services);
     let services = services.into_iter().map(|loaded| loaded.service).collect();
-    Some(Loaded { project: Project { services, configs, secrets }, rules })
+    Some(Loaded { project: Project { services, configs, secrets, pod }, rules })
 }
 
 /// What every concern needs.

@@ -2,6 +2,7 @@
 //! interpolation, merging and normalisation. Loading makes these; rendering consumes them and can
 //! no longer fail.
 
+mod container;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::fmt;
 use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
 
+pub use self::container::{HealthCheck, MemoryMount, Pod, Port, Protocol, Runtime, Security, Starter, Until};
 pub use self::snapshot::{
     Consistency, Hook, HookFailure, Hooks, Keep, KeepWithin, Retention, Session, SnapshotPolicy, Trigger,
 };
@@ -263,6 +265,8 @@ pub struct Project {
     pub configs: Vec<FileObject>,
     /// Top-level `secrets` that some service uses, sorted by name.
     pub secrets: Vec<FileObject>,
+    /// What the services' shared Pod is told.
+    pub pod: Pod,
 }
 
 /// One Compose service.
@@ -292,6 +296,8 @@ pub struct Service {
     pub secrets: Vec<FileMount>,
     /// Requests and limits as Kubernetes quantities, by resource name.
     pub resources: Resources,
+    /// Everything else that its container is told.
+    pub runtime: Runtime,
 }
 
 /// Container resources.

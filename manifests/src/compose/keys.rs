@@ -4,6 +4,8 @@
 //!
 //! To map another key, say [`mapped`] in its table and read it in the module of its concern.
 
+#[cfg(test)]
+mod reference;
 mod service;
 mod top_level;
 
@@ -12,7 +14,8 @@ use crate::yaml::fields::{Findings, suggest};
 use crate::yaml::{Map, Node, Value};
 
 pub(super) use service::{
-    BIND_OPTIONS, CONFIG_MOUNT, DEPLOY, ENV_FILE, KOMPOX, PORT, SERVICE, VOLUME_MOUNT, VOLUME_OPTIONS,
+    BIND_OPTIONS, CONFIG_MOUNT, DEPENDENCY, DEPLOY, DEPLOY_LIMITS, DEPLOY_RESERVATIONS, DEPLOY_RESOURCES, ENV_FILE,
+    HEALTHCHECK, KOMPOX, PORT, SERVICE, VOLUME_MOUNT, VOLUME_OPTIONS,
 };
 pub(super) use top_level::{CONFIG, SECRET, TOP, VOLUME};
 

@@ -55,7 +55,7 @@ struct Seen<'r> {
 fn host_ports<'s>(scope: &Scope<'_>, services: &'s [LoadedService]) -> BTreeMap<u16, &'s Port> {
     let mut hosts: BTreeMap<u16, &Port> = BTreeMap::new();
     let mut containers: BTreeMap<u16, (&str, &Span)> = BTreeMap::new();
-    for LoadedService { service, ports } in services {
+    for LoadedService { service, ports, .. } in services {
         let mut own = BTreeSet::new();
         for port in &ports.list {
             // Repetitions inside one service have been reported.

@@ -1,4 +1,4 @@
-//! `x-kompox` of a service: requests and limits.
+//! Requests and limits: `x-kompox` of a service, else `deploy.resources`, `cpus`, `mem_limit` and `mem_reservation`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Spanned};
 use crate::kom::quantity::Quantity;
 use crate::model::Resources;
 use crate::yaml::fields::{enumerate, suggest, text, wrong_type};
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Entry, Map, Node};
 
 const CODE: &str = "quantity";
 /// Resources that can be asked for.
@@ -16,8 +16,98 @@ const NAMES: [&str; 2] = ["cpu", "memory"];
 /// Amounts by resource, as written and as numbers.
 type Amounts = BTreeMap<String, (Spanned<String>, Quantity)>;
 
+/// Reads everything that a service says about its resources. What `x-kompox` says holds.
+pub(super) fn of_service(scope: &Scope<'_>, service: &Map, what: &str) -> Resources {
+    let mut resources = keys::optional(service, "x-kompox").map_or_else(Resources::default, |node| kompox(scope, node));
+    let own = resources.clone();
+    let deploy = keys::optional(service, "deploy").and_then(Node::as_map);
+    let deploy = deploy.and_then(|map| keys::optional(map, "resources"));
+    let part = |key, table: &keys::Table| {
+        let map = mapping(scope, keys::optional(mapping(scope, deploy?, "resources")?, key)?, key)?;
+        table.check(map, &format!("`deploy.resources.{key}` of {what}"), scope.findings);
+        Some(map)
+    };
+    if let Some(map) = deploy.and_then(Node::as_map) {
+        keys::DEPLOY_RESOURCES.check(map, &format!("`deploy.resources` of {what}"), scope.findings);
+    }
+    let (limits, reservations) =
+        (part("limits", &keys::DEPLOY_LIMITS), part("reservations", &keys::DEPLOY_RESERVATIONS));
+    let sources = [
+        (true, "cpu", limits, "cpus"),
+        (true, "cpu", Some(service), "cpus"),
+        (true, "memory", limits, "memory"),
+        (true, "memory", Some(service), "mem_limit"),
+        (false, "cpu", reservations, "cpus"),
+        (false, "memory", reservations, "memory"),
+        (false, "memory", Some(service), "mem_reservation"),
+    ];
+    let mut last = None;
+    for (limit, name, map, key) in sources {
+        let Some(node) = map.and_then(|map| keys::optional(map, key)) else { continue };
+        let amount =
+            if name == "cpu" { scalar::processors(node, key, scope.findings) } else { bytes(scope, node, key) };
+        let Some(amount) = amount else { continue };
+        let (said, first) =
+            if limit { (&mut resources.limits, &own.limits) } else { (&mut resources.requests, &own.requests) };
+        take(scope, node, key, (name, amount), said, first.contains_key(name));
+        last = Some(node);
+    }
+    if let Some(node) = last {
+        check_limits(scope, node, &resources);
+    }
+    resources
+}
+
+fn mapping<'n>(scope: &Scope<'_>, node: &'n Node, key: &str) -> Option<&'n Map> {
+    node.as_map().or_else(|| wrong_type(node, key, "a mapping", scope.findings))
+}
+
+fn bytes(scope: &Scope<'_>, node: &Node, key: &str) -> Option<String> {
+    // Compose takes 0 for no limit.
+    scalar::bytes(node, key, scope.findings).filter(|&bytes| bytes > 0).map(scalar::binary)
+}
+
+/// Takes one amount, unless another one stands there already.
+fn take(
+    scope: &Scope<'_>,
+    node: &Node,
+    key: &str,
+    (name, amount): (&'static str, String),
+    said: &mut BTreeMap<String, String>,
+    by_kompox: bool,
+) {
+    let Some(other) = said.get(name) else {
+        said.insert(name.to_owned(), amount);
+        return;
+    };
+    let same = amount.parse::<Quantity>().ok() == other.parse::<Quantity>().ok();
+    let at = node.span.clone();
+    if by_kompox && !same {
+        let message = format!("`{key}` has no effect: `x-kompox` says `{other}` for `{name}`");
+        scope.findings.push(Diagnostic::info(CODE, at, message).help("remove one of them"));
+    } else if !same {
+        let message = format!("`{key}` contradicts `deploy.resources`, which says `{other}` for `{name}`");
+        scope.findings.push(Diagnostic::error(CODE, at, message).help("remove one of them"));
+    }
+}
+
+/// Nothing can be promised more than it may have.
+fn check_limits(scope: &Scope<'_>, node: &Node, resources: &Resources) {
+    for (name, asked) in &resources.requests {
+        let limit = resources.limits.get(name);
+        let amounts = limit.and_then(|limit| Some((asked.parse::<Quantity>().ok()?, limit.parse::<Quantity>().ok()?)));
+        if let (Some(limit), Some((amount, most))) = (limit, amounts)
+            && amount > most
+        {
+            let message = format!("the service asks for `{asked}` of `{name}`, more than its limit `{limit}`");
+            let help = "raise the limit, or ask for less";
+            scope.findings.push(Diagnostic::error(CODE, node.span.clone(), message).help(help));
+        }
+    }
+}
+
 /// Reads `x-kompox`.
-pub(super) fn resources(scope: &Scope<'_>, node: &Node) -> Resources {
+fn kompox(scope: &Scope<'_>, node: &Node) -> Resources {
     let Some(map) = node.as_map() else {
         let _: Option<()> = wrong_type(node, "x-kompox", "a mapping", scope.findings);
         return Resources::default();

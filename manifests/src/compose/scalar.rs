@@ -42,6 +42,58 @@ pub(super) fn number(node: &Node, what: &str, max: u64, findings: &Findings) -> 
     in_range(number, node, what, max, findings)
 }
 
+/// Processors, as a Kubernetes quantity; `None` also for 0, which is no limit.
+pub(super) fn processors(node: &Node, what: &str, findings: &Findings) -> Option<String> {
+    let written = node.resolved().unwrap_or_default();
+    let shaped = written.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match written.parse::<f64>().ok().filter(|&number| shaped && number <= 100_000.0) {
+        Some(number) => {
+            let milli = (number * 1000.0).ceil() as u64;
+            (milli > 0)
+                .then(|| if milli.is_multiple_of(1000) { (milli / 1000).to_string() } else { format!("{milli}m") })
+        }
+        None => {
+            let message = format!("`{what}` must be a number of processors");
+            findings.push(Diagnostic::error("quantity", node.span.clone(), message).help("write it like `0.5` or `2`"));
+            None
+        }
+    }
+}
+
+/// Bytes as Compose writes them: a number, or `64m`, `1gb`, `512 KiB`; every unit is a power of 1024.
+pub(super) fn bytes(node: &Node, what: &str, findings: &Findings) -> Option<u64> {
+    let written = node.resolved().unwrap_or_default().trim().to_ascii_lowercase();
+    let end = written.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(written.len());
+    let (number, unit) = written.split_at(end);
+    let unit = unit.trim_start();
+    let letter = unit.strip_suffix('b').unwrap_or(unit);
+    let power = match letter.strip_suffix('i').filter(|_| unit.len() == 3).unwrap_or(letter) {
+        "" => Some(0),
+        "k" => Some(10),
+        "m" => Some(20),
+        "g" => Some(30),
+        "t" => Some(40),
+        _ => None,
+    };
+    let bytes = number.parse::<f64>().ok().zip(power).map(|(number, power)| number * f64::from(power).exp2());
+    match bytes.filter(|&bytes| bytes < f64::from(60).exp2()) {
+        Some(bytes) => Some(bytes.ceil() as u64),
+        None => {
+            let message = format!("`{what}` must be a number of bytes");
+            let help = "write it like `64m`, `512mb` or `1g`";
+            findings.push(Diagnostic::error("quantity", node.span.clone(), message).help(help));
+            None
+        }
+    }
+}
+
+/// Bytes as a Kubernetes quantity, in the largest unit that is exact.
+pub(super) fn binary(bytes: u64) -> String {
+    let units = [(30, "Gi"), (20, "Mi"), (10, "Ki")];
+    let unit = units.iter().find(|(power, _)| bytes > 0 && bytes.trailing_zeros() >= *power);
+    unit.map_or_else(|| bytes.to_string(), |(power, unit)| format!("{}{unit}", bytes >> power))
+}
+
 /// File mode bits: a YAML number (`0444` is octal) or a string of octal digits.
 pub(super) fn mode(node: &Node, findings: &Findings) -> Option<u32> {
     let bits = match &node.value {

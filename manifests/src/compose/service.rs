@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::depends_on::{self, Dependency};
 use super::files::{self, FileKind};
 use super::ports::Ports;
-use super::{Scope, env_file, environment, keys, mounts, ports, resources, scalar, words};
+use super::{
+    Scope, env_file, environment, expose, healthcheck, keys, mounts, ports, process, resources, scalar, security, words,
+};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::model::{FileMount, Mount, Resources, Service};
+use crate::model::{FileMount, Mount, Port, Runtime, Service};
 use crate::names::SUB_PATHS_CONTAINER;
 use crate::yaml::fields::{list, string, wrong_type};
 use crate::yaml::{Entry, Key, Map, Node};
@@ -15,6 +18,10 @@ use crate::yaml::{Entry, Key, Map, Node};
 pub(super) struct LoadedService {
     pub(super) service: Service,
     pub(super) ports: Ports,
+    /// `expose`, with places.
+    pub(super) exposed: Vec<Spanned<Port>>,
+    /// `depends_on`.
+    pub(super) dependencies: Vec<Dependency>,
 }
 
 /// The services that take part, sorted by name.
@@ -70,6 +77,8 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
     let configs = field("configs").map(|node| files::mounts(scope, node, FileKind::Config)).unwrap_or_default();
     let secrets = field("secrets").map(|node| files::mounts(scope, node, FileKind::Secret)).unwrap_or_default();
     let mounts = field("volumes").map(|node| mounts::mounts(scope, node)).unwrap_or_default();
+    let exposed = field("expose").map(|node| expose::ports(scope, node)).unwrap_or_default();
+    let dependencies = field("depends_on").map(|node| depends_on::dependencies(scope, node, &what)).unwrap_or_default();
     let service = Service {
         mounts: uncovered(scope, mounts, &configs, &secrets),
         name,
@@ -83,9 +92,32 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
         container_ports,
         configs,
         secrets,
-        resources: field("x-kompox").map_or_else(Resources::default, |node| resources::resources(scope, node)),
+        resources: resources::of_service(scope, map, &what),
+        runtime: runtime(scope, map, &what, &exposed),
     };
-    Some(LoadedService { service, ports })
+    process::check_memory_targets(scope, map, &service);
+    Some(LoadedService { service, ports, exposed, dependencies })
+}
+
+/// What the container is told beyond its files and command.
+fn runtime(scope: &Scope<'_>, map: &Map, what: &str, exposed: &[Spanned<Port>]) -> Runtime {
+    let health = keys::optional(map, "healthcheck").and_then(|node| healthcheck::healthcheck(scope, node, what));
+    Runtime {
+        working_dir: process::working_dir(scope, map),
+        tty: flag(scope, map, "tty"),
+        stdin: flag(scope, map, "stdin_open"),
+        pull_policy: keys::optional(map, "pull_policy").and_then(|node| process::pull_policy(scope, node)),
+        memory_mounts: process::memory_mounts(scope, map),
+        security: security::security(scope, map),
+        liveness: healthcheck::liveness(scope, map, health.is_some()),
+        health,
+        exposed: exposed.iter().map(|port| port.value).collect(),
+    }
+}
+
+/// A boolean that is false unless it is said.
+pub(super) fn flag(scope: &Scope<'_>, map: &Map, key: &str) -> bool {
+    keys::optional(map, key).and_then(|node| scalar::boolean(node, key, scope.findings)).unwrap_or(false)
 }
 
 /// The name becomes a Service, a container, and part of other names.

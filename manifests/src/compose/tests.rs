@@ -1,3 +1,4 @@
+mod container;
 mod document;
 mod env_file;
 mod files;
@@ -5,6 +6,7 @@ mod keys;
 mod mounts;
 mod publish;
 mod service;
+mod start;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+mod start;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,6 +68,7 @@ fn service(name: &str) -> Service {
         configs: Vec::new(),
         secrets: Vec::new(),
         resources: Resources::default(),
+        runtime: crate::model::Runtime::default(),
     }
 }
 

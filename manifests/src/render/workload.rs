@@ -2,6 +2,9 @@
 
 mod container;
 mod placement;
+mod pod;
+mod probe;
+mod security;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -56,9 +59,13 @@ fn template(context: &Context<'_>, contents: &[Content<'_>]) -> PodTemplateSpec 
         }),
         spec: Some(PodSpec {
             affinity: placement::affinity(context),
+            dns_config: pod::dns(context),
+            host_aliases: some(pod::host_aliases(context)),
+            security_context: pod::security(context),
+            termination_grace_period_seconds: context.app.project.pod.grace_period.map(i64::from),
             containers: container::containers(context, &volumes),
             image_pull_secrets: pull_secret(context).map(|name| vec![LocalObjectReference { name }]),
-            init_containers: some(container::sub_paths(context).into_iter().collect()),
+            init_containers: some(container::init_containers(context, &volumes)),
             node_selector: placement::node_selector(context),
             volumes: some(volumes.volumes()),
             ..PodSpec::default()

@@ -4,7 +4,6 @@ use super::{Table, idle, mapped, missed, needed};
 
 const REQUESTS: &str = "write `x-kompox: {resources: {cpu: …, memory: …}}`";
 const LIMITS: &str = "write `x-kompox: {limits: {cpu: …, memory: …}}`";
-const IMAGE: &str = "build it into the image, or remove the key";
 const REMOVE: &str = "remove the key if the service can do without it";
 const WINDOWS: &str = "it is for Windows containers";
 const ONE_POD: &str = "all services of an App share one Pod and its network";
@@ -29,16 +28,16 @@ pub(in super::super) const SERVICE: Table = Table(&[
     mapped("restart"),
     mapped("scale"),
     // What a container is started with.
-    needed("working_dir", "the command would run in another folder", IMAGE),
-    needed("user", "the command would run as the image's user", "set the user in the image, or remove the key"),
-    needed("group_add", "the command would lack these groups", REMOVE),
+    mapped("working_dir"),
+    mapped("user"),
+    mapped("group_add"),
     missed(
         "init",
         "the command runs as process 1 and nothing reaps its orphans",
         "use an image with an init of its own",
     ),
-    missed("stdin_open", "nobody is attached to the container", REMOVE),
-    missed("tty", "nobody is attached to the container", REMOVE),
+    mapped("stdin_open"),
+    mapped("tty"),
     missed("label_file", "labels are not carried over to the Pod", "remove the key"),
     missed("labels", "labels are not carried over to the Pod", "publish ports with `ingress.rules` of the App"),
     missed("annotations", "annotations are not carried over to the Pod", "remove the key"),
@@ -50,25 +49,21 @@ pub(in super::super) const SERVICE: Table = Table(&[
         "write them into this service, or use a YAML anchor",
     ),
     // Security.
-    needed("privileged", "the container would not be privileged", REMOVE),
-    needed("cap_add", "the capabilities would be missing", REMOVE),
-    needed("cap_drop", "the container would keep the capabilities", "remove the key if it may keep them"),
-    needed("read_only", "the container's file system would be writable", "remove the key if it may be written to"),
-    needed("security_opt", "the options would not hold", "remove the key if the service may run without them"),
+    mapped("privileged"),
+    mapped("cap_add"),
+    mapped("cap_drop"),
+    mapped("read_only"),
+    mapped("security_opt"),
     needed("userns_mode", "the container would run in another user namespace", REMOVE),
     needed("credential_spec", WINDOWS, REMOVE),
     needed("isolation", WINDOWS, REMOVE),
     // Start, health, stop.
-    missed(
-        "depends_on",
-        "the containers of an App start together",
-        "let the service try again until the other one answers",
-    ),
-    missed("healthcheck", "a container counts as ready once it runs", "let the command end when it cannot work"),
-    missed("stop_grace_period", "a container gets 30 seconds to stop", "remove the key if 30 seconds are enough"),
+    mapped("depends_on"),
+    mapped("healthcheck"),
+    mapped("stop_grace_period"),
     missed("stop_signal", "a container is stopped with the signal that its image names", "set STOPSIGNAL in the image"),
     // Resources.
-    missed("cpus", "no limit is set", LIMITS),
+    mapped("cpus"),
     missed("cpu_count", "no limit is set", LIMITS),
     missed("cpu_percent", "no limit is set", LIMITS),
     missed("cpu_quota", "no limit is set", LIMITS),
@@ -77,9 +72,9 @@ pub(in super::super) const SERVICE: Table = Table(&[
     missed("cpu_rt_runtime", "real-time scheduling is not set", LIMITS),
     missed("cpu_shares", "no share is set", REQUESTS),
     missed("cpuset", "processors are not pinned", REQUESTS),
-    missed("mem_limit", "no limit is set", LIMITS),
+    mapped("mem_limit"),
     missed("memswap_limit", "Kubernetes does not give containers swap", LIMITS),
-    missed("mem_reservation", "no memory is reserved", REQUESTS),
+    mapped("mem_reservation"),
     missed("mem_swappiness", "Kubernetes does not give containers swap", LIMITS),
     missed("oom_kill_disable", "the kernel may end the command when memory runs out", LIMITS),
     missed("oom_score_adj", "the kubelet sets it from requests and limits", REQUESTS),
@@ -91,8 +86,8 @@ pub(in super::super) const SERVICE: Table = Table(&[
         "choose a disk with the `options` of the App's volume",
     ),
     missed("storage_opt", "the container's own file system has no size of its own", "write to a volume"),
-    needed("shm_size", "shared memory would have 64 MiB", REMOVE),
-    needed("tmpfs", "the folder would lie in the container's own file system", REMOVE),
+    mapped("shm_size"),
+    mapped("tmpfs"),
     needed("gpus", "the container would see no GPU", REMOVE),
     needed("devices", "the container would not see the devices", REMOVE),
     needed("device_cgroup_rules", "the container would not be allowed to use the devices", REMOVE),
@@ -100,7 +95,7 @@ pub(in super::super) const SERVICE: Table = Table(&[
     idle("container_name", "containers are named after their services", "remove the key"),
     missed("hostname", "containers have the host name of their Pod", "use the service's name to reach it"),
     missed("domainname", "containers have the host name of their Pod", "use the service's name to reach it"),
-    idle("expose", "services of an App reach every port of each other", "remove the key"),
+    mapped("expose"),
     missed("links", "services reach each other by name, and other names are not made", "use the services' names"),
     needed(
         "external_links",
@@ -108,12 +103,12 @@ pub(in super::super) const SERVICE: Table = Table(&[
         "use the name of a Service in the cluster",
     ),
     missed("networks", ONE_POD, "remove the key; use the services' names to reach them"),
-    needed("dns", "names would be resolved by the cluster's DNS", REMOVE),
-    needed("dns_opt", "names would be resolved with the cluster's options", REMOVE),
-    needed("dns_search", "names would be searched for in the cluster's domains", REMOVE),
-    needed("extra_hosts", "the names would be unknown in the container", "use names that a DNS server knows"),
+    mapped("dns"),
+    mapped("dns_opt"),
+    mapped("dns_search"),
+    mapped("extra_hosts"),
     needed("mac_address", "Pods get an address of the cluster's", REMOVE),
-    needed("sysctls", "the kernel parameters would keep their defaults", REMOVE),
+    mapped("sysctls"),
     // Namespaces and runtimes.
     needed("cgroup", "the container would have a cgroup namespace of its own", REMOVE),
     missed("cgroup_parent", "the kubelet decides it", "remove the key"),
@@ -121,13 +116,13 @@ pub(in super::super) const SERVICE: Table = Table(&[
     needed("pid", "the container would have a process namespace of its own", REMOVE),
     needed("uts", "the container would have a host name of its own", REMOVE),
     needed("runtime", "the container would run in the cluster's runtime", REMOVE),
-    missed("platform", "the Pod may start on any node of its pool", "choose nodes with `deployment.pool` of the App"),
+    mapped("platform"),
     needed("use_api_socket", "there is no container engine to talk to in a cluster", REMOVE),
     needed("volumes_from", "the volumes would be missing", "list them under `volumes` of this service"),
     needed("models", "the cluster runs no models for Compose", "run the model as a service"),
     needed("provider", "the cluster runs no Compose providers", "run it as a service"),
     // Images, logs, development.
-    missed("pull_policy", "images are pulled as Kubernetes does by default", "name a fixed tag or digest in `image`"),
+    mapped("pull_policy"),
     missed(
         "pull_refresh_after",
         "images are pulled as Kubernetes does by default",
@@ -142,7 +137,7 @@ pub(in super::super) const SERVICE: Table = Table(&[
 pub(in super::super) const DEPLOY: Table = Table(&[
     mapped("mode"),
     mapped("replicas"),
-    missed("resources", "no requests or limits are set", "write `x-kompox: {resources: …, limits: …}`"),
+    mapped("resources"),
     missed("labels", "labels are not carried over", "remove the key"),
     needed("placement", "the Pod could start on any node of its pool", "use `deployment.pool` and `zone` of the App"),
     idle("endpoint_mode", "services are found by name in the Pod's network", "remove the key"),
@@ -204,8 +199,40 @@ pub(in super::super) const CONFIG_MOUNT: Table =
     Table(&[mapped("source"), mapped("target"), mapped("mode"), mapped("uid"), mapped("gid")]);
 
 /// `services.*.x-kompox`
-pub(in super::super) const KOMPOX: Table = Table(&[
-    mapped("resources"),
-    mapped("limits"),
-    missed("liveness", "health checks are not turned into probes", "remove the key"),
+pub(in super::super) const KOMPOX: Table = Table(&[mapped("resources"), mapped("limits"), mapped("liveness")]);
+
+/// `services.*.healthcheck`
+pub(in super::super) const HEALTHCHECK: Table = Table(&[
+    mapped("test"),
+    mapped("interval"),
+    mapped("timeout"),
+    mapped("retries"),
+    mapped("start_period"),
+    mapped("start_interval"),
+    mapped("disable"),
+]);
+
+/// `services.*.depends_on.*`
+pub(in super::super) const DEPENDENCY: Table = Table(&[
+    mapped("condition"),
+    mapped("required"),
+    idle("restart", "Kubernetes restarts a container by itself, and no other with it", "remove the key"),
+]);
+
+/// `services.*.deploy.resources`
+pub(in super::super) const DEPLOY_RESOURCES: Table = Table(&[mapped("limits"), mapped("reservations")]);
+
+/// `services.*.deploy.resources.limits`
+pub(in super::super) const DEPLOY_LIMITS: Table = Table(&[
+    mapped("cpus"),
+    mapped("memory"),
+    missed("pids", "the kubelet's limit holds", "ask the cluster's operators for another one"),
+]);
+
+/// `services.*.deploy.resources.reservations`
+pub(in super::super) const DEPLOY_RESERVATIONS: Table = Table(&[
+    mapped("cpus"),
+    mapped("memory"),
+    needed("generic_resources", "the container would not get them", REMOVE),
+    needed("devices", "the container would see no such device", REMOVE),
 ]);

@@ -11,26 +11,98 @@ const SCHEMA: &str = "annotations attach blkio_config build cap_add cap_drop cgr
     stdin_open stop_grace_period stop_signal storage_opt sysctls tmpfs tty ulimits use_api_socket user userns_mode uts \
     volumes volumes_from working_dir";
 
-/// What the baseline reads, or judges by its value.
-const READ: &str = "build command configs deploy entrypoint env_file environment image network_mode ports profiles \
-    restart scale secrets volumes";
+/// Values that mean something to the keys that are read; the others are reported whatever they say.
+const VALUES: &[(&str, &str)] = &[
+    ("build", "."),
+    ("cap_add", "[NET_ADMIN]"),
+    ("cap_drop", "[ALL]"),
+    ("configs", "[c]"),
+    ("cpus", "0.5"),
+    ("depends_on", "{other: {condition: service_started}}"),
+    ("deploy", "{resources: {limits: {cpus: 1}}}"),
+    ("dns", "1.1.1.1"),
+    ("dns_opt", "[rotate]"),
+    ("dns_search", "a.lan"),
+    ("env_file", "a.env"),
+    ("environment", "{A: b}"),
+    ("expose", "[80]"),
+    ("extra_hosts", "[\"a:1.1.1.1\"]"),
+    ("group_add", "[5]"),
+    ("healthcheck", "{test: a}"),
+    ("image", "another"),
+    ("mem_limit", "1g"),
+    ("mem_reservation", "1g"),
+    ("network_mode", "bridge"),
+    ("platform", "linux/amd64"),
+    ("ports", "[\"80:80\"]"),
+    ("privileged", "true"),
+    ("profiles", "[x]"),
+    ("pull_policy", "always"),
+    ("read_only", "true"),
+    ("restart", "on-failure"),
+    ("scale", "2"),
+    ("secrets", "[s]"),
+    ("security_opt", "[no-new-privileges]"),
+    ("shm_size", "1g"),
+    ("stdin_open", "true"),
+    ("stop_grace_period", "1m"),
+    ("sysctls", "{net.ipv4.tcp_syncookies: 0}"),
+    ("tmpfs", "/run"),
+    ("tty", "true"),
+    ("user", "1000"),
+    ("volumes", "[\"db:/db\"]"),
+    ("working_dir", "/srv"),
+];
 
 #[test]
-fn every_key_of_the_schema_is_mapped_or_reported() {
-    for key in SCHEMA.split_whitespace().filter(|key| !READ.split_whitespace().any(|read| read == *key)) {
-        let outcome = case().load(&web(&format!("{key}: something")));
-        let [diagnostic] = outcome.diagnostics.as_slice() else { panic!("{key}: {:?}", outcome.found()) };
-        assert_eq!(diagnostic.code, "unmapped-key", "{key}");
-        assert_eq!(diagnostic.at.line, 4, "{key}");
-        assert!(diagnostic.message.starts_with(&format!("`{key}` of service `web` ")), "{key}: {diagnostic}");
-        assert!(diagnostic.help.is_some(), "{key}");
-        assert_eq!(outcome.loaded.is_none(), diagnostic.severity == Severity::Error, "{key}");
+fn every_key_of_the_schema_changes_the_project_or_is_reported() {
+    let files = || case().file("app/a.env", "A=b\n").file("app/f", "x");
+    let compose = |line: &str| {
+        format!(
+            "services:\n  web:\n    {line}\n  other: {{image: o}}\nconfigs: {{c: {{file: f}}}}\nsecrets: {{s: {{file: f}}}}\n"
+        )
+    };
+    // Unused configs and secrets are reported, with or without the key.
+    let reports = |outcome: &Outcome| {
+        outcome
+            .diagnostics
+            .iter()
+            .map(|found| found.message.clone())
+            .filter(|text| !text.contains("so it is not made"))
+            .collect::<Vec<_>>()
+    };
+    let without = files().load(&compose("image: w")).loaded.unwrap().project;
+    // Positions shift with the line, so the typed parts are compared by what they say.
+    for key in SCHEMA.split_whitespace() {
+        let value = VALUES.iter().find(|(known, _)| *known == key).map_or("something", |(_, value)| value);
+        let line = if key == "image" { format!("image: {value}") } else { format!("image: w\n    {key}: {value}") };
+        let outcome = files().load(&compose(&line));
+        if reports(&outcome).is_empty() {
+            let with = outcome.loaded.unwrap().project;
+            let flat = |project: &Project| {
+                let text = format!("{project:?}");
+                let at = |word: &&str| !word.contains("compose.yml:");
+                text.split_whitespace().filter(at).collect::<Vec<_>>().join(" ")
+            };
+            assert_ne!(flat(&with), flat(&without), "{key} changes nothing");
+        } else if !VALUES.iter().any(|(known, _)| *known == key)
+            && !["command", "entrypoint", "working_dir"].contains(&key)
+        {
+            let [diagnostic] =
+                outcome.diagnostics.iter().filter(|found| found.code == "unmapped-key").collect::<Vec<_>>()[..]
+            else {
+                panic!("{key}: {:?}", outcome.found());
+            };
+            assert!(diagnostic.message.starts_with(&format!("`{key}` of service `web` ")), "{key}: {diagnostic}");
+            assert_eq!(diagnostic.at.line, 4, "{key}");
+            assert!(diagnostic.help.is_some(), "{key}");
+        }
     }
 }
 
 #[test]
 fn what_would_weaken_a_container_rejects_the_file() {
-    for key in ["user", "cap_drop", "read_only", "security_opt", "privileged", "tmpfs", "working_dir", "extra_hosts"] {
+    for key in ["user", "read_only", "security_opt", "privileged", "tmpfs", "working_dir", "extra_hosts"] {
         let outcome = case().load(&web(&format!("{key}: [x]")));
         assert!(outcome.loaded.is_none(), "{key}");
     }

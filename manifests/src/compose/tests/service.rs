@@ -176,9 +176,6 @@ fn resources() {
     case()
         .load(&web("x-kompox: {limit: {memory: 1Gi}}"))
         .finds("error compose.yml:4:16: `x-kompox` has no key `limit`");
-    case()
-        .load(&web("x-kompox: {liveness: true}"))
-        .finds("warning compose.yml:4:16: `liveness` of `x-kompox` has no effect");
     let both = "x-kompox: {resources: {memory: 2Gi, cpu: 100m}, limits: {memory: 1025Mi, cpu: 0.1}}";
     case().load(&web(both)).finds("error compose.yml:4:36: `memory` asks for more than its limit `1025Mi`");
     case().load(&web("x-kompox: {limits: {cpu: -0.5}}")).finds("error compose.yml:4:30: `cpu` must not be negative");

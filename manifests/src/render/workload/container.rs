@@ -10,15 +10,47 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use super::super::context::{Context, some, some_map};
 use super::super::disk;
 use super::volumes::PodVolumes;
-use crate::model::{Resources, Service};
+use super::{probe, security};
+use crate::model::{Port, Protocol, Resources, Runtime, Service, Until};
 use crate::names::SUB_PATHS_CONTAINER;
 
 const SUB_PATHS_IMAGE: &str = "busybox:1.36";
 const SUB_PATHS_ROOT: &str = "/work";
 
-/// One container for every service, sorted by name.
+/// One container for every service that nobody waits for, sorted by name.
 pub(super) fn containers(context: &Context<'_>, volumes: &PodVolumes<'_>) -> Vec<Container> {
-    context.app.project.services.iter().map(|service| container(context, volumes, service)).collect()
+    let project = &context.app.project;
+    let waits = |service: &&Service| project.pod.first.iter().all(|starter| starter.service != service.name);
+    let main = project.services.iter().filter(waits);
+    main.map(|service| with_probes(container(context, volumes, service), service)).collect()
+}
+
+/// The containers that run before the others: the one that makes the volumes' folders, then the services that
+/// others wait for. One that keeps running is a native sidecar.
+pub(super) fn init_containers(context: &Context<'_>, volumes: &PodVolumes<'_>) -> Vec<Container> {
+    let project = &context.app.project;
+    let starters = project.pod.first.iter().filter_map(|starter| {
+        let service = project.services.iter().find(|service| service.name == starter.service)?;
+        let plain = container(context, volumes, service);
+        let sidecar = |plain| Container { restart_policy: Some("Always".to_owned()), ..with_probes(plain, service) };
+        Some(match starter.until {
+            Until::Completed => plain,
+            Until::Started => sidecar(plain),
+            Until::Healthy => {
+                Container { startup_probe: service.runtime.health.as_ref().map(probe::startup), ..sidecar(plain) }
+            }
+        })
+    });
+    sub_paths(context).into_iter().chain(starters).collect()
+}
+
+fn with_probes(container: Container, service: &Service) -> Container {
+    let Runtime { health, liveness, .. } = &service.runtime;
+    Container {
+        liveness_probe: health.as_ref().filter(|_| *liveness).map(probe::steady),
+        readiness_probe: health.as_ref().map(probe::steady),
+        ..container
+    }
 }
 
 fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service) -> Container {
@@ -35,7 +67,11 @@ fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service)
         configs: _,
         secrets: _,
         resources,
+        runtime,
     } = service;
+    // Probes depend on when the container starts, memory is mounted by the Pod's volumes.
+    let Runtime { health: _, liveness: _, exposed, working_dir, tty, stdin, pull_policy, memory_mounts: _, security } =
+        runtime;
     // Compose calls Kubernetes' command `entrypoint` and its args `command`.
     Container {
         args: command.as_deref().map(literals),
@@ -46,9 +82,14 @@ fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service)
             optional_secret(context.names.override_secret(name)),
         ]),
         image: Some(image.value.clone()),
+        image_pull_policy: pull_policy.map(str::to_owned),
         name: name.clone(),
-        ports: some(container_ports.iter().copied().map(port).collect()),
+        ports: some(ports(container_ports, exposed)),
         resources: requirements(resources),
+        security_context: security::context(security),
+        stdin: stdin.then_some(true),
+        tty: tty.then_some(true),
+        working_dir: working_dir.clone(),
         volume_mounts: some(volumes.mounts(service)),
         ..Container::default()
     }
@@ -63,8 +104,16 @@ fn optional_secret(name: String) -> EnvFromSource {
     EnvFromSource { secret_ref: Some(SecretEnvSource { name, optional: Some(true) }), ..EnvFromSource::default() }
 }
 
-fn port(port: u16) -> ContainerPort {
-    ContainerPort { container_port: i32::from(port), ..ContainerPort::default() }
+/// Published ports, then those that are only exposed. TCP is the API's default and not written.
+fn ports(published: &[u16], exposed: &[Port]) -> Vec<ContainerPort> {
+    let port = |port: u16| ContainerPort { container_port: i32::from(port), ..ContainerPort::default() };
+    let only_exposed =
+        exposed.iter().filter(|port| port.protocol != Protocol::Tcp || !published.contains(&port.number));
+    let exposed = only_exposed.map(|exposed| ContainerPort {
+        protocol: (exposed.protocol != Protocol::Tcp).then(|| exposed.protocol.name().to_owned()),
+        ..port(exposed.number)
+    });
+    published.iter().copied().map(port).chain(exposed).collect()
 }
 
 fn requirements(resources: &Resources) -> Option<ResourceRequirements> {
@@ -82,7 +131,7 @@ fn requirements(resources: &Resources) -> Option<ResourceRequirements> {
 
 /// The init container that makes the folders below the volumes' roots which services mount: a
 /// kubelet would make them too, but for root only.
-pub(super) fn sub_paths(context: &Context<'_>) -> Option<Container> {
+fn sub_paths(context: &Context<'_>) -> Option<Container> {
     let services = &context.app.project.services;
     let paths: BTreeSet<(&str, &str)> = services
         .iter()
@@ -118,7 +167,7 @@ fn shell_word(path: &str) -> String {
     if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
-fn literals(words: &[String]) -> Vec<String> {
+pub(super) fn literals(words: &[String]) -> Vec<String> {
     words.iter().map(|word| literal(word)).collect()
 }
 

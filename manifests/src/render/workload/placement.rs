@@ -9,6 +9,8 @@ use crate::labels::{NODE_POOL, NODE_ZONE};
 use crate::model::Choice;
 use crate::slots::NodePools;
 
+/// The label that kubelets put onto their nodes.
+const ARCHITECTURE: &str = "kubernetes.io/arch";
 /// The pool of an App that names none.
 const DEFAULT_POOL: &str = "user";
 
@@ -27,6 +29,9 @@ pub(super) fn node_selector(context: &Context<'_>) -> Option<BTreeMap<String, St
     }
     if let Choice::One(zone) = &context.app.placement.zones {
         selector.insert(NODE_ZONE.to_owned(), zone.clone());
+    }
+    if let Some(architecture) = &context.app.project.pod.architecture {
+        selector.insert(ARCHITECTURE.to_owned(), architecture.clone());
     }
     some_map(selector)
 }

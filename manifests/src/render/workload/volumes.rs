@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource, SecretVolumeSource, Volume, VolumeMount,
+    ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, PersistentVolumeClaimVolumeSource, SecretVolumeSource,
+    Volume, VolumeMount,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::super::context::Context;
 use super::super::disk;
-use crate::model::{FileContent, FileMount, FileObject, Mount, Service};
+use crate::model::{FileContent, FileMount, FileObject, MemoryMount, Mount, Service};
 use crate::names;
 use crate::object::Kind;
 
@@ -20,6 +22,8 @@ pub(super) struct PodVolumes<'a> {
     configs: BTreeMap<&'a str, FileVolume<'a>>,
     /// By Compose name.
     secrets: BTreeMap<&'a str, FileVolume<'a>>,
+    /// File systems in memory, by service, each in its service's order.
+    memory: Vec<(&'a str, &'a MemoryMount)>,
 }
 
 /// A ConfigMap or Secret with one key, mounted as a file.
@@ -58,6 +62,11 @@ impl<'a> PodVolumes<'a> {
             claims,
             configs: files(Kind::ConfigMap, &project.configs, |service| &service.configs),
             secrets: files(Kind::Secret, &project.secrets, |service| &service.secrets),
+            memory: project
+                .services
+                .iter()
+                .flat_map(|service| service.runtime.memory_mounts.iter().map(|mount| (service.name.as_str(), mount)))
+                .collect(),
         }
     }
 
@@ -70,14 +79,29 @@ impl<'a> PodVolumes<'a> {
             }),
             ..Volume::default()
         });
-        claims.chain(self.configs.values().chain(self.secrets.values()).map(FileVolume::volume)).collect()
+        let files = self.configs.values().chain(self.secrets.values()).map(FileVolume::volume);
+        let memory = self.memory.iter().enumerate().map(|(index, (_, mount))| Volume {
+            name: memory_volume(index),
+            empty_dir: Some(EmptyDirVolumeSource {
+                medium: Some("Memory".to_owned()),
+                size_limit: mount.size.map(|bytes| Quantity(bytes.to_string())),
+            }),
+            ..Volume::default()
+        });
+        claims.chain(files).chain(memory).collect()
     }
 
     /// A service's mounts: volumes, configs, secrets, each in the order of the file.
     pub(super) fn mounts(&self, service: &Service) -> Vec<VolumeMount> {
         let volumes = service.mounts.iter().filter(|mount| self.binds(&mount.volume)).map(volume_mount);
         let file = |(volume, mount): (&FileVolume<'_>, &FileMount)| volume.mount(mount);
-        volumes.chain(self.files(service).map(file)).collect()
+        let memory = self.memory.iter().enumerate().filter(|(_, (owner, _))| *owner == service.name);
+        let memory = memory.map(|(index, (_, mount))| VolumeMount {
+            mount_path: mount.target.clone(),
+            name: memory_volume(index),
+            ..VolumeMount::default()
+        });
+        volumes.chain(self.files(service).map(file)).chain(memory).collect()
     }
 
     /// The ConfigMaps and Secrets that a service mounts, by name of the mount.
@@ -153,6 +177,11 @@ impl<'a> FileVolume<'a> {
             ..VolumeMount::default()
         }
     }
+}
+
+/// A name that no App volume can have: it is too long for one.
+fn memory_volume(index: usize) -> String {
+    format!("memory-filesystem-{index}")
 }
 
 fn volume_mount(mount: &Mount) -> VolumeMount {

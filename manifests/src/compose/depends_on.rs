@@ -1,0 +1,186 @@
+//! `depends_on`: in which order the services of the Pod start.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::service::LoadedService;
+use super::{Scope, keys, scalar};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::model::{Starter, Until};
+use crate::yaml::fields::{choice, string, suggest, wrong_type};
+use crate::yaml::{Entry, Map, Node, Value};
+
+const CODE: &str = "depends-on";
+const CONDITIONS: [(&str, Until); 3] = [
+    ("service_started", Until::Started),
+    ("service_healthy", Until::Healthy),
+    ("service_completed_successfully", Until::Completed),
+];
+
+/// A service that another one waits for.
+pub(super) struct Dependency {
+    /// Its name.
+    pub(super) service: Spanned<String>,
+    /// What of it is waited for.
+    pub(super) until: Until,
+    /// Whether it has to exist.
+    pub(super) required: bool,
+}
+
+/// Reads the dependencies of a service, in the order of the file.
+pub(super) fn dependencies(scope: &Scope<'_>, node: &Node, what: &str) -> Vec<Dependency> {
+    match &node.value {
+        Value::Seq(items) => items
+            .iter()
+            .filter_map(|item| string(item, "depends_on", scope.findings))
+            .map(|service| Dependency { service, until: Until::Started, required: true })
+            .collect(),
+        Value::Map(map) => map.iter().filter_map(|entry| dependency(scope, entry, what)).collect(),
+        _ => wrong_type(node, "depends_on", "a list of services or a mapping", scope.findings).unwrap_or_default(),
+    }
+}
+
+fn dependency(scope: &Scope<'_>, Entry { key, value }: &Entry, what: &str) -> Option<Dependency> {
+    let findings = scope.findings;
+    let service = Spanned::new(key.text.clone(), key.span.clone());
+    let map = match &value.value {
+        Value::Null => return Some(Dependency { service, until: Until::Started, required: true }),
+        Value::Map(map) => map,
+        _ => return wrong_type(value, &key.text, "a mapping with `condition`", findings),
+    };
+    keys::DEPENDENCY.check(map, &format!("`depends_on` of {what}"), findings);
+    let until = match keys::optional(map, "condition") {
+        Some(node) => choice(node, "condition", &CONDITIONS, findings)?.value,
+        None => Until::Started,
+    };
+    let required = keys::optional(map, "required").and_then(|node| scalar::boolean(node, "required", findings));
+    Some(Dependency { service, until, required: required.unwrap_or(true) })
+}
+
+/// The services that others wait for, in the order in which they start: first what they need, then by name.
+pub(super) fn order(scope: &Scope<'_>, root: &Map, services: &[LoadedService]) -> Vec<Starter> {
+    let by_name: BTreeMap<&str, &LoadedService> =
+        services.iter().map(|loaded| (loaded.service.name.as_str(), loaded)).collect();
+    let mut waited: BTreeMap<&str, (Until, &Span)> = BTreeMap::new();
+    let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for loaded in services {
+        let own = needs.entry(&loaded.service.name).or_default();
+        for dependency in &loaded.dependencies {
+            let name = dependency.service.value.as_str();
+            let Some(needed) = by_name.get(name) else {
+                missing(scope, root, dependency, &by_name);
+                continue;
+            };
+            own.insert(name);
+            check(scope, needed, dependency);
+            join(scope, &mut waited, dependency);
+        }
+    }
+    if let Some(cycle) = cycle(&needs) {
+        report_cycle(scope, services, &cycle);
+        return Vec::new();
+    }
+    let mut order = Vec::new();
+    let mut left: BTreeSet<&str> = waited.keys().copied().collect();
+    while let Some(next) = left.iter().copied().find(|name| needs[name].is_disjoint(&left)) {
+        left.remove(next);
+        order.push(Starter { service: next.to_owned(), until: waited[next].0 });
+    }
+    order
+}
+
+/// A dependency on a service that does not take part.
+fn missing(scope: &Scope<'_>, root: &Map, dependency: &Dependency, services: &BTreeMap<&str, &LoadedService>) {
+    let at = dependency.service.at.clone();
+    let name = scalar::shown(&dependency.service.value, &at);
+    let defined = root.get("services").and_then(|node| node.get(&dependency.service.value));
+    let left_out = defined.is_some_and(|service| service.get("profiles").is_some_and(|profiles| !profiles.is_null()));
+    let report = |diagnostic: Diagnostic| scope.findings.push(diagnostic);
+    match (dependency.required, defined.is_some()) {
+        (false, _) => {
+            let message = format!("nothing waits for `{name}`, which does not take part");
+            report(Diagnostic::info(CODE, at, message).help("nothing needs to be done: it is not `required`"));
+        }
+        (true, true) if left_out => {
+            let message = format!("`{name}` is waited for, but belongs to a profile and does not take part");
+            report(Diagnostic::error(CODE, at, message).help("remove its `profiles`, or add `required: false` here"));
+        }
+        // What is wrong with it has been reported.
+        (true, true) => {}
+        (true, false) => {
+            let help = match suggest(&dependency.service.value, services.keys().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => "add the service, or remove the dependency".to_owned(),
+            };
+            report(Diagnostic::error(CODE, at, format!("there is no service `{name}` to wait for")).help(help));
+        }
+    }
+}
+
+/// Whether what is waited for can come true.
+fn check(scope: &Scope<'_>, needed: &LoadedService, dependency: &Dependency) {
+    let at = dependency.service.at.clone();
+    let name = &needed.service.name;
+    match dependency.until {
+        Until::Healthy if needed.service.runtime.health.is_none() => {
+            let message = format!("nothing says when `{name}` is healthy: it has no health check of its own here");
+            let help =
+                "add `healthcheck` with a `test` to it (that of an image is unknown), or wait for `service_started`";
+            scope.findings.push(Diagnostic::error(CODE, at, message).help(help));
+        }
+        Until::Completed => {
+            let message = format!("`{name}` runs to its end at every start of the App's Pod, before what waits for it");
+            let help = "make sure that running it again does no harm";
+            scope.findings.push(Diagnostic::info(CODE, at, message).help(help));
+        }
+        Until::Healthy | Until::Started => {}
+    }
+}
+
+/// Joins what several services wait for: healthy and completed include started, but exclude each other.
+fn join<'s>(scope: &Scope<'_>, waited: &mut BTreeMap<&'s str, (Until, &'s Span)>, dependency: &'s Dependency) {
+    let Spanned { value: name, at } = &dependency.service;
+    let (until, first) = waited.entry(name).or_insert((dependency.until, at));
+    match (*until, dependency.until) {
+        (Until::Healthy, Until::Completed) | (Until::Completed, Until::Healthy) => {
+            let message = format!("`{name}` cannot both end and stay healthy, as is waited for at {first}");
+            let help = "wait for the same condition at both places";
+            scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
+        }
+        (Until::Started, stronger) => (*until, *first) = (stronger, at),
+        _ => {}
+    }
+}
+
+/// A cycle, beginning with its first name.
+fn cycle<'s>(needs: &BTreeMap<&'s str, BTreeSet<&'s str>>) -> Option<Vec<&'s str>> {
+    // What neither waits for a cycle nor is in one can be taken away, one after the other.
+    let mut left: BTreeSet<&str> = needs.keys().copied().collect();
+    while let Some(free) = left.iter().copied().find(|name| needs[name].is_disjoint(&left)) {
+        left.remove(free);
+    }
+    let mut path: Vec<&str> = vec![*left.first()?];
+    loop {
+        let next = needs[path.last()?].iter().copied().find(|name| left.contains(name))?;
+        if let Some(start) = path.iter().position(|name| *name == next) {
+            let mut cycle = path.split_off(start);
+            let smallest = cycle.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(at, _)| at);
+            cycle.rotate_left(smallest);
+            return Some(cycle);
+        }
+        path.push(next);
+    }
+}
+
+fn report_cycle(scope: &Scope<'_>, services: &[LoadedService], cycle: &[&str]) {
+    let (Some(first), Some(second)) = (cycle.first(), cycle.get(1).or(cycle.first())) else { return };
+    let named: Vec<String> = cycle.iter().chain([first]).map(|name| format!("`{name}`")).collect();
+    let dependency = services
+        .iter()
+        .filter(|loaded| loaded.service.name == *first)
+        .flat_map(|loaded| &loaded.dependencies)
+        .find(|dependency| dependency.service.value == *second);
+    let Some(dependency) = dependency else { return };
+    let message = format!("services wait for each other in a circle: {}", named.join(" → "));
+    let help = "remove one of these dependencies";
+    scope.findings.push(Diagnostic::error(CODE, dependency.service.at.clone(), message).help(help));
+}

@@ -1,0 +1,156 @@
+use super::*;
+use crate::model::{HealthCheck, Port, Protocol, Starter, Until};
+
+fn health(lines: &str) -> Option<HealthCheck> {
+    case().load(&web(lines)).service().runtime.health
+}
+
+#[test]
+fn health_checks() {
+    let full = health(
+        "healthcheck: {test: [CMD, pg_isready, -q], interval: 1m30s, timeout: 5s, retries: 7, start_period: 2m, \
+         start_interval: 2s}",
+    );
+    let expected = HealthCheck {
+        command: strings(&["pg_isready", "-q"]),
+        interval: 90,
+        timeout: 5,
+        retries: 7,
+        start_period: 120,
+        start_interval: 2,
+    };
+    assert_eq!(full, Some(expected));
+    let defaults = health("healthcheck: {test: curl -f localhost | grep ok}").unwrap();
+    assert_eq!(defaults.command, strings(&["sh", "-c", "curl -f localhost | grep ok"]));
+    let HealthCheck { interval, timeout, retries, start_period, start_interval, .. } = defaults;
+    assert_eq!((interval, timeout, retries, start_period, start_interval), (30, 30, 3, 0, 5));
+    assert_eq!(health("healthcheck: {test: [CMD-SHELL, a && b]}").unwrap().command, strings(&["sh", "-c", "a && b"]));
+    assert_eq!(health("healthcheck: {test: [CMD, a], interval: 2s}").unwrap().start_interval, 2);
+}
+
+#[test]
+fn health_checks_that_check_nothing() {
+    for lines in ["healthcheck: {test: [NONE]}", "healthcheck: {test: NONE}", "healthcheck: {disable: true}"] {
+        let outcome = case().load(&web(lines));
+        outcome.finds("info compose.yml:4:");
+        assert_eq!(outcome.loaded.unwrap().project.services[0].runtime.health, None);
+    }
+    case().load(&web("healthcheck: {interval: 5s}")).finds("warning compose.yml:4:");
+}
+
+#[test]
+fn bad_health_checks_are_named() {
+    for (check, expected) in [
+        ("{test: [curl, -f]}", "error compose.yml:4:25: `test` does not begin with `CMD`"),
+        ("{test: [CMD]}", "error compose.yml:4:25: `test` does not begin"),
+        ("{test: [CMD-SHELL, a, b]}", "error compose.yml:4:25: `test` does not begin"),
+        ("{test: []}", "error compose.yml:4:25: `test` does not begin"),
+        ("{test: \"\"}", "error compose.yml:4:25: `test` is empty"),
+        ("{test: 5}", "error compose.yml:4:25: `test` must be"),
+        ("{test: [CMD, a], interval: soon}", "error compose.yml:4:45: `soon` is no duration for `interval`"),
+        ("{test: [CMD, a], retries: many}", "error compose.yml:4:44: `retries` must be a number"),
+        ("{test: [CMD, a], timeout: 500ms}", "info compose.yml:4:44: `timeout` becomes 1s"),
+        ("{tset: [CMD, a]}", "error compose.yml:4:19: `healthcheck` of service `web` has no key `tset`"),
+        ("5", "error compose.yml:4:18: `healthcheck` must be a mapping"),
+    ] {
+        let found = case().load(&web(&format!("healthcheck: {check}"))).found();
+        assert!(found.iter().any(|line| line.starts_with(expected)), "{expected}\n{found:#?}");
+    }
+}
+
+#[test]
+fn liveness_needs_a_health_check() {
+    let service = case().load(&web("healthcheck: {test: [CMD, a]}\nx-kompox: {liveness: true}")).service();
+    assert!(service.runtime.liveness);
+    case().load(&web("x-kompox: {liveness: true}")).finds("error compose.yml:4:26: `liveness` needs a health check");
+    assert!(!case().load(&web("x-kompox: {liveness: false}")).service().runtime.liveness);
+}
+
+/// A file of services, each with its further lines in flow style.
+fn services(bodies: &[(&str, &str)]) -> String {
+    let service = |(name, body): &(&str, &str)| format!("  {name}: {{image: a, {body}}}\n");
+    format!("services:\n{}", bodies.iter().map(service).collect::<String>())
+}
+
+const HEALTHY: &str = "healthcheck: {test: [CMD, a]}";
+
+#[test]
+fn what_is_waited_for_starts_first() {
+    let compose = services(&[
+        (
+            "app",
+            "depends_on: {zdb: {condition: service_healthy}, migrate: {condition: service_completed_successfully}}",
+        ),
+        ("worker", "depends_on: [cache, zdb]"),
+        ("migrate", "depends_on: {zdb: {condition: service_started}}"),
+        ("cache", ""),
+        ("zdb", HEALTHY),
+    ]);
+    let outcome = case().load(&compose);
+    outcome.finds("info compose.yml:2:67: `migrate` runs to its end at every start");
+    let first: Vec<(String, Until)> = outcome
+        .loaded
+        .unwrap()
+        .project
+        .pod
+        .first
+        .into_iter()
+        .map(|Starter { service, until }| (service, until))
+        .collect();
+    let expected = [("cache", Until::Started), ("zdb", Until::Healthy), ("migrate", Until::Completed)];
+    assert_eq!(first, expected.map(|(name, until)| (name.to_owned(), until)));
+}
+
+#[test]
+fn circles_are_named() {
+    let compose = services(&[
+        ("d", "depends_on: [a]"),
+        ("b", "depends_on: [c]"),
+        ("c", "depends_on: [a]"),
+        ("a", "depends_on: [b]"),
+    ]);
+    case()
+        .load(&compose)
+        .finds("error compose.yml:5:30: services wait for each other in a circle: `a` → `b` → `c` → `a`");
+    let own = services(&[("a", "depends_on: [a]"), ("b", "")]);
+    case().load(&own).finds("error compose.yml:2:30: services wait for each other in a circle: `a` → `a`");
+}
+
+#[test]
+fn what_cannot_be_waited_for() {
+    for (depends, other, expected) in [
+        ("[dbb]", "", "error compose.yml:2:30: there is no service `dbb` to wait for"),
+        ("[db]", "profiles: [x]", "error compose.yml:2:30: `db` is waited for, but belongs to a profile"),
+        ("{db: {required: false}}", "profiles: [x]", "info compose.yml:2:30: nothing waits for `db`"),
+        ("{db: {condition: service_healthy}}", "", "error compose.yml:2:30: nothing says when `db` is healthy"),
+        ("{db: {condition: healthy}}", "", "error compose.yml:2:46: `condition` cannot be `healthy`"),
+        ("{db: {restart: true}}", "", "info compose.yml:2:35: `restart` of `depends_on`"),
+        ("{db: 5}", "", "error compose.yml:2:34: `db` must be a mapping"),
+        ("db", "", "error compose.yml:2:29: `depends_on` must be a list"),
+    ] {
+        let found = case().load(&services(&[("a", &format!("depends_on: {depends}")), ("db", other)])).found();
+        assert!(found.iter().any(|line| line.starts_with(expected)), "{expected}\n{found:#?}");
+    }
+    let both = services(&[
+        ("a", "depends_on: {db: {condition: service_healthy}}"),
+        ("b", "depends_on: {db: {condition: service_completed_successfully}}"),
+        ("db", HEALTHY),
+    ]);
+    let found = case().load(&both).found();
+    assert!(found.iter().any(|line| line.starts_with("error compose.yml:3:30: `db` cannot both end")), "{found:#?}");
+}
+
+#[test]
+fn exposed_ports_meet_published_ones() {
+    let service = case().load(&web("ports: [\"80:80\"]\nexpose: [80, \"53/udp\", 8000-8001]")).service();
+    let port = |number, protocol| Port { number, protocol };
+    let expected =
+        [port(80, Protocol::Tcp), port(53, Protocol::Udp), port(8000, Protocol::Tcp), port(8001, Protocol::Tcp)];
+    assert_eq!(service.runtime.exposed, expected);
+    case().load(&web("expose: [http]")).finds("error compose.yml:4:14: `http` is no port");
+    for (one, other) in [("expose: [80]", "expose: [80]"), ("ports: [\"8080:80\"]", "expose: [\"80/tcp\"]")] {
+        let found = case().load(&services(&[("a", one), ("b", other)])).found();
+        assert!(found.len() == 1 && found[0].contains("`b` and `a`, at compose.yml:2:"), "{found:#?}");
+    }
+    assert_eq!(case().load(&services(&[("a", "expose: [53]"), ("b", "expose: [53/udp]")])).found(), [""; 0]);
+}
