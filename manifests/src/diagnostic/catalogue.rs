@@ -86,6 +86,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Write `disk:<name>`, `snapshot:<name>`, `snapshot:latest`, `snapshot:latest@<instant>` or `existing:<id>`.",
     ),
     entry(
+        "beyond-baseline",
+        &[Error],
+        "A service asks for more rights than the Pod Security level `baseline` allows.",
+        "Run the service without them.",
+    ),
+    entry(
         "bind-folder",
         &[Warning],
         "A relative bind names a folder of the repository; its files do not get into the volume.",
@@ -111,12 +117,18 @@ pub static CATALOGUE: &[Entry] = &[
     ),
     entry(
         "depends-on",
-        &[Error],
-        "Apps wait for each other in a circle, and would wait for ever.",
-        "Take one of the dependencies out.",
+        &[Error, Info],
+        "Apps or services wait for each other in a way that cannot come true, or that should be known.",
+        "Take one of the dependencies out, or correct its condition.",
     ),
     entry("duplicate-key", &[Error], "A key stands twice in one mapping.", "Remove one of the two."),
     entry("duplicate-name", &[Error], "Two items of a list have one name.", "Rename one of the two."),
+    entry(
+        "duration",
+        &[Error, Info],
+        "A duration in a Compose file is not written as one, or is out of range.",
+        "Write it like `30s` or `1m30s`.",
+    ),
     entry(
         "entry-both",
         &[Error],
@@ -170,6 +182,12 @@ pub static CATALOGUE: &[Entry] = &[
         &[Error],
         "A local file is named where that is not allowed, or by a path that leaves the folder or is not there.",
         "Name a file at or below the Compose file's folder, from an App in the entry file itself.",
+    ),
+    entry(
+        "healthcheck",
+        &[Error, Warning, Info],
+        "A health check cannot be kept as it is written.",
+        "Give it a `test` that Kubernetes can run, or remove it.",
     ),
     entry(
         "image",
@@ -279,6 +297,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Write a number in the range that the message names.",
     ),
     entry(
+        "pod-wide",
+        &[Error, Warning, Info],
+        "A key of one service holds for the whole Pod, and two services may disagree about it.",
+        "Give all services the same value, or remove it from all but one.",
+    ),
+    entry(
         "port",
         &[Error],
         "A port is not written as one, cannot be published, or is published twice.",
@@ -291,8 +315,14 @@ pub static CATALOGUE: &[Entry] = &[
         "Remove `profiles` if it should run.",
     ),
     entry(
+        "pull-policy",
+        &[Error, Warning],
+        "`pull_policy` has a value that Kubernetes cannot keep.",
+        "Write `always`, `missing` or `never`.",
+    ),
+    entry(
         "quantity",
-        &[Error],
+        &[Error, Info],
         "An amount of CPU or memory is not written as one, or a request is above its limit.",
         "Write it like `500m` or `256Mi`, with the request at or below the limit.",
     ),
@@ -310,10 +340,22 @@ pub static CATALOGUE: &[Entry] = &[
         "Write `restart: always`, or remove the key.",
     ),
     entry(
+        "security",
+        &[Error],
+        "A user, a capability or a security option is not written as Kubernetes needs it.",
+        "Write users as numbers and capabilities like `NET_BIND_SERVICE`.",
+    ),
+    entry(
         "service-name",
         &[Error],
         "The name of a service cannot be the name of a Kubernetes Service, or is kept for the App's own objects.",
         "Use a-z, 0-9 and `-`, beginning with a letter, and not the App's own prefix.",
+    ),
+    entry(
+        "tmpfs",
+        &[Error, Warning],
+        "A `tmpfs` or `shm_size` is not written as one, or an option of it cannot be kept.",
+        "Write it like `/tmp` or `/tmp:size=64m`.",
     ),
     entry(
         "unknown-key",
@@ -363,6 +405,7 @@ pub static CATALOGUE: &[Entry] = &[
         "A mount of a service fits no volume of the App, or cannot be kept as it is.",
         "Name a volume of the App's `volumes`, or write a path relative to the Compose file.",
     ),
+    entry("working-dir", &[Error], "`working_dir` is no absolute path.", "Begin it with `/`."),
     entry(
         "wrong-type",
         &[Error],
