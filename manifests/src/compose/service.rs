@@ -123,6 +123,9 @@ fn is_dns1035_label(name: &str) -> bool {
 fn image(scope: &Scope<'_>, map: &Map, key: &Key, what: &str) -> Option<Spanned<String>> {
     let build = map.entry("build").filter(|entry| !entry.value.is_null());
     let Some(node) = keys::optional(map, "image") else {
+        if build.is_none() && keys::misspelt(map, "image") {
+            return None;
+        }
         let (at, message) = match build {
             Some(build) => (&build.key.span, format!("{what} has `build` but no `image`, and nothing is built here")),
             None => (&key.span, format!("{what} has no `image`")),

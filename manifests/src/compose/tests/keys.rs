@@ -54,6 +54,17 @@ fn unknown_keys_are_errors_with_a_suggestion() {
 }
 
 #[test]
+fn a_misspelt_key_is_not_missing_too() {
+    let outcome = case().load("services:\n  web: {imgae: nginx}\n");
+    outcome.finds("error compose.yml:2:9: service `web` has no key `imgae`");
+    case()
+        .load("servces:\n  web: {image: nginx}\n")
+        .finds("error compose.yml:1:1: the Compose file has no key `servces`");
+    // A key of another tool is no misspelling.
+    case().load("services:\n  web: {x-image: nginx}\n").finds("error compose.yml:2:3: service `web` has no `image`");
+}
+
+#[test]
 fn keys_of_other_tools_are_left_alone() {
     let compose = web("x-custom: {a: $$b}") + "x-anchors: [1]\n";
     assert_eq!(case().load(&compose).found(), [""; 0]);
