@@ -12,9 +12,9 @@ use crate::yaml::fields::{Findings, suggest};
 use crate::yaml::{Entry, Map, Node, Value};
 
 pub(super) use service::{
-    BIND_OPTIONS, CONFIG_MOUNT, DEPLOY, ENV_FILE, KOMPOX, PORT, SERVICE, VOLUME_MOUNT, VOLUME_OPTIONS,
+    BIND_OPTIONS, CONFIG_MOUNT, DEPLOY, ENV_FILE, EXTENDS, KOMPOX, PORT, SERVICE, VOLUME_MOUNT, VOLUME_OPTIONS,
 };
-pub(super) use top_level::{CONFIG, SECRET, TOP, VOLUME};
+pub(super) use top_level::{CONFIG, INCLUDE, SECRET, TOP, VOLUME};
 
 /// The keys of one kind of mapping.
 pub(super) struct Table(&'static [Rule]);
