@@ -32,6 +32,9 @@ pub(super) fn services(scope: &Scope<'_>, root: &Map, at: &Span) -> Vec<LoadedSe
         let help = "write at least one service that has no `profiles`";
         scope.findings.push(Diagnostic::error("no-services", node.span.clone(), message).help(help));
     }
+    for entry in &active {
+        check_dependencies(scope, map, entry);
+    }
     let mut services: Vec<LoadedService> = active.into_iter().filter_map(|entry| service(scope, entry)).collect();
     services.sort_by(|one, other| one.service.name.cmp(&other.service.name));
     services
@@ -48,6 +51,25 @@ fn takes_part(scope: &Scope<'_>, Entry { key, value }: &Entry) -> bool {
         scope.findings.push(Diagnostic::info("profile", key.span.clone(), message).help(help));
     }
     !profiled
+}
+
+/// A service that takes part cannot need one that does not.
+fn check_dependencies(scope: &Scope<'_>, services: &Map, service: &Entry) {
+    let Some(node) = service.value.get("depends_on") else { return };
+    let listed = node.as_seq().into_iter().flatten().filter_map(|item| Some((item.as_str()?, &item.span)));
+    let optional = |value: &Node| value.get("required").and_then(Node::resolved).is_some_and(|text| text == "false");
+    let mapped = node.as_map().into_iter().flatten().filter(|entry| !optional(&entry.value));
+    for (name, at) in listed.chain(mapped.map(|entry| (entry.key.text.as_str(), &entry.key.span))) {
+        let profiles = services.get(name).and_then(|other| other.get("profiles")).and_then(Node::as_seq);
+        if profiles.is_some_and(|profiles| !profiles.is_empty()) {
+            let message = format!(
+                "service `{}` depends on `{name}`, which is left out: it belongs to a profile",
+                service.key.text
+            );
+            let help = format!("remove `profiles` of `{name}`, or write `required: false` here");
+            scope.findings.push(Diagnostic::error("profile", at.clone(), message).help(help));
+        }
+    }
 }
 
 fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedService> {

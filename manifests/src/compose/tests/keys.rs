@@ -81,3 +81,16 @@ fn top_level_keys() {
         case().load(&(web("") + lines)).finds(expected);
     }
 }
+
+#[test]
+fn what_takes_part_cannot_need_what_belongs_to_a_profile() {
+    let found = |depends: &str| {
+        let other = "  debug: {image: x, profiles: [debug]}\n";
+        let found = case().load(&(web(&format!("depends_on: {depends}")) + other)).found();
+        found.into_iter().filter(|line| line.starts_with("error")).collect::<Vec<_>>()
+    };
+    let error = "service `web` depends on `debug`, which is left out: it belongs to a profile";
+    assert_eq!(found("[debug]"), [format!("error compose.yml:4:18: {error}")]);
+    assert_eq!(found("{debug: {condition: service_started}}"), [format!("error compose.yml:4:18: {error}")]);
+    assert_eq!(found("{debug: {condition: service_started, required: false}}"), [""; 0]);
+}
