@@ -17,6 +17,7 @@ mod keys;
 mod load;
 mod merge;
 mod mounts;
+mod passwords;
 mod ports;
 mod publish;
 mod resources;

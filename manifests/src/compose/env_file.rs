@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::key_value::{self, Values};
-use super::{Scope, keys, scalar, tree};
+use super::{Scope, keys, passwords, scalar, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::SecretMap;
 use crate::source::SourceTree;
@@ -81,9 +81,18 @@ fn pairs(opened: &tree::Opened, values: Values, findings: &Findings) -> Option<V
         yaml::decode(&opened.path, &opened.bytes, false).map_err(|problem| vec![problem]).and_then(|(source, text)| {
             if structured {
                 let documents = yaml::parse(&source, &text, Dialect::Compose)?;
-                flat(&documents, &Span::file(&source))
+                let pairs = flat(&documents, &Span::file(&source))?;
+                for Entry { key, value } in documents.iter().filter_map(Node::as_map).flatten() {
+                    passwords::check(&key.text, &value.resolved().unwrap_or_default(), &key.span, findings);
+                }
+                Ok(pairs)
             } else {
-                key_value::parse(&source, &text, values)
+                let pairs = key_value::parse(&source, &text, values)?;
+                let last: BTreeMap<&String, &String> = pairs.iter().map(|(key, value)| (key, value)).collect();
+                for (key, value) in last {
+                    passwords::check(key, value, &passwords::place(&source, &text, key), findings);
+                }
+                Ok(pairs)
             }
         });
     result.map_err(|problems| findings.extend(problems)).ok()
