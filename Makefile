@@ -10,7 +10,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: parts ## the main job on a built-in cluster with local disks (ARGS=--once ends by itself, FORGE=gitea adds a forge)
+demo: ## the main job on a built-in cluster with local disks (ARGS=--once ends by itself, FORGE=gitea adds a forge)
 	$(CARGO) build --quiet --package kompox-agent --package kompox-tests --bins
 	$(CARGO) run --quiet --package kompox-tests --bin demo -- $(if $(FORGE),--forge $(FORGE)) $(ARGS)
 

@@ -3,17 +3,23 @@
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::observed::LiveObject;
+use kompox_core::ownership;
 use kompox_core::plan::order::Stage;
 use kompox_core::plan::{self, Action, Counts, What};
-use kompox_manifests::object::Object;
+use kompox_manifests::labels;
+use kompox_manifests::object::{Kind, Object};
 use serde_json::Value;
 use tracing::info;
 
 use crate::cluster::ClusterError;
+use crate::cluster::error::Cause;
 use crate::confirm::{Confirmed, PARALLEL};
+use crate::context::{Agent, Planned};
 use crate::disks;
 use crate::failure::Failure;
-use crate::reconcile::{Agent, Planned};
+
+/// How often a takeover is tried against controllers that write at the same moment.
+const TAKEOVER_ATTEMPTS: usize = 4;
 
 /// What was done for one App. Only this can be reported.
 #[derive(Debug)]
@@ -40,13 +46,37 @@ pub(crate) async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
 
 async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
     for stage in Stage::ALL {
-        if stage == Stage::Disks {
-            settle_disks(agent, planned, done).await?;
-        } else {
-            write_stage(agent, planned, stage, done).await?;
+        match stage {
+            Stage::Namespace => {
+                // Two sources that list one new App must not both believe that it is theirs.
+                let _turn = agent.births.lock().await;
+                check_birth(agent, planned).await?;
+                write_stage(agent, planned, stage, done).await?;
+            }
+            Stage::Disks => settle_disks(agent, planned, done).await?,
+            _ => write_stage(agent, planned, stage, done).await?,
         }
     }
     delete_leftovers(agent, planned, done).await
+}
+
+/// A namespace that is to be created must not have appeared since it was looked for: then the plan
+/// is for another world.
+async fn check_birth(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
+    for action in &planned.plan.actions {
+        let What::Create { object, .. } = &action.what else { continue };
+        if object.key.kind != Kind::Namespace {
+            continue;
+        }
+        let found = agent.cluster.get(&object.key).await;
+        let found = found.map_err(|error| Failure::of_object(&object.key, &object.origin, &error))?;
+        let owner = found.as_ref().and_then(|live| live.annotation(labels::SOURCE));
+        if owner.is_some() {
+            let text = format!("{}: {} has appeared in the meantime; looking again", object.origin, object.key);
+            return Err(Failure::retry("changed", text));
+        }
+    }
+    Ok(())
 }
 
 /// Makes and assigns disks, then plans the rest again now that their handles are known.
@@ -64,19 +94,22 @@ async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -
             }
             What::AssignDisk(disk) => {
                 info!(volume = %disk.volume, disk = %disk.name, reason = %action.reason, "assigning a disk");
-                done.disks_assigned += 1;
                 disk.clone()
             }
             _ => continue,
         };
         agent.may_write()?;
         settled.push(disks::assign(&planned.app, &nodes, &disk).await?);
+        if matches!(action.what, What::AssignDisk(_)) {
+            done.disks_assigned += 1;
+        }
     }
     if settled.is_empty() {
         return Ok(());
     }
     planned.observed.settle(settled);
     planned.plan = plan::plan(&planned.app, &planned.observed, &planned.settings);
+    planned.plan.actions.retain(|action| !agent.refuted.drops(action));
     match planned.plan.obstacle() {
         Some(obstacle) => Err(Failure::of_obstacle(obstacle)),
         None => Ok(()),
@@ -135,14 +168,22 @@ async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, F
     }
 }
 
-/// Makes the fields that people edited ours, so that the apply that follows reverts them.
+/// Makes the fields that people edited ours, so that the apply that follows reverts them. A
+/// controller that writes its status at the same moment only means to look again.
 async fn take_over(agent: &Agent, object: &Object, live: &LiveObject, managed_fields: &[Value]) -> Result<(), Failure> {
-    agent
-        .cluster
-        .patch_managed_fields(&live.key, &live.resource_version, managed_fields)
-        .await
-        .map(drop)
-        .map_err(|error| Failure::of_object(&live.key, &object.origin, &error))
+    let failed = |error: ClusterError| Failure::of_object(&live.key, &object.origin, &error);
+    let (mut version, mut managed_fields) = (live.resource_version.clone(), managed_fields.to_vec());
+    for _ in 1..TAKEOVER_ATTEMPTS {
+        match agent.cluster.patch_managed_fields(&live.key, &version, &managed_fields).await {
+            Ok(_) => return Ok(()),
+            Err(ClusterError { cause: Cause::Changed, .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let Some(live) = agent.cluster.get(&live.key).await.map_err(failed)? else { return Ok(()) };
+        let Some(takeover) = ownership::takeover(&live, &object.body, &agent.people) else { return Ok(()) };
+        (version, managed_fields) = (live.resource_version, takeover.managed_fields);
+    }
+    agent.cluster.patch_managed_fields(&live.key, &version, &managed_fields).await.map(drop).map_err(failed)
 }
 
 /// Deletes what the commit no longer asks for, in reverse order, after everything else succeeded.

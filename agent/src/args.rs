@@ -12,7 +12,7 @@ use crate::config::Given;
 /// Pulls a Git repository with KOM or kompoxops.yml and Compose files, compares it with the cluster
 /// and the provider's disks, applies what differs, and writes the outcome back as commit statuses.
 #[derive(Debug, Parser)]
-#[command(name = "kompox-agent", version, propagate_version = true)]
+#[command(name = "kompox-agent", version)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -25,10 +25,24 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
     /// Log filter, e.g. `info` or `kompox_agent=debug`
-    #[arg(long, global = true, env = "KOMPOX_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Logging",
+        env = "KOMPOX_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
     pub(crate) log: String,
     /// Log lines as text for people or JSON for programs
-    #[arg(long, global = true, env = "KOMPOX_LOG_FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Logging",
+        env = "KOMPOX_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORM"
+    )]
     pub(crate) log_format: LogFormat,
 }
 
@@ -45,12 +59,20 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the agent: reconcile every source, for ever or once
+    #[command(
+        after_help = "Exit code with --once: 0 everything is healthy, 4 applied but not healthy, 3 something is blocked or held, 1 error"
+    )]
     Run(RunArgs),
-    /// Show what a reconcile would do (exit 0: nothing, 2: changes, 3: blocked or held, 1: error)
+    /// Show what a reconcile would do; writes nothing
+    #[command(after_help = "Exit code: 0 nothing to do, 2 changes, 3 something is blocked or held, 1 error")]
     Plan(PlanArgs),
-    /// Reconcile once from a working tree (exit 0: healthy, 4: applied but unhealthy, 3: blocked or held, 1: error)
+    /// Reconcile once from a working tree
+    #[command(
+        after_help = "Exit code: 0 everything is healthy, 4 applied but not healthy, 3 something is blocked or held, 1 error"
+    )]
     Apply(ApplyArgs),
-    /// Check files without a cluster (exit 0 or 1)
+    /// Check files without a cluster
+    #[command(after_help = "Exit code: 0 no error (there may be warnings), 1 error")]
     Validate(ValidateArgs),
     /// Print the objects that files ask for, without a cluster
     Render(RenderArgs),
@@ -97,10 +119,10 @@ impl ConfigArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ClusterArgs {
     /// Kubeconfig file; else KUBECONFIG, the in-cluster account, ~/.kube/config
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Cluster", value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig; else its current one
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Cluster", value_name = "NAME")]
     pub(crate) context: Option<String>,
 }
 
@@ -175,11 +197,14 @@ pub(crate) struct PlanArgs {
     /// Another branch of the source, or a commit by its full hash
     #[arg(long = "ref", value_name = "REF", requires = "source")]
     pub(crate) reference: Option<String>,
-    /// Configuration file
+    /// Configuration file that has the source
     #[arg(long, env = "KOMPOX_AGENT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Where fetched repositories are kept
+    #[arg(long, env = "KOMPOX_CACHE_DIR", value_name = "FOLDER")]
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Form of the plan
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: PlanOutput,
 }
 
@@ -192,7 +217,7 @@ pub(crate) struct ApplyArgs {
     #[arg(short, long)]
     pub(crate) yes: bool,
     /// Form of the outcome
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: Output,
 }
 
@@ -203,7 +228,7 @@ pub(crate) struct ValidateArgs {
     #[arg(default_value = ".", value_name = "PATH")]
     pub(crate) path: PathBuf,
     /// Form of the diagnostics
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: Output,
 }
 
@@ -220,7 +245,7 @@ pub(crate) struct RenderArgs {
     #[arg(long = "volume-handle", value_name = "VOL=HANDLE")]
     pub(crate) volume_handles: Vec<String>,
     /// Form of the objects
-    #[arg(short, long, default_value = "yaml")]
+    #[arg(short, long, default_value = "yaml", value_name = "FORM")]
     pub(crate) output: RenderOutput,
 }
 
@@ -234,7 +259,7 @@ pub(crate) struct StatusArgs {
     #[arg(short, long)]
     pub(crate) watch: bool,
     /// Form of the answer
-    #[arg(short, long, default_value = "text")]
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) kube: ClusterArgs,
@@ -253,7 +278,7 @@ pub(crate) struct DiskArgs {
 pub(crate) enum DiskCommand {
     /// Prepare a folder on this node for the local driver (writes its marker file once)
     InitRoot {
-        /// The folder; it must exist
+        /// The folder; it is made when it is missing
         #[arg(value_name = "PATH")]
         path: PathBuf,
         /// Value of the node's label kubernetes.io/hostname

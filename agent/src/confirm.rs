@@ -2,19 +2,19 @@
 //! the API server says changes nothing is dropped; one that it refuses stops the whole App, so that
 //! a broken commit leaves the cluster exactly as it was.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use futures::stream::{self, StreamExt as _};
 use kompox_core::plan::diff::same_but_for_bookkeeping;
 use kompox_core::plan::{Action, What};
-use kompox_manifests::object::{Kind, Object, ObjectKey};
-use sha2::{Digest as _, Sha256};
+use kompox_manifests::object::{Kind, Object};
 
+use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
+use crate::context::Planned;
 use crate::failure::Failure;
-use crate::reconcile::Planned;
+use crate::refuted::{Refuted, digest};
 
+/// The namespace that every cluster has.
+const DEFAULT_NAMESPACE: &str = "default";
 /// How many dry-runs and writes of one App are under way at once.
 pub(crate) const PARALLEL: usize = 6;
 
@@ -29,22 +29,6 @@ impl Confirmed {
     }
 }
 
-/// Candidates that a dry-run refuted: not asked again until the object or the wish changes.
-#[derive(Debug, Default)]
-pub(crate) struct Refuted(Mutex<HashMap<ObjectKey, (String, [u8; 32])>>);
-
-impl Refuted {
-    fn holds(&self, key: &ObjectKey, version: &str, wish: &[u8; 32]) -> bool {
-        let memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        memory.get(key).is_some_and(|(seen, digest)| seen == version && digest == wish)
-    }
-
-    fn remember(&self, key: ObjectKey, version: String, wish: [u8; 32]) {
-        let mut memory = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        memory.insert(key, (version, wish));
-    }
-}
-
 /// Dry-runs one App's plan.
 ///
 /// # Errors
@@ -54,14 +38,15 @@ pub(crate) async fn confirm(
     refuted: &Refuted,
     mut planned: Planned,
 ) -> Result<Confirmed, Failure> {
-    let new_namespace = planned
-        .plan
-        .actions
-        .iter()
-        .any(|action| matches!(&action.what, What::Create { object, .. } if object.key.kind == Kind::Namespace));
+    let creates = |kind: Kind| {
+        let of_kind = |action: &Action| matches!(&action.what, What::Create { object, .. } if object.key.kind == kind);
+        planned.plan.actions.iter().any(of_kind)
+    };
+    let ahead = Ahead { namespace: creates(Kind::Namespace), role: creates(Kind::Role) };
+    let force = planned.app.reconcile.force;
     let actions = std::mem::take(&mut planned.plan.actions);
     let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
-        .map(|action| confirm_action(cluster, refuted, action, new_namespace))
+        .map(|action| confirm_action(cluster, refuted, action, ahead, force))
         .buffered(PARALLEL)
         .collect()
         .await;
@@ -71,27 +56,65 @@ pub(crate) async fn confirm(
     Ok(Confirmed(planned))
 }
 
+/// What other objects need and the plan itself makes first, so that no dry-run finds it.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    namespace: bool,
+    role: bool,
+}
+
+impl Ahead {
+    /// Whether a dry-run was refused only because of what is made first, or is not where it was tried. Who
+    /// may not bind any Role (the agent's own account) has a RoleBinding checked against the Role that it
+    /// names.
+    fn explains(self, elsewhere: bool, object: &Object, error: &ClusterError) -> bool {
+        (self.role || elsewhere) && object.key.kind == Kind::RoleBinding && matches!(error.cause, Cause::NotFound(_))
+    }
+}
+
 /// `None`: the dry-run showed that nothing would change.
 async fn confirm_action(
     cluster: &dyn ClusterApi,
     refuted: &Refuted,
-    action: Action,
-    new_namespace: bool,
+    mut action: Action,
+    ahead: Ahead,
+    force: bool,
 ) -> Result<Option<Action>, Failure> {
     let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
-    match &action.what {
-        What::Create { object, .. } => {
-            // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it.
-            let rehearsed = if new_namespace { rehearsal(object) } else { object.clone() };
-            cluster.dry_run(&rehearsed, false).await.map_err(|error| failed(object, error))?;
+    if refuted.drops(&action) {
+        return Ok(None);
+    }
+    match &mut action.what {
+        What::Create { object, assumed } => {
+            // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it, where
+            // an object of the same name is nobody's concern.
+            let elsewhere = ahead.namespace && object.key.kind.namespaced();
+            let tried = if elsewhere { rehearsal(object) } else { object.clone() };
+            let mut result = cluster.dry_run(&tried, force || elsewhere).await;
+            if elsewhere && result.as_ref().is_err_and(|error| matches!(error.cause, Cause::NotFound(_))) {
+                // A person plans before the agent is installed: its namespace is not there either.
+                result = cluster.dry_run(&in_namespace(object, DEFAULT_NAMESPACE), true).await;
+            }
+            match result {
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => *assumed = true,
+                Err(error) if ahead.explains(elsewhere, object, &error) => *assumed = true,
+                result => drop(result.map_err(|error| failed(object, error))?),
+            }
         }
         What::Change { object, live, takeover, .. } => {
             let wish = digest(object);
-            if takeover.is_none() && refuted.holds(&object.key, &live.resource_version, &wish) {
-                return Ok(None);
-            }
-            // What people took is ours again by the time of the write; only then it is no conflict.
-            let result = cluster.dry_run(object, takeover.is_some()).await.map_err(|error| failed(object, error))?;
+            // What people took is ours again by the time of the write, which no dry-run can anticipate:
+            // what they added would still be there. So the object is tried on its own.
+            let (tried, force) = match takeover {
+                Some(_) => (rehearsal(object), true),
+                None => (object.clone(), force),
+            };
+            let result = match cluster.dry_run(&tried, force).await {
+                // It cannot be tried; the write itself will tell.
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => return Ok(Some(action)),
+                Err(error) if ahead.explains(takeover.is_some(), object, &error) => return Ok(Some(action)),
+                result => result.map_err(|error| failed(object, error))?,
+            };
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
                 refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
                 return Ok(None);
@@ -109,16 +132,17 @@ async fn confirm_action(
 
 /// The object as it would be in the agent's own namespace.
 fn rehearsal(object: &Object) -> Object {
-    let mut rehearsed = object.clone();
-    if object.key.kind.namespaced() {
-        rehearsed.key.namespace = Some(SYSTEM_NAMESPACE.to_owned());
-        if let Some(namespace) = rehearsed.body.pointer_mut("/metadata/namespace") {
-            *namespace = SYSTEM_NAMESPACE.into();
-        }
-    }
-    rehearsed
+    in_namespace(object, SYSTEM_NAMESPACE)
 }
 
-fn digest(object: &Object) -> [u8; 32] {
-    Sha256::digest(object.body.to_string()).into()
+/// The object as it would be in another namespace.
+fn in_namespace(object: &Object, namespace: &str) -> Object {
+    let mut moved = object.clone();
+    if object.key.kind.namespaced() {
+        moved.key.namespace = Some(namespace.to_owned());
+        if let Some(written) = moved.body.pointer_mut("/metadata/namespace") {
+            *written = namespace.into();
+        }
+    }
+    moved
 }

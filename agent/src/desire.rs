@@ -5,7 +5,7 @@ use kompox_manifests::diagnostic::{Diagnostic, Severity};
 use kompox_manifests::id::{AppId, ClusterId};
 use kompox_manifests::model::App;
 
-use crate::reconcile::Commit;
+use crate::context::Commit;
 
 /// What a commit asks of this cluster.
 #[derive(Debug)]
@@ -36,6 +36,11 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId) -> Wanted {
     let Desired { entries, diagnostics, certain } = desired::desire(commit.tree.as_ref(), &commit.path);
     let mut wanted = Wanted { apps: Vec::new(), rejected: Vec::new(), diagnostics, certain };
     for entry in entries {
+        // An entry for other clusters alone is their agents' to report.
+        let concerns = !certain || entry.claims.is_empty() || entry.claims.iter().any(|app| app.cluster == *cluster);
+        if entry.rejected && !concerns {
+            continue;
+        }
         if entry.rejected {
             let error = entry.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
             let cause = error.map_or_else(|| format!("{}: rejected", entry.file), ToString::to_string);
@@ -63,3 +68,6 @@ pub(crate) fn clusters(commit: &Commit) -> Vec<ClusterId> {
     clusters.dedup();
     clusters
 }
+
+#[cfg(test)]
+mod tests;

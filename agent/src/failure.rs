@@ -73,9 +73,9 @@ impl Failure {
         Self { text: text.into(), label, kind: Kind::Fault(Next::Retry { after: None }) }
     }
 
-    /// Whether trying again soon may help.
+    /// Whether it may pass by itself.
     pub(crate) fn passes(&self) -> bool {
-        matches!(self.kind, Kind::Fault(Next::Retry { .. }))
+        matches!(self.kind, Kind::Fault(Next::Retry { .. } | Next::Wait))
     }
 }
 

@@ -5,10 +5,10 @@ use kompox_core::health::{Limits, Verdict, assess};
 use kompox_manifests::names::Names;
 
 use crate::apply::Applied;
+use crate::context::{Agent, Commit};
 use crate::failure::{Failure, Kind};
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, State};
-use crate::reconcile::{Agent, Commit};
 
 /// Looks at every App that something was written to, or that has not been seen healthy at this
 /// commit yet.
@@ -30,6 +30,7 @@ async fn look_at(agent: &Agent, commit: &Commit, applied: Applied, memory: &mut 
     let app = &planned.app;
     let outcome = |state| AppOutcome { id: app.id.clone(), done, state };
     if let Some(failure) = stopped {
+        memory.unsettled(&app.id);
         return outcome(State::Failed(failure));
     }
     if app.reconcile.suspend {

@@ -8,6 +8,7 @@ mod cluster;
 mod commands;
 mod config;
 mod confirm;
+mod context;
 mod desire;
 mod disks;
 mod failure;
@@ -19,14 +20,18 @@ mod memory;
 mod observe;
 mod outcome;
 mod pace;
+mod rebuild;
 mod reconcile;
 mod record;
 mod redact;
+mod refuted;
 mod report;
 mod reporter;
 mod secret;
 mod source;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod trigger;
 
 use std::process::ExitCode;
@@ -38,7 +43,10 @@ use crate::commands::{Exit, dispatch, talk};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return usage(&answer),
+    };
     // One TLS provider for the whole process; only a second call could fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Err(error) = telemetry::start(&cli.log) {
@@ -52,4 +60,12 @@ async fn main() -> ExitCode {
             Exit::Error.into()
         }
     }
+}
+
+/// Help, version, or what is wrong with the arguments. The parser's own exit code for the last is 2,
+/// which `plan` uses for "there are changes".
+fn usage(answer: &clap::Error) -> ExitCode {
+    // Nobody can be told when the output is gone.
+    let _ = answer.print();
+    if answer.use_stderr() { Exit::Error.into() } else { Exit::Success.into() }
 }

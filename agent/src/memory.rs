@@ -14,6 +14,9 @@ use crate::failure::{Failure, Kind};
 pub(crate) struct Memory {
     /// Commits that the API server refused for an App, until a newer one comes.
     refusals: BTreeMap<AppId, (String, Failure)>,
+    /// The commit of each App that the API server accepted last: what it refuses of that later is not
+    /// the commit's fault.
+    accepted: BTreeMap<AppId, String>,
     /// Rollouts under way, and those that ended.
     rollouts: BTreeMap<AppId, Watched>,
 }
@@ -36,9 +39,14 @@ impl Memory {
         self.refusals.get(app).filter(|(refused, _)| refused == commit).map(|(_, failure)| failure)
     }
 
+    /// Remembers that the API server accepted a commit of an App.
+    pub(crate) fn accepted(&mut self, app: &AppId, commit: &str) {
+        self.accepted.insert(app.clone(), commit.to_owned());
+    }
+
     /// Remembers a refusal that a newer commit alone can mend.
     pub(crate) fn refused(&mut self, app: &AppId, commit: &str, failure: &Failure) {
-        if failure.kind == Kind::Rejected {
+        if failure.kind == Kind::Rejected && self.accepted.get(app).is_none_or(|accepted| accepted != commit) {
             self.refusals.insert(app.clone(), (commit.to_owned(), failure.clone()));
         }
     }
@@ -52,9 +60,17 @@ impl Memory {
             settled: false,
         };
         let watched = self.rollouts.entry(app.clone()).or_insert_with(fresh);
-        if watched.commit != commit || written {
+        if watched.commit != commit || (written && watched.settled) {
             *watched = fresh();
+        } else if written {
+            // Its time goes on: something that is written again and again never gets healthy either.
+            watched.rollout = Rollout::new(limits);
         }
         watched
+    }
+
+    /// Forgets a rollout: something may have been written, and how it went is not known.
+    pub(crate) fn unsettled(&mut self, app: &AppId) {
+        self.rollouts.remove(app);
     }
 }

@@ -29,8 +29,8 @@ pub(crate) struct Observed {
     pub(crate) apps: BTreeMap<AppId, ObservedApp>,
     /// Apps in the cluster that this source wrote and no longer lists, `W/P/C/A`.
     pub(crate) left_over: BTreeSet<String>,
-    /// When nothing of this source is in the cluster yet: the Apps that nevertheless have disks.
-    pub(crate) with_disks: Vec<AppId>,
+    /// Nothing of this source is in the cluster yet.
+    pub(crate) fresh: bool,
 }
 
 /// Looks at everything that the Apps need.
@@ -57,14 +57,11 @@ pub(crate) async fn observe(
         }
     }
     let fresh = source.is_some() && sources_apps.is_empty();
-    let mut observed = Observed::default();
+    let mut observed = Observed { fresh, ..Observed::default() };
     for &app in apps {
         let names = Names::of(&app.id);
         let objects = by_instance.remove(&names.hashes.instance).unwrap_or_default();
         let seen = observe_app(cluster, app, &names, objects, &nodes).await?;
-        if fresh && seen.disks.as_ref().is_ok_and(|disks| !disks.is_empty()) {
-            observed.with_disks.push(app.id.clone());
-        }
         sources_apps.remove(&app.id.slashed());
         observed.apps.insert(app.id.clone(), seen);
     }

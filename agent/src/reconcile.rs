@@ -2,93 +2,34 @@
 //!
 //! ```text
 //! fetch ─► desire ─► observe ─► plan ─► confirm ─► apply ─► health ─► report
+//!   │        │          │        │         │         │         │         │
+//! trigger  desire    observe    core:   confirm   apply     health     report
+//! source   manifests: disks     plan    (dry-run) disks     core:      reporter
+//!          desired   cluster                      cluster   health     forge
 //! ```
-
-use std::sync::Arc;
+//!
+//! Fetching and reporting have clocks of their own: [`crate::trigger`] fetches, calls this page with the
+//! newest commit, and hands the outcome to [`crate::report`].
 
 use futures::stream::{self, StreamExt as _};
-use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
-use kompox_core::ownership::Managers;
-use kompox_core::plan::{self, NewDisks, Plan, Settings};
-use kompox_manifests::id::ClusterId;
+use kompox_core::plan::{self, BY_HAND, Plan, Settings};
 use kompox_manifests::model::App;
 use kompox_manifests::object::Kind;
-use kompox_manifests::source::SourceTree;
 
 use crate::apply::{self, Applied};
-use crate::cluster::ClusterApi;
-use crate::cluster::lease::LostSignal;
-use crate::confirm::{self, Confirmed, Refuted};
+use crate::confirm::{self, Confirmed};
+use crate::context::{Agent, Commit, Planned};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
 use crate::health;
 use crate::memory::Memory;
 use crate::observe::{self, Observed};
 use crate::outcome::{AppOutcome, Outcome};
+use crate::rebuild::{self, Rebuilt};
 
-/// The source of Apps that only a person has applied so far.
-const BY_HAND: &str = "by-hand";
 /// How many Apps are confirmed and applied at once.
 const PARALLEL_APPS: usize = 4;
-
-/// What every reconcile works with.
-pub(crate) struct Agent {
-    /// The cluster.
-    pub(crate) cluster: Arc<dyn ClusterApi>,
-    /// Only Apps of this Cluster are ours.
-    pub(crate) cluster_id: ClusterId,
-    /// `newDisks` of the configuration.
-    pub(crate) new_disks: NewDisks,
-    /// Managers whose edits are reverted.
-    pub(crate) people: Managers,
-    /// Candidates that dry-runs refuted.
-    pub(crate) refuted: Refuted,
-    /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
-    /// the cluster are fenced by themselves, those to providers ask here.
-    pub(crate) lost: Option<LostSignal>,
-}
-
-impl Agent {
-    /// Asked before every write to a provider.
-    ///
-    /// # Errors
-    /// The Lease is lost: another agent may be writing.
-    pub(crate) fn may_write(&self) -> Result<(), Failure> {
-        match &self.lost {
-            Some(lost) if !lost.is_lost() => Ok(()),
-            _ => Err(Failure::retry("lease-lost", "the Lease is not held any more: another agent may be writing")),
-        }
-    }
-}
-
-/// A commit, or the state of a folder, that is to be deployed.
-#[derive(Clone)]
-pub(crate) struct Commit {
-    /// Name of the source that it comes from; `None` for a working tree that a person applies.
-    pub(crate) source: Option<String>,
-    /// Commit id, or hash of the folder's content.
-    pub(crate) id: String,
-    /// When it was made.
-    pub(crate) time: Timestamp,
-    /// Its files.
-    pub(crate) tree: Arc<dyn SourceTree>,
-    /// Entries are looked for below this folder.
-    pub(crate) path: String,
-}
-
-/// The plan of one App with everything that it was made from.
-#[derive(Clone, Debug)]
-pub(crate) struct Planned {
-    /// The App.
-    pub(crate) app: App,
-    /// What was seen of it.
-    pub(crate) observed: ObservedApp,
-    /// What the agent was told.
-    pub(crate) settings: Settings,
-    /// What is to be done.
-    pub(crate) plan: Plan,
-}
 
 /// Brings the cluster to what a commit asks for, as far as it goes now. What remains (a Pod that
 /// starts, a provider that is down) is in the outcome; coming again with the same memory goes on.
@@ -97,8 +38,8 @@ pub(crate) struct Planned {
 /// The cluster cannot be read; nothing was changed.
 pub(crate) async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memory) -> Result<Outcome, Failure> {
     let wanted = desire::desire(commit, &agent.cluster_id); //                               pure
-    let observed = observe(agent, commit, &wanted).await?; //                                IO: reads
-    let (left_over, planned) = plan(agent, commit, &wanted, observed); //                    pure
+    let (observed, rebuilt) = observe(agent, commit, &wanted).await?; //                     IO: reads
+    let (left_over, planned) = plan(agent, commit, &wanted, observed, &rebuilt); //          pure
     let (confirmed, refused) = confirm(agent, commit, planned, memory).await; //             IO: dry-runs
     let applied = apply(agent, confirmed).await; //                                          IO: writes
     let outcomes = health::look(agent, commit, applied, memory).await; //                    IO: reads
@@ -111,8 +52,8 @@ pub(crate) async fn reconcile(agent: &Agent, commit: &Commit, memory: &mut Memor
 /// The cluster cannot be read.
 pub(crate) async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, Failure> {
     let wanted = desire::desire(commit, &agent.cluster_id); //                               pure
-    let observed = observe(agent, commit, &wanted).await?; //                                IO: reads
-    let (left_over, planned) = plan(agent, commit, &wanted, observed); //                    pure
+    let (observed, rebuilt) = observe(agent, commit, &wanted).await?; //                     IO: reads
+    let (left_over, planned) = plan(agent, commit, &wanted, observed, &rebuilt); //          pure
     let (confirmed, refused) = confirm(agent, commit, planned, &mut Memory::default()).await; // IO: dry-runs
     let plans = confirmed.into_iter().map(|confirmed| confirmed.into_planned().plan).collect();
     Ok(Preview { wanted, plans, refused, left_over })
@@ -130,22 +71,30 @@ pub(crate) struct Preview {
     pub(crate) left_over: Vec<String>,
 }
 
-async fn observe(agent: &Agent, commit: &Commit, wanted: &Wanted) -> Result<Observed, Failure> {
+async fn observe(agent: &Agent, commit: &Commit, wanted: &Wanted) -> Result<(Observed, Rebuilt), Failure> {
     let apps: Vec<&App> = wanted.apps.iter().collect();
-    observe::observe(agent.cluster.as_ref(), commit.source.as_deref(), &apps).await
+    let source = commit.source.as_deref();
+    let observed = observe::observe(agent.cluster.as_ref(), source, &apps).await?;
+    let rebuilt = rebuild::recognize(agent, source, &apps, &observed).await?;
+    Ok((observed, rebuilt))
 }
 
-fn plan(agent: &Agent, commit: &Commit, wanted: &Wanted, observed: Observed) -> (Vec<String>, Vec<Planned>) {
-    let Observed { apps: mut seen, left_over, with_disks } = observed;
+fn plan(
+    agent: &Agent,
+    commit: &Commit,
+    wanted: &Wanted,
+    observed: Observed,
+    rebuilt: &Rebuilt,
+) -> (Vec<String>, Vec<Planned>) {
+    let Observed { apps: mut seen, left_over, fresh: _ } = observed;
     let left_over = left_over.into_iter().filter(|app| !wanted.may_list(app)).collect();
     let plans = wanted.apps.iter().map(|app| {
         let observed = seen.remove(&app.id).unwrap_or_default();
-        let others = with_disks.iter().filter(|other| **other != app.id);
         let settings = Settings {
             source: source_of(commit, &observed),
             new_disks: agent.new_disks,
             commit_time: commit.time,
-            rebuild: others.map(|other| other.app.clone()).collect(),
+            rebuild: rebuilt.against(app),
             people: agent.people.clone(),
         };
         let plan = plan::plan(app, &observed, &settings);
@@ -190,7 +139,10 @@ async fn confirm(
     let mut confirmed = Vec::new();
     for (app, result) in results {
         match result {
-            Ok(plan) => confirmed.push(plan),
+            Ok(plan) => {
+                memory.accepted(&app.id, &commit.id);
+                confirmed.push(plan);
+            }
             Err(failure) => {
                 memory.refused(&app.id, &commit.id, &failure);
                 refused.push(AppOutcome::failed(&app, failure));
@@ -203,3 +155,6 @@ async fn confirm(
 async fn apply(agent: &Agent, confirmed: Vec<Confirmed>) -> Vec<Applied> {
     stream::iter(confirmed).map(|confirmed| apply::apply(agent, confirmed)).buffered(PARALLEL_APPS).collect().await
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,16 +18,13 @@ pub(crate) fn seen(status_name: &str) -> Status {
     Word::Working.status(source_context(status_name))
 }
 
-/// The statuses that end a commit which a newer one replaced before it ended.
+/// The status that ends a commit which a newer one replaced before it ended. Its Apps have only
+/// statuses that are final.
 pub(crate) fn superseded(status_name: &str, record: &CommitRecord, by: &str) -> Vec<Status> {
     if record.state.is_final() {
         return Vec::new();
     }
-    let word = Word::Superseded { by: by.to_owned() };
-    let pending_apps = record.apps.iter().filter(|(_, app)| !app.state.is_final());
-    let mut statuses = vec![word.status(source_context(status_name))];
-    statuses.extend(pending_apps.map(|(app, _)| word.status(app_context(status_name, app_name(app)))));
-    statuses
+    vec![Word::Superseded { by: by.to_owned() }.status(source_context(status_name))]
 }
 
 /// Enters the outcome of a reconcile into the commit's record. A commit that succeeded stays a
@@ -43,18 +40,36 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome, faults_in_a_ro
         return;
     }
     for app in &outcome.apps {
-        let word = of_app(record, app, faults_in_a_row);
-        let Status { state, description, .. } = word.status(String::new());
-        let changed = record.done.contains_key(&app.id.slashed());
-        if changed || state == State::Failure || state == State::Error || record.apps.contains_key(&app.id.slashed()) {
-            record.apps.insert(app.id.slashed(), AppRecord { state, description });
+        let Status { state, description, .. } = of_app(record, app, faults_in_a_row).status(String::new());
+        let concerns = record.done.contains_key(&app.id.slashed()) || matches!(state, State::Failure | State::Error);
+        match record.apps.get_mut(&app.id.slashed()) {
+            Some(known) if is_news(known.state, state) => *known = AppRecord { state, description },
+            None if concerns => drop(record.apps.insert(app.id.slashed(), AppRecord { state, description })),
+            Some(_) | None => {}
         }
     }
     let present: BTreeSet<String> = outcome.apps.iter().map(|app| app.id.slashed()).collect();
     record.apps.retain(|app, _| present.contains(app));
     let Status { state, description, .. } = of_source(record, outcome, faults_in_a_row).status(String::new());
+    tell(record, state, description);
+}
+
+/// Whether a state says more about a commit than the one that people were told. It is told once:
+/// causes that change their words (one more restart) would otherwise be a status at every look.
+fn is_news(told: State, now: State) -> bool {
+    let weight = |state| match state {
+        State::Pending => 0,
+        // Not the commit's fault, so no last word on it.
+        State::Error => 1,
+        State::Failure => 2,
+        State::Success => 3,
+    };
+    weight(now) > weight(told)
+}
+
+fn tell(record: &mut CommitRecord, state: State, description: String) {
     // One pending status a commit is enough; what it waits for is in `status`.
-    if state.is_final() || record.description.is_empty() {
+    if is_news(record.state, state) || record.description.is_empty() {
         record.state = state;
         record.description = description;
     }
@@ -69,8 +84,7 @@ pub(crate) fn enter_fault(record: &mut CommitRecord, failure: &Failure, faults_i
     let Status { state, description, .. } =
         of_failure(Counts::default(), failure, "", faults_in_a_row).status(String::new());
     if state.is_final() {
-        record.state = state;
-        record.description = description;
+        tell(record, state, description);
     }
 }
 
@@ -143,3 +157,6 @@ fn of_failure(counts: Counts, failure: &Failure, subject: &str, faults_in_a_row:
         Kind::Fault(_) => Word::Faulted(cause),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kompox_core::next::Next;
 use kompox_core::report::{State, Status, source_context};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::cluster::state::{self, Stored};
 use crate::cluster::{ClusterApi, ClusterError};
@@ -86,6 +87,7 @@ impl Reporter {
             courier: Courier::default(),
             saving: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             save_at: Instant::now(),
+            refused: false,
             flushes: Vec::new(),
         };
         tokio::spawn(writer.run(receiver));
@@ -111,7 +113,7 @@ impl Reporter {
         self.send(Message::Record(Box::new(record.clone())));
     }
 
-    /// Ends when everything is saved and delivered.
+    /// Ends when everything is delivered, and saved unless the cluster refuses that for good.
     pub(crate) async fn flush(&self) {
         let (done, end) = oneshot::channel();
         if self.messages.send(Message::Flush(done)).await.is_ok() {
@@ -138,6 +140,8 @@ struct Writer {
     courier: Courier,
     saving: Backoff,
     save_at: Instant,
+    /// The last attempt to save was refused until a person does something.
+    refused: bool,
     flushes: Vec<oneshot::Sender<()>>,
 }
 
@@ -154,13 +158,14 @@ impl Writer {
                 (Rest::Busy, _) => continue,
                 (Rest::Until(time), true) => Some(time.min(self.save_at)),
                 (Rest::Until(time), false) => Some(time),
-                (Rest::Done, true) => Some(self.save_at),
-                (Rest::Done, false) => {
-                    for flush in self.flushes.drain(..) {
-                        // Whoever asked may have stopped waiting.
-                        let _ = flush.send(());
+                (Rest::Done, unsaved) => {
+                    if !unsaved || self.refused {
+                        for flush in self.flushes.drain(..) {
+                            // Whoever asked may have stopped waiting.
+                            let _ = flush.send(());
+                        }
                     }
-                    None
+                    unsaved.then_some(self.save_at)
                 }
             };
             let woken = async {
@@ -207,14 +212,16 @@ impl Writer {
                 self.saved = Some(value);
                 self.version = Some(resource_version);
                 self.saving.reset();
+                self.refused = false;
                 false
             }
             Err(error) => {
-                debug!(source = self.source, %error, "the record is not saved yet");
+                warn!(source = self.source, %error, "the record is not saved; trying again");
                 // Somebody may have touched or deleted it: its version is read again.
                 if let Ok(stored) = state::load(self.cluster.as_ref(), &self.source).await {
                     self.version = stored.map(|stored| stored.resource_version);
                 }
+                self.refused = error.next() == Next::Stalled;
                 self.save_at = Instant::now() + self.saving.wait(None, dice());
                 true
             }
@@ -251,3 +258,6 @@ enum Rest {
     /// News.
     Done,
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kompox_core::next::Next;
-use kompox_core::report::State as StatusState;
 use kompox_manifests::diagnostic::{Colour, Severity};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::config::SourceConfig;
+use crate::context::{Agent, Commit};
 use crate::fault::Fault;
 use crate::memory::Memory;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
-use crate::reconcile::{Agent, Commit, reconcile};
+use crate::reconcile::reconcile;
 use crate::record::CommitRecord;
 use crate::report;
 use crate::reporter::Reporter;
@@ -38,6 +38,10 @@ pub(crate) struct Trigger {
     snapshot: Option<Snapshot>,
     fetching: Backoff,
     reconciling: Backoff,
+    /// When the cluster is looked at next.
+    look_at: Instant,
+    /// The commit whose diagnostics were logged.
+    announced: Option<String>,
 }
 
 /// How one turn ended.
@@ -48,6 +52,8 @@ enum Turn {
     Progressing,
     /// Something failed that may pass by itself.
     Failed(Option<Outcome>),
+    /// The cluster cannot be read until a person does something (a missing right, say).
+    Stuck,
 }
 
 impl Trigger {
@@ -72,30 +78,43 @@ impl Trigger {
             snapshot: None,
             fetching: backoff(),
             reconciling: backoff(),
+            look_at: Instant::now(),
+            announced: None,
         }
     }
 
-    /// Goes on for ever.
+    /// Goes on for ever. Fetching and looking at the cluster have clocks of their own: trouble with
+    /// one does not slow the other.
     pub(crate) async fn run(&mut self) {
         let mut fetch_at = Instant::now();
         loop {
             if Instant::now() >= fetch_at {
                 let pause = match self.fetch().await {
-                    Ok(()) => jittered(self.config.interval, dice()),
+                    Ok(()) => self.interval(),
                     Err(pause) => pause,
                 };
                 fetch_at = Instant::now() + pause;
             }
-            let look_at = match self.turn().await {
-                Turn::Settled(_) => fetch_at,
-                Turn::Progressing => Instant::now() + SOON,
-                Turn::Failed(_) => Instant::now() + self.reconciling.wait(None, dice()),
-            };
+            if Instant::now() >= self.look_at {
+                let pause = match self.turn().await {
+                    Turn::Settled(_) => self.interval(),
+                    Turn::Progressing => SOON,
+                    Turn::Failed(_) | Turn::Stuck => self.reconciling.wait(None, dice()),
+                };
+                self.look_at = Instant::now() + pause;
+            }
+            let wake_at = fetch_at.min(self.look_at);
             tokio::select! {
-                () = sleep_until(look_at.min(fetch_at)) => {}
-                () = self.source.changed() => fetch_at = Instant::now(),
+                () = sleep_until(wake_at) => {}
+                // A folder that cannot be read changes all the time; its back-off holds.
+                () = self.source.changed(), if self.fetching.failures() == 0 => fetch_at = Instant::now(),
             }
         }
+    }
+
+    /// Time to the next look at what should be at rest.
+    fn interval(&self) -> Duration {
+        jittered(self.config.interval, dice())
     }
 
     /// Fetches once and reconciles until everything ended well or badly. `None`: nothing could be
@@ -106,7 +125,10 @@ impl Trigger {
             match self.turn().await {
                 Turn::Settled(outcome) => return outcome,
                 Turn::Progressing => sleep(SOON).await,
-                Turn::Failed(outcome) if self.reconciling.failures() >= TRIES => return outcome,
+                Turn::Stuck => return None,
+                Turn::Failed(outcome) if self.reconciling.failures() >= TRIES || self.agent.may_write().is_err() => {
+                    return outcome;
+                }
                 Turn::Failed(_) => sleep(self.reconciling.wait(None, dice())).await,
             }
         }
@@ -177,6 +199,9 @@ impl Trigger {
             self.record = Some(record);
             self.reconciling.reset();
         }
+        if !known || self.snapshot.is_none() {
+            self.look_at = Instant::now();
+        }
         self.snapshot = Some(snapshot);
     }
 
@@ -195,7 +220,7 @@ impl Trigger {
         let mut record = self.record.clone().unwrap_or_else(|| CommitRecord::new(&commit.id, &self.place()));
         let turn = match result {
             Ok(outcome) => {
-                self.tell(&outcome);
+                self.tell(&commit.id, &outcome);
                 report::enter(&mut record, &outcome, failures);
                 if outcome.failures().any(crate::failure::Failure::passes) {
                     Turn::Failed(Some(outcome))
@@ -210,7 +235,7 @@ impl Trigger {
             Err(failure) => {
                 warn!(source = self.config.name, cause = failure.label, error = %failure, "cannot reconcile");
                 report::enter_fault(&mut record, &failure, failures);
-                Turn::Failed(None)
+                if failure.passes() { Turn::Failed(None) } else { Turn::Stuck }
             }
         };
         self.reporter.say(&record.id, report::statuses(&self.status_name, &record));
@@ -220,9 +245,10 @@ impl Trigger {
     }
 
     /// Logs what is new about an outcome.
-    fn tell(&self, outcome: &Outcome) {
+    fn tell(&mut self, commit: &str, outcome: &Outcome) {
         let before = self.record.as_ref();
-        if before.is_none_or(|record| record.state == StatusState::Pending && record.problems.is_empty()) {
+        if self.announced.as_deref() != Some(commit) {
+            self.announced = Some(commit.to_owned());
             for diagnostic in &outcome.diagnostics {
                 let text = diagnostic.render(Colour::Never);
                 match diagnostic.severity {
@@ -253,3 +279,6 @@ fn told(fault: &Fault) -> String {
         None => fault.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::world::{NAMESPACE, World, skip};
+use kompox_tests::wait::{Look, until};
+
+use crate::world::{LONG, NAMESPACE, World, skip};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_cannot_be_loaded_changes_nothing() -> Result<()> {
@@ -24,7 +26,7 @@ async fn a_commit_that_cannot_be_loaded_changes_nothing() -> Result<()> {
         "Typo",
     )?;
     let failure = world.await_status(&broken, "failure").await?;
-    ensure!(failure.description.contains("compose.yml:16:5"), "no place in: {}", failure.description);
+    ensure!(failure.description.contains("compose.yml:14:5"), "no place in: {}", failure.description);
     ensure!(world.writes().is_empty(), "{:?}", world.writes());
     ensure!(state(&world)? == before, "the cluster has changed");
 
@@ -43,24 +45,21 @@ async fn a_commit_that_the_server_refuses_changes_nothing_and_is_not_tried_again
         return Ok(());
     }
     let world = World::start().await?;
+    forbid_an_image(&world).await?;
     let agent = world.start_agent().await?;
-    // Loads, but no API server takes a mount path that holds a colon.
-    let refused = |text: &str| {
-        text.replace(
-            "volumes:\n      - ./data/gitea:/data",
-            "x-kompox: {resources: {memory: 2Gi}, limits: {memory: 1Gi}}\n    volumes:\n      - ./data/gitea:/data",
-        )
-    };
-    let files: Vec<(String, String)> = world
-        .gitea_fixture()?
-        .into_iter()
-        .map(|(path, text)| if path == "compose.yml" { (path, refused(&text)) } else { (path, text) })
-        .collect();
+    // Loads: only the cluster knows that this image is not wanted in it.
+    let files: Vec<(String, String)> =
+        world.gitea_fixture()?.into_iter().map(|(path, text)| (path, text.replace("postgres:17", FORBIDDEN))).collect();
+
+    world.await_system_namespace().await?;
+    world.proxy.forget();
 
     // As the very first commit: not even the namespace is made.
-    let first = world.push(&files, "Asks for more than its limit")?;
+    let first = world.push(&files, "An image that the cluster forbids")?;
     let failure = world.await_status(&first, "failure").await?;
     ensure!(failure.description.contains("compose.yml:"), "no place in: {}", failure.description);
+    let log = agent.stderr()?;
+    ensure!(log.contains("this image is not wanted here"), "the log does not give the server's words: {log}");
     ensure!(world.kubectl(&["get", "namespace", NAMESPACE]).is_err(), "the namespace was made");
     ensure!(world.disks()?.is_empty(), "a disk was made");
     ensure!(world.writes().is_empty(), "{:?}", world.writes());
@@ -81,6 +80,42 @@ async fn a_commit_that_the_server_refuses_changes_nothing_and_is_not_tried_again
     ensure!(state(&world)? == before, "the cluster has changed");
     drop(agent);
     Ok(())
+}
+
+/// The image that [`forbid_an_image`] forbids.
+const FORBIDDEN: &str = "registry.example.com/forbidden:1";
+
+/// An admission policy of the cluster, and waits until it is in force.
+async fn forbid_an_image(world: &World) -> Result<()> {
+    let policy = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: images}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  validations:
+    - expression: "object.spec.template.spec.containers.all(c, !c.image.contains('forbidden'))"
+      message: this image is not wanted here
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: images}
+spec: {policyName: images, validationActions: [Deny]}
+"#;
+    let file = world.folder.write("policy.yml", policy)?;
+    world.kubectl(&["apply", "-f", &file.to_string_lossy()])?;
+    until("the policy to be in force", LONG, || async {
+        let tried = world.kubectl(&["create", "deployment", "probe", "--image", FORBIDDEN, "--dry-run=server"]);
+        Ok(match tried {
+            Err(error) if error.to_string().contains("not wanted") => Look::Done(()),
+            Err(error) => Look::NotYet(error.to_string()),
+            Ok(_) => Look::NotYet("the image is let in".to_owned()),
+        })
+    })
+    .await
 }
 
 /// Name and version of every object of the app.

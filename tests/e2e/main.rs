@@ -5,9 +5,17 @@
 //! started as its users start it.
 
 mod broken_commit;
+mod cli;
+mod demo;
 mod deploy;
 mod drift;
+mod examples;
 mod expected;
 mod kill;
+mod kubectl;
+mod mounted;
 mod outage;
+mod rbac;
+mod readme;
+mod tls;
 mod world;

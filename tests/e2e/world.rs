@@ -15,6 +15,8 @@ use kompox_tests::proxy::ApiProxy;
 use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
 
+use crate::kubectl::kubectl;
+
 /// The Cluster of the fixture `gitea`.
 pub(crate) const CLUSTER: &str = "/ws/aks-e2e-gitea-20250925-060355/prv/aks1/cls/cluster1";
 /// The namespace of its App.
@@ -141,6 +143,17 @@ impl World {
         self.proxy.writes().into_iter().filter(|request| !own(request)).collect()
     }
 
+    /// Waits until the agent has written which cluster this is, its only write of its own.
+    pub(crate) async fn await_system_namespace(&self) -> Result<()> {
+        until("the agent's namespace", LONG, || async {
+            Ok(match self.kubectl(&["get", "namespace", "k4x-system", "-o", "name"]) {
+                Ok(_) => Look::Done(()),
+                Err(error) => Look::NotYet(error.to_string()),
+            })
+        })
+        .await
+    }
+
     /// Every status of a commit in a context, oldest first.
     pub(crate) async fn statuses(&self, commit: &str, context: &str) -> Result<Vec<CommitStatus>> {
         let mut statuses = self.gitea.statuses(REPOSITORY, commit).await?;
@@ -164,14 +177,7 @@ impl World {
 
     /// kubectl as a person runs it, against the API server itself.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let output = std::process::Command::new("kubectl")
-            .env("KUBECONFIG", self.plane.kubeconfig())
-            .args(arguments)
-            .output()
-            .context("kubectl is not installed")?;
-        let text = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "kubectl {arguments:?}: {text}");
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        kubectl(self.plane.kubeconfig(), arguments)
     }
 
     /// The folders of disks.

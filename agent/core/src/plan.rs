@@ -16,8 +16,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kompox_manifests::diagnostic::Span;
 use kompox_manifests::id::AppId;
+use kompox_manifests::labels;
 use kompox_manifests::model::{App, Protection};
-use kompox_manifests::object::{Object, ObjectKey};
+use kompox_manifests::object::{Kind, Object, ObjectKey};
 use kompox_manifests::slots::{Slots, VolumeBinding};
 use serde_json::Value;
 
@@ -26,6 +27,9 @@ use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::Managers;
 use diff::FieldChange;
 use order::Stage;
+
+/// The source of Apps that only a person has applied so far. Any source may take them over.
+pub const BY_HAND: &str = "by-hand";
 
 /// What the agent was told, as far as it bears on plans.
 #[derive(Clone, Debug)]
@@ -249,6 +253,9 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
         actions.push(Action { what: What::Keep(Subject::App), reason, origin: Some(app.at.clone()) });
         return Plan { app: app.id.clone(), origin: app.at.clone(), actions };
     }
+    if let Some(foreign) = of_another_source(app, observed, settings) {
+        return Plan { app: app.id.clone(), origin: app.at.clone(), actions: vec![foreign] };
+    }
     let volumes = volumes::decide(app, observed, settings, &mut actions);
     let slots = Slots {
         source: Some(settings.source.clone()),
@@ -261,6 +268,24 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     protect(app, &mut actions);
     actions.sort_by_key(|action| action.what.stage());
     Plan { app: app.id.clone(), origin: app.at.clone(), actions }
+}
+
+/// Blocks an App that another source has deployed: two sources would undo each other's writes for ever.
+fn of_another_source(app: &App, observed: &ObservedApp, settings: &Settings) -> Option<Action> {
+    let namespace = observed.objects.values().find(|live| live.key.kind == Kind::Namespace)?;
+    let owner = namespace.annotation(labels::SOURCE)?;
+    if owner == settings.source || owner == BY_HAND {
+        return None;
+    }
+    let Settings { source, .. } = settings;
+    let name = &namespace.key.name;
+    let remedy = format!(
+        "take the App out of one of the two sources; to hand it over to `{source}`: kubectl annotate namespace {name} \
+         {}={source} --overwrite",
+        labels::SOURCE
+    );
+    let reason = format!("the App belongs to the source `{owner}` (Namespace {name}), and `{source}` lists it too");
+    Some(Action { what: What::Blocked { subject: Subject::App, remedy }, reason, origin: Some(app.at.clone()) })
 }
 
 /// Replaces what `Cluster.spec.protection.installation` forbids by its refusal.
@@ -290,3 +315,6 @@ fn protect(app: &App, actions: &mut [Action]) {
 
 /// The bindings of volumes by name.
 type Bindings = BTreeMap<String, VolumeBinding>;
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,11 @@ impl<C> Faulty<C> {
         self
     }
 
+    /// Adds a fault while others use the cluster already.
+    pub(crate) fn fault_later(&self, verb: &'static str, well: usize, fault: Fault) {
+        self.script.lock().unwrap().push((verb, well, fault));
+    }
+
     /// Every call so far.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().clone()
@@ -61,6 +66,8 @@ impl<C> Faulty<C> {
         let action = format!("{verb} {}", target.to_string());
         self.calls.lock().unwrap().push(action.clone());
         let fault = self.next_fault(verb);
+        // As a network would: others come in between.
+        tokio::task::yield_now().await;
         match fault {
             None => call.await,
             Some(Fault::Refuse(cause)) => Err(ClusterError::new(action, cause)),

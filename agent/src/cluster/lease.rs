@@ -292,7 +292,7 @@ impl LostSignal {
 
 /// A signal that a test drives, valid for this long.
 #[cfg(test)]
-pub(super) fn lost_signal(valid: Duration) -> (watch::Sender<Option<Instant>>, LostSignal) {
+pub(crate) fn lost_signal(valid: Duration) -> (watch::Sender<Option<Instant>>, LostSignal) {
     let (sender, receiver) = watch::channel(Some(Instant::now() + valid));
     (sender, LostSignal(receiver))
 }

@@ -13,6 +13,10 @@ const LIMIT: usize = 900 * 1024;
 /// What the names of the ConfigMaps begin with.
 const PREFIX: &str = "kompox-source-";
 
+/// What follows the source's name in the document that [`crate::rebuild`] keeps. No source has a dot in
+/// its name.
+pub(crate) const REBUILT: &str = ".rebuilt";
+
 /// Key of the document in the ConfigMap.
 const DOCUMENT: &str = "state.json";
 
@@ -87,7 +91,8 @@ pub(crate) async fn save(
 /// When they cannot be listed.
 pub(crate) async fn sources(api: &dyn ClusterApi) -> Result<Vec<String>, ClusterError> {
     let records = api.list_records().await?;
-    Ok(records.iter().filter_map(|name| name.strip_prefix(PREFIX)).map(str::to_owned).collect())
+    let names = records.iter().filter_map(|name| name.strip_prefix(PREFIX));
+    Ok(names.filter(|name| !name.ends_with(REBUILT)).map(str::to_owned).collect())
 }
 
 fn key(source: &str) -> ObjectKey {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kompox_core::plan::{NewDisks, Plan, text};
+use kompox_core::plan::{Counts, NewDisks, Plan, text};
 use serde_json::{Value, json};
 
 use super::plan::as_text;
@@ -12,9 +12,10 @@ use crate::args::{ApplyArgs, Output};
 use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::Patience;
 use crate::cluster::{ClusterApi, identity};
+use crate::context::{Agent, Commit};
 use crate::memory::Memory;
 use crate::outcome::{Outcome, State};
-use crate::reconcile::{self, Agent, Commit};
+use crate::reconcile;
 
 /// Time between two looks at Pods that start.
 const SOON: Duration = Duration::from_secs(1);
@@ -34,7 +35,9 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
         tree::loaded(&preview.wanted);
         talk(&as_text(&preview));
         let question = format!("Apply this to {}?", cluster.origin());
-        if preview.plans.iter().any(Plan::writes) && !confirmed(&question)? {
+        // What is refused now may be accepted a moment later, and would be written unseen.
+        let may_write = preview.plans.iter().any(Plan::writes) || !preview.refused.is_empty();
+        if may_write && !confirmed(&question)? {
             talk("nothing was written");
             return Ok(Exit::Error);
         }
@@ -46,28 +49,25 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
     let agent = Agent { lost: Some(lost), ..run::reader_of(fenced, cluster_id, NewDisks::Allow) };
     let result = to_the_end(&agent, &commit).await;
     leadership.release().await;
-    let outcome = result?;
+    let (outcome, done) = result?;
     super::show(&outcome.diagnostics);
     answer(&match args.output {
-        Output::Text => told(&outcome),
-        Output::Json => format!("{:#}\n", as_json(&outcome)),
+        Output::Text => told(&outcome, done),
+        Output::Json => format!("{:#}\n", as_json(&outcome, done)),
     })?;
     Ok(run::exit_of(&outcome))
 }
 
-/// Reconciles until nothing is on its way any more.
-async fn to_the_end(agent: &Agent, commit: &Commit) -> anyhow::Result<Outcome> {
+/// Reconciles until nothing is on its way any more; gives the last outcome and all that was done.
+async fn to_the_end(agent: &Agent, commit: &Commit) -> anyhow::Result<(Outcome, Counts)> {
     let mut memory = Memory::default();
-    let mut done = kompox_core::plan::Counts::default();
+    let mut done = Counts::default();
     let mut last_reason = String::new();
     loop {
-        let mut outcome = reconcile::reconcile(agent, commit, &mut memory).await?;
+        let outcome = reconcile::reconcile(agent, commit, &mut memory).await?;
         done += outcome.done();
         if !outcome.progressing() {
-            if let Some(first) = outcome.apps.first_mut() {
-                first.done = done;
-            }
-            return Ok(outcome);
+            return Ok((outcome, done));
         }
         for app in &outcome.apps {
             if let State::Progressing(reason) = &app.state
@@ -81,7 +81,7 @@ async fn to_the_end(agent: &Agent, commit: &Commit) -> anyhow::Result<Outcome> {
     }
 }
 
-fn told(outcome: &Outcome) -> String {
+fn told(outcome: &Outcome, done: Counts) -> String {
     let mut shown = String::new();
     for app in &outcome.apps {
         shown.push_str(&format!("{}: {}\n", app.id, state(&app.state).1));
@@ -89,11 +89,11 @@ fn told(outcome: &Outcome) -> String {
     for (file, failure) in &outcome.rejected {
         shown.push_str(&format!("{file}: rejected: {failure}\n"));
     }
-    shown.push_str(&format!("Done: {}.\n", text::summary(outcome.done())));
+    shown.push_str(&format!("Done: {}.\n", text::summary(done)));
     shown
 }
 
-fn as_json(outcome: &Outcome) -> Value {
+fn as_json(outcome: &Outcome, done: Counts) -> Value {
     let apps: Vec<Value> = outcome
         .apps
         .iter()
@@ -104,7 +104,7 @@ fn as_json(outcome: &Outcome) -> Value {
         .collect();
     let rejected: Vec<Value> =
         outcome.rejected.iter().map(|(file, failure)| json!({"file": file, "reason": failure.text})).collect();
-    json!({"apps": apps, "rejected": rejected, "done": outcome.done()})
+    json!({"apps": apps, "rejected": rejected, "done": done})
 }
 
 /// An App's state: a stable word and a sentence.

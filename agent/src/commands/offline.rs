@@ -23,6 +23,12 @@ pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     let commit = tree::open(&args.path)?;
     let Desired { entries, diagnostics, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    // An agent may wait for the first entry of a repository; whoever checks files means to check some.
+    anyhow::ensure!(
+        !entries.is_empty() || errors > 0,
+        "no kompoxops.yml or kompoxapp.yml in {} or below",
+        args.path.display()
+    );
     match args.output {
         Output::Json => {
             let list: Vec<Value> = diagnostics.iter().map(|diagnostic| diagnostic.to_json()).collect();
@@ -31,14 +37,16 @@ pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
         Output::Text => {
             show(&diagnostics);
             let apps: usize = entries.iter().map(|entry| entry.apps.len()).sum();
-            let verdict = if errors == 0 { "valid".to_owned() } else { format!("{errors} errors") };
-            answer(&format!("{} entries, {apps} apps: {verdict}\n", entries.len()))?;
+            let verdict = if errors == 0 { "valid".to_owned() } else { counted(errors, "error", "errors") };
+            let (entries, apps) = (counted(entries.len(), "entry", "entries"), counted(apps, "app", "apps"));
+            answer(&format!("{entries}, {apps}: {verdict}\n"))?;
         }
     }
-    if entries.is_empty() && errors == 0 {
-        anyhow::bail!("no kompoxops.yml or kompoxapp.yml in {} or below", args.path.display());
-    }
     Ok(if errors == 0 { Exit::Success } else { Exit::Error })
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// `render`. With any error nothing is printed on stdout.

@@ -1,6 +1,6 @@
 //! `plan`: what a reconcile would do.
 
-use kompox_core::plan::{Counts, Plan, text};
+use kompox_core::plan::{Counts, NewDisks, Plan, text};
 use serde_json::{Value, json};
 
 use super::{Exit, answer, tree};
@@ -14,12 +14,18 @@ use crate::reconcile::{self, Preview};
 /// # Errors
 /// The files or the cluster cannot be read.
 pub(crate) async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
-    let commit = match &args.source {
-        Some(source) => run::commit_of_source(&args, source).await?,
-        None => tree::open(&args.tree.path)?,
+    let (commit, cluster_id, new_disks) = match &args.source {
+        Some(source) => {
+            let (commit, config) = run::commit_of_source(&args, source).await?;
+            (commit, config.cluster, config.new_disks)
+        }
+        None => {
+            let commit = tree::open(&args.tree.path)?;
+            let cluster_id = tree::cluster_of(&args.tree, &commit)?;
+            (commit, cluster_id, NewDisks::Allow)
+        }
     };
-    let cluster_id = tree::cluster_of(&args.tree, &commit)?;
-    let agent = run::reader(&args.tree.kube, cluster_id).await?;
+    let agent = run::reader(&args.tree.kube, cluster_id, new_disks).await?;
     let preview = reconcile::preview(&agent, &commit).await?;
     let complete = tree::loaded(&preview.wanted);
     answer(&match args.output {

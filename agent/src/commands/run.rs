@@ -18,13 +18,13 @@ use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::{self, Holder, Leadership, LeaseRecord, LeaseTiming, Patience};
 use crate::cluster::{ClusterApi, ClusterError, KubeCluster, identity};
 use crate::config::{self, Config, ForgeChoice, Given, Reference, SourceConfig};
-use crate::confirm::Refuted;
+use crate::context::{Agent, Commit};
 use crate::failure::Kind;
 use crate::forge;
 use crate::outcome::{Outcome, State};
 use crate::pace::{Backoff, dice};
-use crate::reconcile::{Agent, Commit};
 use crate::redact::Redactor;
+use crate::refuted::Refuted;
 use crate::reporter::{self, Reporter};
 use crate::source::{self, RevisionId};
 use crate::trigger::Trigger;
@@ -208,11 +208,12 @@ pub(crate) async fn connected(args: &ClusterArgs) -> anyhow::Result<KubeCluster>
     Ok(connect(&ConnectOptions { kubeconfig, context, ..ConnectOptions::default() }).await?)
 }
 
-/// A source of the configuration as `plan` wants to see it: at the commit that it is at, or another.
+/// A source of the configuration as `plan` wants to see it (at the commit that it is at, or another),
+/// and the configuration that it is from.
 ///
 /// # Errors
 /// There is no such source, or it cannot be fetched.
-pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Result<Commit> {
+pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Result<(Commit, Config)> {
     let given = Given { config: args.config.clone(), cluster: args.tree.cluster.clone(), ..Given::default() };
     let config = load(&given)?;
     let found = config.sources.iter().find(|source| source.name == name);
@@ -222,31 +223,33 @@ pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Res
         source.reference =
             if is_hash { Reference::Commit(reference.clone()) } else { Reference::Branch(reference.clone()) };
     }
-    let cache = source::default_cache_folder();
+    let cache = args.cache_dir.clone().unwrap_or_else(source::default_cache_folder);
     let opened = source::open(&source, &cache, &Arc::new(Redactor::default()))?;
     let snapshot = opened.fetch(None).await?.snapshot;
-    Ok(Commit {
+    let commit = Commit {
         source: Some(source.name),
         id: snapshot.revision.id.to_string(),
         time: snapshot.revision.time,
         tree: snapshot.tree,
         path: source.path,
-    })
+    };
+    Ok((commit, config))
 }
 
 /// An agent that only reads, for a cluster that is the right one.
 ///
 /// # Errors
 /// The cluster cannot be read, or is another one.
-pub(crate) async fn reader(args: &ClusterArgs, cluster_id: ClusterId) -> anyhow::Result<Agent> {
+pub(crate) async fn reader(args: &ClusterArgs, cluster_id: ClusterId, new_disks: NewDisks) -> anyhow::Result<Agent> {
     let cluster = connected(args).await?;
     identity::check(&cluster, &cluster_id).await?;
-    Ok(reader_of(Arc::new(cluster), cluster_id, NewDisks::Allow))
+    Ok(reader_of(Arc::new(cluster), cluster_id, new_disks))
 }
 
 /// An agent that only reads.
 pub(crate) fn reader_of(cluster: Arc<dyn ClusterApi>, cluster_id: ClusterId, new_disks: NewDisks) -> Agent {
-    Agent { cluster, cluster_id, new_disks, people: Managers::default(), refuted: Refuted::default(), lost: None }
+    let (refuted, births) = (Refuted::default(), tokio::sync::Mutex::default());
+    Agent { cluster, cluster_id, new_disks, people: Managers::default(), refuted, births, lost: None }
 }
 
 #[cfg(test)]

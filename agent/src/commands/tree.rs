@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use kompox_manifests::id::ClusterId;
 
 use crate::args::TreeArgs;
+use crate::context::Commit;
 use crate::desire::{self, Wanted};
-use crate::reconcile::Commit;
 use crate::source::working_tree::WorkingTree;
 
 /// The state of a folder as something to deploy.

@@ -71,9 +71,21 @@ impl Table {
         }
     }
 
+    /// Whether [`check`](Self::check) takes some unknown key of the mapping for a misspelt `key`, so that
+    /// nothing more needs to be said about its absence.
+    pub(super) fn is_misspelt(&self, key: &str, map: &Map) -> bool {
+        let known = |text: &str| text.starts_with("x-") || self.0.iter().any(|rule| rule.key == text);
+        let mut unknown = map.into_iter().map(|entry| entry.key.text.as_str()).filter(|text| !known(text));
+        unknown.any(|text| self.meant(text) == Some(key))
+    }
+
+    fn meant(&self, key: &str) -> Option<&'static str> {
+        suggest(key, self.0.iter().map(|rule| rule.key))
+    }
+
     fn unknown(&self, key: &str, what: &str, at: Span) -> Diagnostic {
         let diagnostic = Diagnostic::error("unknown-key", at, format!("{what} has no key `{key}`"));
-        match suggest(key, self.0.iter().map(|rule| rule.key)) {
+        match self.meant(key) {
             Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
             None => diagnostic.help("remove it, or begin it with `x-` if it is for another tool"),
         }

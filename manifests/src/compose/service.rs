@@ -146,7 +146,7 @@ fn image(scope: &Scope<'_>, map: &Map, key: &Key, what: &str) -> Option<Spanned<
     let build = map.entry("build").filter(|entry| !entry.value.is_null());
     let Some(node) = keys::optional(map, "image") else {
         // What is reported already is the cause; that there is no image follows from it.
-        if build.is_none() && (keys::misspelt(map, "image") || keys::optional(map, "extends").is_some()) {
+        if keys::SERVICE.is_misspelt("image", map) || keys::optional(map, "extends").is_some() {
             return None;
         }
         let (at, message) = match build {

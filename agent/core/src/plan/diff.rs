@@ -17,6 +17,11 @@ use crate::observed::LiveObject;
 /// The field manager under which the agent applies.
 pub const FIELD_MANAGER: &str = "kompox-agent";
 
+/// What the API server adds inside of values that are owned as one piece. What is missing here costs
+/// a dry-run, no more.
+const DEFAULTS: [(&str, &str); 3] =
+    [("protocol", "TCP"), ("apiVersion", "v1"), ("apiGroup", "rbac.authorization.k8s.io")];
+
 /// One field that would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldChange {
@@ -34,13 +39,34 @@ pub struct FieldChange {
 /// people's edits become ours to revert.
 #[must_use]
 pub fn compare(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<FieldChange> {
+    walked(desired, live, managed).into_iter().map(|found| found.change).collect()
+}
+
+/// Whether something differs that people did not edit: the commit asks for something new. `taken` is
+/// the `managedFields` list under which people's edits are ours.
+#[must_use]
+pub fn asks_for_more(desired: &Object, live: &LiveObject, taken: &[Value]) -> bool {
+    let with_theirs = walked(desired, live, taken);
+    let edited = |path: &str| with_theirs.iter().any(|found| found.owned && found.change.path.starts_with(path));
+    walked(desired, live, live.managed_fields()).iter().any(|found| found.owned || !edited(&found.change.path))
+}
+
+/// A field that differs.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    change: FieldChange,
+    /// Whether the field set that was gone by holds it.
+    owned: bool,
+}
+
+fn walked(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<Found> {
     let nothing = Map::new();
     let ours = own_fields(managed).unwrap_or(&nothing);
-    let mut walk = Walk { kind: desired.key.kind, path: Vec::new(), changes: Vec::new() };
+    let mut walk = Walk { kind: desired.key.kind, path: Vec::new(), found: Vec::new() };
     walk.map(as_map(&desired.body), as_map(&live.body), ours);
-    walk.changes.sort_by(|a, b| a.path.cmp(&b.path));
-    walk.changes.dedup();
-    walk.changes
+    walk.found.sort_by(|a, b| a.change.path.cmp(&b.change.path));
+    walk.found.dedup();
+    walk.found
 }
 
 /// Whether two objects are the same but for what every write moves: resource version, generation
@@ -83,7 +109,7 @@ fn as_map(value: &Value) -> Option<&Map<String, Value>> {
 struct Walk {
     kind: Kind,
     path: Vec<String>,
-    changes: Vec<FieldChange>,
+    found: Vec<Found>,
 }
 
 impl Walk {
@@ -107,9 +133,13 @@ impl Walk {
         }
         for field in ours.keys() {
             let Some(name) = field.strip_prefix("f:") else { continue };
-            if desired.get(name).is_none_or(is_empty) {
+            let found = live.and_then(|live| live.get(name));
+            let wanted = desired.get(name);
+            // An empty value that is wanted (`podSelector: {}`) and there is no difference.
+            let both_empty = wanted.is_some() && found.is_some_and(is_empty);
+            if wanted.is_none_or(is_empty) && !both_empty {
                 self.path.push(name.to_owned());
-                self.record(live.and_then(|live| live.get(name)), None);
+                self.record(found, None, true);
                 self.path.pop();
             }
         }
@@ -123,11 +153,11 @@ impl Walk {
             if self.path.len() == 1 && wanted.is_object() {
                 return self.map(as_map(wanted), found.and_then(Value::as_object), &Map::new());
             }
-            return self.record(found, Some(wanted));
+            return self.record(found, Some(wanted), false);
         };
         if owned.is_empty() {
             if !found.is_some_and(|found| contains(found, wanted)) {
-                self.record(found, Some(wanted));
+                self.record(found, Some(wanted), true);
             }
             return;
         }
@@ -136,7 +166,7 @@ impl Walk {
             Value::Array(wanted) => self.list(wanted, found.and_then(Value::as_array), owned),
             scalar => {
                 if found != Some(scalar) {
-                    self.record(found, Some(scalar));
+                    self.record(found, Some(scalar), true);
                 }
             }
         }
@@ -148,7 +178,7 @@ impl Walk {
         if keyed.is_empty() {
             // A set (`v:`): order means nothing, membership everything.
             if wanted.iter().any(|item| !found.contains(item)) || owned_values_left_out(owned, wanted) {
-                self.record(Some(&Value::Array(found.to_vec())), Some(&Value::Array(wanted.to_vec())));
+                self.record(Some(&Value::Array(found.to_vec())), Some(&Value::Array(wanted.to_vec())), true);
             }
             return;
         }
@@ -158,7 +188,7 @@ impl Walk {
             self.path.push(item_name(item));
             match entry {
                 Some((_, below)) => self.map(as_map(item), live.and_then(Value::as_object), below),
-                None => self.record(None, Some(item)),
+                None => self.record(None, Some(item), false),
             }
             self.path.pop();
         }
@@ -166,13 +196,13 @@ impl Walk {
             if !wanted.iter().any(|item| has_key(item, key, true)) {
                 let live = found.iter().find(|candidate| has_key(candidate, key, false));
                 self.path.push(live.map_or_else(|| item_name(&Value::Object(key.clone())), item_name));
-                self.record(live, None);
+                self.record(live, None, true);
                 self.path.pop();
             }
         }
     }
 
-    fn record(&mut self, before: Option<&Value>, after: Option<&Value>) {
+    fn record(&mut self, before: Option<&Value>, after: Option<&Value>, owned: bool) {
         // Owned by us, wanted no longer, and gone already: nothing to do or to say.
         if before.is_none() && after.is_none() {
             return;
@@ -180,7 +210,7 @@ impl Walk {
         let path = self.shown_path();
         let show = |value: Option<&Value>| value.map(|value| mask::shown(self.kind, &path, value));
         let (before, after) = (show(before), show(after));
-        self.changes.push(FieldChange { path, before, after });
+        self.found.push(Found { change: FieldChange { path, before, after }, owned });
     }
 
     /// Segments joined by dots; list items stand in brackets behind their list.
@@ -239,12 +269,18 @@ fn owned_values_left_out(owned: &Map<String, Value>, wanted: &[Value]) -> bool {
         .any(|text| serde_json::from_str::<Value>(text).is_ok_and(|value| !wanted.contains(&value)))
 }
 
-/// Whether `found` holds everything that `wanted` says; the server may have added defaults.
+/// Whether `found` is what `wanted` says and nothing more, but for defaults of the server.
 fn contains(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(name, wanted)| is_empty(wanted) || found.get(name).is_some_and(|found| contains(found, wanted))),
+        (Value::Object(found), Value::Object(wanted)) => {
+            let mut asked = wanted.iter().filter(|(_, wanted)| !is_empty(wanted));
+            let mut left =
+                found.iter().filter(|(name, value)| !is_empty(value) && wanted.get(*name).is_none_or(is_empty));
+            asked.all(|(name, wanted)| found.get(name).is_some_and(|found| contains(found, wanted)))
+                && left.all(|(name, value)| {
+                    DEFAULTS.iter().any(|default| *default == (name.as_str(), value.as_str().unwrap_or_default()))
+                })
+        }
         (Value::Array(found), Value::Array(wanted)) => {
             found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| contains(found, wanted))
         }

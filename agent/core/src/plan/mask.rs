@@ -7,15 +7,20 @@ use serde_json::Value;
 const LONGEST: usize = 120;
 
 /// Parts of a variable's name that say its value is a secret.
-const SECRET_NAMES: [&str; 9] =
-    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "APIKEY", "API_KEY", "PRIVATE_KEY", "CREDENTIAL", "PASSPHRASE"];
+const SECRET_NAMES: [&str; 8] = ["PASS", "PWD", "SECRET", "TOKEN", "APIKEY", "_KEY", "CREDENTIAL", "SALT"];
+
+/// Annotation with a hash over values, of Secrets among them: with a short password, a hash tells it.
+const CONTENT_HASH: &str = "compose-content-hash";
+
+/// What stands for a secret value.
+const MASK: &str = "(secret)";
 
 /// A field's value as a plan shows it: Secret data, its content hashes and values of variables that
 /// are named like passwords are masked; long values are cut.
 #[must_use]
 pub fn shown(kind: Kind, path: &str, value: &Value) -> String {
     if is_secret(kind, path) {
-        return "(secret)".to_owned();
+        return MASK.to_owned();
     }
     let masked = mask_variables(value);
     let text = match masked {
@@ -38,9 +43,8 @@ pub fn is_secret_name(name: &str) -> bool {
 }
 
 fn is_secret(kind: Kind, path: &str) -> bool {
-    let secret_data = kind == Kind::Secret
-        && (path.starts_with("data") || path.starts_with("stringData") || path.contains("compose-content-hash"));
-    secret_data || variable(path).is_some_and(is_secret_name)
+    let secret_data = kind == Kind::Secret && (path.starts_with("data") || path.starts_with("stringData"));
+    secret_data || path.contains(CONTENT_HASH) || variable(path).is_some_and(is_secret_name)
 }
 
 /// The variable's name in a path that goes through `env[NAME]`.
@@ -48,15 +52,16 @@ fn variable(path: &str) -> Option<&str> {
     path.split_once(".env[")?.1.split_once(']').map(|(name, _)| name)
 }
 
-/// Masks `{name, value}` pairs wherever they stand below a value that is shown whole.
+/// Masks `{name, value}` pairs, content hashes and passwords in URLs wherever they stand below a value
+/// that is shown whole.
 fn mask_variables(value: &Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.iter().map(mask_variables).collect()),
         Value::Object(fields) => {
             let secret = fields.get("name").and_then(Value::as_str).is_some_and(is_secret_name);
             let field = |(name, value): (&String, &Value)| {
-                let value = if secret && name == "value" {
-                    Value::String("(secret)".to_owned())
+                let value = if secret && name == "value" || name.contains(CONTENT_HASH) {
+                    Value::String(MASK.to_owned())
                 } else {
                     mask_variables(value)
                 };
@@ -64,8 +69,28 @@ fn mask_variables(value: &Value) -> Value {
             };
             Value::Object(fields.iter().map(field).collect())
         }
+        Value::String(text) => Value::String(mask_urls(text)),
         scalar => scalar.clone(),
     }
+}
+
+/// Masks the password of every `scheme://user:password@host`.
+fn mask_urls(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        masked.push_str(before);
+        masked.push_str("://");
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"')).unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
+            Some((user, host)) => masked.push_str(&format!("{user}:{MASK}@{host}")),
+            None => masked.push_str(authority),
+        }
+        rest = tail;
+    }
+    masked.push_str(rest);
+    masked
 }
 
 #[cfg(test)]
@@ -91,6 +116,16 @@ mod tests {
         let text = shown(Kind::Deployment, "spec.template.spec.containers[db]", &container);
         assert!(!text.contains("hunter2"), "{text}");
         assert!(text.contains("DB_PASSWD"), "{text}");
+    }
+
+    #[test]
+    fn passwords_in_urls_and_hashes_below_are_masked() {
+        let url = json!("postgres://app:hunter2@db/app?x=http://a:b@c and mailto:x@y https://plain/");
+        let text = shown(Kind::Deployment, "spec.template.spec.containers[a].env[URL].value", &url);
+        assert_eq!(text, "postgres://app:(secret)@db/app?x=http://a:(secret)@c and mailto:x@y https://plain/");
+        let annotations = json!({"kompox.dev/compose-content-hash": "332s63", "other": "1"});
+        let text = shown(Kind::Deployment, "spec.template.metadata.annotations", &annotations);
+        assert_eq!(text, r#"{"kompox.dev/compose-content-hash":"(secret)","other":"1"}"#);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use kompox_manifests::slots::Slots;
 use super::diff::{self, FieldChange};
 use super::{Action, Settings, Subject, What};
 use crate::observed::{LiveObject, ObservedApp};
-use crate::ownership::{self, Managers, Takeover};
+use crate::ownership::{self, FIELD_MANAGER, LEGACY_MANAGERS, Managers, Takeover};
 
 /// Adds the actions for every object of the App.
 ///
@@ -72,19 +72,32 @@ fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Manage
     if fields.is_empty() {
         return None;
     }
-    let edited_by = takeover.as_ref().map(editors);
-    if let (Some(managers), DriftPolicy::Report | DriftPolicy::Off) = (&edited_by, drift) {
-        let subject = Subject::Object(object.key);
-        return Some((What::Keep(subject), format!("edited by {managers}; `reconcile.drift` leaves it")));
-    }
-    let reason = match &edited_by {
-        Some(managers) => format!("edited by {managers}; {}", in_words(&fields)),
-        None => in_words(&fields),
+    let words = in_words(&fields);
+    let reason = match &takeover {
+        Some(takeover) => format!("edited by {}; {words}", editors(takeover)),
+        None => words,
     };
+    // An object that the commit changes is applied whole: without their values it would be neither
+    // what people made of it nor what the commit asks for.
+    let is_drift = takeover.as_ref().is_some_and(by_people) && !diff::asks_for_more(&object, live, managed);
+    match drift {
+        DriftPolicy::Off if is_drift => return None,
+        DriftPolicy::Report if is_drift => {
+            let reason = format!("{reason}; `reconcile.drift: report` leaves it");
+            return Some((What::Keep(Subject::Object(object.key)), reason));
+        }
+        DriftPolicy::Correct | DriftPolicy::Report | DriftPolicy::Off => {}
+    }
     let restarts =
         object.key.kind == Kind::Deployment && fields.iter().any(|field| field.path.starts_with("spec.template"));
     let takeover = takeover.map(|takeover| takeover.managed_fields);
     Some((What::Change { object, live: live.clone(), fields, takeover, restarts }, reason))
+}
+
+/// Whether all fields that change hands were people's, none an older deployment's or our own.
+fn by_people(takeover: &Takeover) -> bool {
+    let is_ours = |manager: &str| manager == FIELD_MANAGER || LEGACY_MANAGERS.contains(&manager);
+    !takeover.taken.iter().any(|field| is_ours(&field.manager))
 }
 
 /// The managers whose fields change hands, each once.

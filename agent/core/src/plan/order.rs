@@ -8,7 +8,9 @@ use kompox_manifests::object::Kind;
 pub enum Stage {
     /// The App's Namespace.
     Namespace,
-    /// ServiceAccount, RBAC, NetworkPolicy: in force before any Pod runs.
+    /// ServiceAccount and Role: who may do what.
+    Roles,
+    /// RoleBinding, which is checked against its Role, and NetworkPolicy: in force before any Pod runs.
     Access,
     /// Disks at the provider: their handles name the PersistentVolumes.
     Disks,
@@ -26,8 +28,9 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in the order of writing.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Namespace,
+        Self::Roles,
         Self::Access,
         Self::Disks,
         Self::Volumes,
@@ -42,7 +45,8 @@ impl Stage {
     pub const fn of(kind: Kind) -> Self {
         match kind {
             Kind::Namespace => Self::Namespace,
-            Kind::ServiceAccount | Kind::Role | Kind::RoleBinding | Kind::NetworkPolicy => Self::Access,
+            Kind::ServiceAccount | Kind::Role => Self::Roles,
+            Kind::RoleBinding | Kind::NetworkPolicy => Self::Access,
             Kind::PersistentVolume | Kind::PersistentVolumeClaim => Self::Volumes,
             Kind::ConfigMap | Kind::Secret => Self::Config,
             Kind::Service => Self::Services,
@@ -61,5 +65,11 @@ mod tests {
         let stages: Vec<Stage> = Kind::ALL.into_iter().map(Stage::of).collect();
         assert!(stages.is_sorted());
         assert!(Stage::ALL.is_sorted());
+    }
+
+    #[test]
+    fn a_role_is_there_before_it_is_bound() {
+        // Who may not bind any Role is refused the binding of one that does not exist.
+        assert!(Stage::of(Kind::Role) < Stage::of(Kind::RoleBinding));
     }
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{Action, Bindings, NewDisks, Settings, Subject, What};
 use crate::disk::{
-    AssignHints, Assigned, Disk, DiskSpec, EarlierLife, OpKey, RepairReason, Trace, VolumePast, choose_assigned,
-    earlier_life,
+    AssignHints, Assigned, ClaimState, Disk, DiskSpec, DiskState, EarlierLife, OpKey, RepairReason, Trace, VolumePast,
+    choose_assigned, earlier_life,
 };
 use crate::observed::ObservedApp;
 
@@ -90,7 +90,13 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
     };
     let op = first_disk_op(app, volume);
     let hints = AssignHints { bound_handle: bound.map(|binding| binding.handle.as_str()), op_key: Some(&op) };
-    match choose_assigned(disks, &volume.name, hints) {
+    let chosen = choose_assigned(disks, &volume.name, hints);
+    if let Assigned::One(disk) | Assigned::Repair { disk, .. } = chosen
+        && let Some(unusable) = unusable(app, volume, disk)
+    {
+        return unusable;
+    }
+    match chosen {
         Assigned::One(disk) => known(volume, observed, disk).map_or_else(|blocked| *blocked, Decision::bound),
         Assigned::Repair { disk, because } => assign(volume, observed, disk, because),
         Assigned::Undecided(candidates) => {
@@ -100,6 +106,25 @@ fn decide_one(app: &App, volume: &Volume, observed: &ObservedApp, settings: &Set
         }
         Assigned::NoDisk => first_disk(app, volume, op, observed, settings),
     }
+}
+
+/// A disk that another cluster claims, or that the provider has given up, is never mounted.
+fn unusable(app: &App, volume: &Volume, disk: &Disk) -> Option<Decision> {
+    if let ClaimState::Foreign(cluster) = disk.claim_state(&Names::of(&app.id).hashes.cluster) {
+        let reason =
+            format!("disk {} is claimed by another cluster ({cluster}), which may be writing to it", disk.name);
+        let remedy = "remove the App there first; two clusters must never mount one disk";
+        return Some(Decision::blocked(volume, reason, remedy));
+    }
+    if let DiskState::Failed(why) = &disk.state {
+        let reason = format!("the provider says that disk {} has failed: {why}", disk.name);
+        return Some(Decision::blocked(
+            volume,
+            reason,
+            "mend the disk at the provider; nothing else is mounted instead",
+        ));
+    }
+    None
 }
 
 /// How a disk appears in Kubernetes.
@@ -167,7 +192,7 @@ fn create_or_hold(volume: &Volume, op: OpKey, observed: &ObservedApp, settings: 
         return Decision::held(
             volume,
             reason,
-            "look for its disk at the provider; to start empty, deploy it alone first",
+            "look for its disk at the provider; to start empty, apply it by hand: kompox-agent apply FOLDER",
         );
     }
     if settings.new_disks == NewDisks::Hold {

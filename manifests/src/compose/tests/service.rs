@@ -110,6 +110,9 @@ fn one_mistake_hides_no_other() {
 fn images() {
     let found = |body: &str| case().load(&format!("services:\n  web: {body}\n")).found();
     assert_eq!(found("{}"), ["error compose.yml:2:3: service `web` has no `image`"]);
+    // A misspelt key is one mistake, not two; a key for another tool is no misspelling.
+    assert_eq!(found("{imgae: a}"), ["error compose.yml:2:9: service `web` has no key `imgae`"]);
+    assert_eq!(found("{x-image: a}"), ["error compose.yml:2:3: service `web` has no `image`"]);
     assert_eq!(
         found("{build: .}"),
         ["error compose.yml:2:9: service `web` has `build` but no `image`, and nothing is built here"]

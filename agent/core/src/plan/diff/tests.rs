@@ -169,6 +169,18 @@ fn atomic_lists_are_compared_whole_but_for_added_defaults() {
 }
 
 #[test]
+fn what_leaves_an_atomic_map_is_a_difference() {
+    let wanted = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "namespace": "ns"},
+        "spec": {"selector": {"app": "a"}},
+    });
+    let mut found = wanted.clone();
+    found["spec"]["selector"] = json!({"app": "a", "zone": "1"});
+    let changes = compared(desired(wanted), live(found, json!({"f:spec": {"f:selector": {}}})));
+    assert_eq!(changes, [change("spec.selector", Some(r#"{"app":"a","zone":"1"}"#), Some(r#"{"app":"a"}"#))]);
+}
+
+#[test]
 fn secret_data_never_shows() {
     let wanted = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "ns"},

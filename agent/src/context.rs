@@ -1,0 +1,77 @@
+//! What the stages of a reconcile hand to each other and work with.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kompox_core::observed::ObservedApp;
+use kompox_core::ownership::Managers;
+use kompox_core::plan::{NewDisks, Plan, Settings};
+use kompox_manifests::id::ClusterId;
+use kompox_manifests::model::App;
+use kompox_manifests::source::SourceTree;
+use tokio::sync::Mutex;
+
+use crate::cluster::ClusterApi;
+use crate::cluster::lease::LostSignal;
+use crate::failure::Failure;
+use crate::refuted::Refuted;
+
+/// What every reconcile works with.
+pub(crate) struct Agent {
+    /// The cluster.
+    pub(crate) cluster: Arc<dyn ClusterApi>,
+    /// Only Apps of this Cluster are ours.
+    pub(crate) cluster_id: ClusterId,
+    /// `newDisks` of the configuration.
+    pub(crate) new_disks: NewDisks,
+    /// Managers whose edits are reverted.
+    pub(crate) people: Managers,
+    /// Candidates that dry-runs refuted.
+    pub(crate) refuted: Refuted,
+    /// Held while the Namespace of a new App is made: sources do so one after the other.
+    pub(crate) births: Mutex<()>,
+    /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
+    /// the cluster are fenced by themselves, those to providers ask here.
+    pub(crate) lost: Option<LostSignal>,
+}
+
+impl Agent {
+    /// Asked before every write to a provider.
+    ///
+    /// # Errors
+    /// The Lease is lost: another agent may be writing.
+    pub(crate) fn may_write(&self) -> Result<(), Failure> {
+        match &self.lost {
+            Some(lost) if !lost.is_lost() => Ok(()),
+            _ => Err(Failure::retry("lease-lost", "the Lease is not held any more: another agent may be writing")),
+        }
+    }
+}
+
+/// A commit, or the state of a folder, that is to be deployed.
+#[derive(Clone)]
+pub(crate) struct Commit {
+    /// Name of the source that it comes from; `None` for a working tree that a person applies.
+    pub(crate) source: Option<String>,
+    /// Commit id, or hash of the folder's content.
+    pub(crate) id: String,
+    /// When it was made.
+    pub(crate) time: Timestamp,
+    /// Its files.
+    pub(crate) tree: Arc<dyn SourceTree>,
+    /// Entries are looked for below this folder.
+    pub(crate) path: String,
+}
+
+/// The plan of one App with everything that it was made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    /// The App.
+    pub(crate) app: App,
+    /// What was seen of it.
+    pub(crate) observed: ObservedApp,
+    /// What the agent was told.
+    pub(crate) settings: Settings,
+    /// What is to be done.
+    pub(crate) plan: Plan,
+}

@@ -1,0 +1,283 @@
+//! The whole path over a cluster in memory: what is confirmed, in which order it is written, and what
+//! remains when a call fails.
+
+use super::*;
+use crate::cluster::error::{Cause, FieldProblem};
+use crate::cluster::faulty::Fault;
+use crate::failure::Kind as FailureKind;
+use crate::outcome::State;
+use crate::testing::World;
+
+fn invalid() -> Cause {
+    Cause::Invalid(vec![FieldProblem { field: "spec".into(), message: "wrong".into(), immutable: false }])
+}
+
+fn unavailable() -> Cause {
+    Cause::Unavailable { message: "busy".into(), after: None }
+}
+
+/// The only App's failure.
+fn failure(outcome: &Outcome) -> &Failure {
+    let mut failures = outcome.failures();
+    let first = failures.next().expect("nothing failed");
+    assert!(failures.next().is_none());
+    first
+}
+
+#[tokio::test]
+async fn everything_is_tried_before_anything_is_written() {
+    let world = World::new();
+    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    assert!(outcome.failures().next().is_none());
+    let calls = world.cluster.calls();
+    let last_try = calls.iter().rposition(|call| call.starts_with("dry-run")).unwrap();
+    let first_write = calls.iter().position(|call| call.starts_with("apply")).unwrap();
+    assert!(last_try < first_write, "{calls:#?}");
+    // The namespace is not there yet: its objects are rehearsed in the agent's own.
+    let tried = world.calls("dry-run");
+    assert_eq!(tried.iter().filter(|call| call.contains("k4x-system/")).count(), tried.len() - 2, "{tried:#?}");
+}
+
+#[tokio::test]
+async fn stages_are_written_in_order_and_the_disk_between_them() {
+    let world = World::new();
+    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    let written = world.calls("apply");
+    let stage = |call: &String| {
+        let kind = Kind::from_name(call.split(' ').next().unwrap()).unwrap();
+        kompox_core::plan::order::Stage::of(kind)
+    };
+    let stages: Vec<_> = written.iter().map(stage).collect();
+    assert!(stages.is_sorted(), "{written:#?}");
+    assert_eq!((written.len(), world.disks()), (outcome.done().created, 1));
+    assert_eq!(outcome.done().disks_created, 1);
+    assert_eq!(outcome.done().disks_assigned, 0, "assigning its first disk is part of making it");
+}
+
+#[tokio::test]
+async fn refuted_candidates_are_neither_written_nor_tried_again() {
+    let world = World::new();
+    let mut memory = Memory::default();
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+        counts.push((world.calls("apply").len(), world.calls("dry-run").len()));
+    }
+    let [(first, tried), (second, tried_again), third] = counts[..] else { panic!() };
+    assert_eq!(second, first, "nothing is written twice");
+    assert!(tried_again > tried, "this cluster keeps no managed fields: all are candidates");
+    assert_eq!(third, (first, tried_again), "what a dry-run refuted is remembered");
+}
+
+#[tokio::test]
+async fn one_refusal_stops_the_whole_app_until_the_commit_changes() {
+    let world = World::new();
+    world.cluster.fault_later("dry-run", 4, Fault::Refuse(invalid()));
+    let mut memory = Memory::default();
+    let outcome = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
+    assert!(failure(&outcome).text.contains("kompoxops.yml:"), "{}", failure(&outcome));
+    let tried = world.calls("dry-run").len();
+    let again = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert_eq!(failure(&again), failure(&outcome));
+    assert_eq!(world.calls("dry-run").len(), tried, "the same commit is not tried again");
+    assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
+    let next = reconcile(&world.agent, &world.commit(2), &mut memory).await.unwrap();
+    assert!(next.failures().next().is_none());
+    assert!(next.done().wrote());
+}
+
+#[tokio::test]
+async fn a_refusal_of_one_app_does_not_stop_another() {
+    let mut world = World::new();
+    world.app("blog");
+    world.edit(
+        "shop/kompoxops.yml",
+        "volumes:\n    - {name: data, size: 1Gi}",
+        "volumes: [{name: data, size: 1Gi, type: files}]",
+    );
+    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    assert_eq!(failure(&outcome).kind, FailureKind::Obstacle);
+    let states: Vec<bool> = outcome.apps.iter().map(|app| app.done.wrote()).collect();
+    assert_eq!(states, [true, false], "blog is written, shop is not");
+    assert!(world.calls("apply").iter().all(|call| !call.contains("shop")));
+}
+
+#[tokio::test]
+async fn a_failed_write_ends_its_stage_and_the_next_reconcile_goes_on() {
+    let world = World::new();
+    // Namespace, access (4), volumes (2), then the Secret.
+    world.cluster.fault_later("apply", 7, Fault::Refuse(unavailable()));
+    let mut memory = Memory::default();
+    let outcome = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert!(failure(&outcome).passes(), "{}", failure(&outcome));
+    let written = world.calls("apply");
+    assert!(written.last().unwrap().starts_with("Secret"), "{written:#?}");
+    assert!(!written.iter().any(|call| call.starts_with("Deployment")), "{written:#?}");
+    assert_eq!(outcome.done().created, 7, "what was written before is counted");
+    let next = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert!(next.failures().next().is_none());
+    assert!(world.objects().await.iter().any(|object| object.starts_with("Deployment")));
+    assert_eq!(world.disks(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_reply_of_any_write_ends_in_the_same_objects() {
+    let straight = World::new();
+    reconcile(&straight.agent, &straight.commit(1), &mut Memory::default()).await.unwrap();
+    let wanted: Vec<String> = straight.objects().await.iter().map(|object| without_handle(object)).collect();
+    for write in 0..straight.calls("apply").len() {
+        let world = World::new();
+        world.cluster.fault_later("apply", write, Fault::LoseReply);
+        let mut memory = Memory::default();
+        let first = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+        assert!(failure(&first).passes(), "{}", failure(&first));
+        let second = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+        assert!(second.failures().next().is_none());
+        let objects: Vec<String> = world.objects().await.iter().map(|object| without_handle(object)).collect();
+        assert_eq!((objects, world.disks()), (wanted.clone(), 1), "reply {write} lost");
+    }
+}
+
+/// The folder of disks differs from world to world, and with it the hash in the names of volumes.
+fn without_handle(object: &str) -> String {
+    if object.starts_with("PersistentVolume") {
+        object.rsplit_once('-').unwrap().0.to_owned()
+    } else {
+        object.to_owned()
+    }
+}
+
+#[tokio::test]
+async fn without_the_lease_no_disk_is_made() {
+    let world = World::new();
+    world.lose_lease();
+    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    assert_eq!(failure(&outcome).label, "lease-lost");
+    assert_eq!(world.disks(), 0);
+    assert!(!world.objects().await.iter().any(|object| object.starts_with("Deployment")));
+}
+
+#[tokio::test]
+async fn an_unreadable_cluster_is_a_failure_without_a_write() {
+    let world = World::new();
+    world.cluster.fault_later("list", 3, Fault::Refuse(unavailable()));
+    let failure = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.err().unwrap();
+    assert!(failure.passes() && failure.text.contains("the cluster cannot be read"), "{failure}");
+    assert!(world.calls("apply").is_empty());
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_asked_does_not_stop_the_app() {
+    let world = World::new();
+    world.cluster.fault_later("dry-run", 6, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
+    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    assert!(outcome.failures().next().is_none());
+    assert!(outcome.done().wrote());
+}
+
+#[tokio::test]
+async fn of_two_sources_with_one_app_the_first_keeps_it() {
+    let world = World::new();
+    let ours = world.commit(1);
+    let theirs = Commit { source: Some("other".into()), ..ours.clone() };
+    let (mut one, mut two) = (Memory::default(), Memory::default());
+    // Both at once: neither has seen the other's Namespace when it plans.
+    let (first, second) =
+        tokio::join!(reconcile(&world.agent, &ours, &mut one), reconcile(&world.agent, &theirs, &mut two));
+    let stopped = [first.unwrap(), second.unwrap()].iter().map(|outcome| outcome.failures().count()).sum::<usize>();
+    assert_eq!(stopped, 1);
+    let mut owners = Vec::new();
+    for (commit, memory) in [(&ours, &mut one), (&theirs, &mut two)] {
+        let outcome = reconcile(&world.agent, commit, memory).await.unwrap();
+        match outcome.failures().next() {
+            None => owners.push(commit.source.clone().unwrap()),
+            Some(failure) => assert!(failure.text.contains("belongs to the source"), "{failure}"),
+        }
+    }
+    assert_eq!(owners.len(), 1);
+}
+
+#[tokio::test]
+async fn an_app_that_left_the_commit_is_left_over_and_untouched() {
+    let mut world = World::new();
+    world.app("blog");
+    let mut memory = Memory::default();
+    reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    let before = world.objects().await;
+    world.files.retain(|file, _| !file.starts_with("blog/"));
+    let outcome = reconcile(&world.agent, &world.commit(2), &mut memory).await.unwrap();
+    assert_eq!(outcome.left_over, ["w1/p1/c1/blog"]);
+    assert_eq!(world.objects().await, before);
+    // Broken is not gone.
+    world.app("blog");
+    world.edit("blog/kompoxops.yml", "compose:", "komposé:");
+    let outcome = reconcile(&world.agent, &world.commit(3), &mut memory).await.unwrap();
+    assert_eq!((outcome.left_over.len(), outcome.rejected.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn health_is_believed_only_after_a_while_and_asked_no_more_then() {
+    let world = World::new();
+    let mut memory = Memory::default();
+    let first = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert!(first.progressing());
+    tokio::time::sleep(std::time::Duration::from_millis(3100)).await;
+    let second = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert_eq!(second.apps[0].state, State::Healthy);
+    let looks = world.calls("workload").len();
+    reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert_eq!(world.calls("workload").len(), looks);
+    // After a restart nothing is remembered: one more look, nothing written.
+    let restarted = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    assert!(restarted.progressing() && !restarted.done().wrote());
+}
+
+#[tokio::test]
+async fn a_preview_writes_nothing() {
+    let world = World::new();
+    let preview = preview(&world.agent, &world.commit(1)).await.unwrap();
+    assert!(preview.plans[0].writes());
+    assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
+}
+
+/// The cluster is gone, the disks are not: all but that of `shop`.
+async fn rebuilt() -> (World, World) {
+    let mut before = World::new();
+    before.files.clear();
+    before.app("blog");
+    reconcile(&before.agent, &before.commit(1), &mut Memory::default()).await.unwrap();
+    let mut after = World::on_disks_of(&before);
+    after.app("blog");
+    (before, after)
+}
+
+#[tokio::test]
+async fn in_a_rebuilt_cluster_a_missing_disk_is_held_for_good() {
+    let (_before, world) = rebuilt().await;
+    // Each time another process.
+    for _ in 0..3 {
+        let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+        assert!(failure(&outcome).text.contains("rebuilt cluster"), "{}", failure(&outcome));
+        assert_eq!(world.disks(), 1);
+    }
+    assert!(world.calls("apply").iter().any(|call| call.contains("blog")), "the others are brought back");
+    assert!(world.calls("apply").iter().all(|call| !call.contains("shop")));
+    // An App that comes later is a new one.
+    let mut later = world;
+    later.app("wiki");
+    let outcome = reconcile(&later.agent, &later.commit(2), &mut Memory::default()).await.unwrap();
+    assert_eq!((outcome.failures().count(), later.disks()), (1, 2));
+    // A person's word.
+    let by_hand = Commit { source: None, ..later.commit(2) };
+    let outcome = reconcile(&later.agent, &by_hand, &mut Memory::default()).await.unwrap();
+    assert_eq!((outcome.failures().count(), later.disks()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_rebuilt_cluster_that_cannot_be_noted_is_not_written_to() {
+    let (_before, world) = rebuilt().await;
+    world.cluster.fault_later("create", 0, Fault::Refuse(unavailable()));
+    assert!(reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.is_err());
+    assert!(world.calls("apply").is_empty());
+}

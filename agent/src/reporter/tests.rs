@@ -1,0 +1,197 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use kompox_core::report::app_context;
+
+use super::*;
+use crate::cluster::error::Cause;
+use crate::cluster::faulty::{Fault as ClusterFault, Faulty};
+use crate::cluster::memory::Memory;
+use crate::fault::Fault;
+use crate::forge::ForgeError;
+use crate::testing::commit_id;
+
+/// A forge that keeps every status, and is down as often as it is told.
+#[derive(Clone, Default)]
+struct Ledger {
+    written: Arc<Mutex<Vec<(String, Status)>>>,
+    down: Arc<Mutex<u32>>,
+}
+
+impl Ledger {
+    fn states(&self) -> Vec<(String, State)> {
+        self.written.lock().unwrap().iter().map(|(_, status)| (status.context.clone(), status.state)).collect()
+    }
+
+    fn reach(&self) -> Result<(), ForgeError> {
+        let mut down = self.down.lock().unwrap();
+        if *down == 0 {
+            return Ok(());
+        }
+        *down -= 1;
+        Err(ForgeError::Fault(Fault::retry("forge", "it is down")))
+    }
+}
+
+#[async_trait]
+impl Forge for Ledger {
+    async fn set_status(&self, commit: &str, status: &Status) -> Result<(), ForgeError> {
+        self.reach()?;
+        self.written.lock().unwrap().push((commit.to_owned(), status.clone()));
+        Ok(())
+    }
+
+    async fn statuses(&self, commit: &str) -> Result<Vec<Status>, ForgeError> {
+        self.reach()?;
+        let written = self.written.lock().unwrap();
+        let mut newest: Vec<Status> = Vec::new();
+        for (_, status) in written.iter().filter(|(of, _)| of == commit).rev() {
+            if newest.iter().all(|known| known.context != status.context) {
+                newest.push(status.clone());
+            }
+        }
+        Ok(newest)
+    }
+}
+
+struct World {
+    cluster: Arc<Faulty<Memory>>,
+    forge: Ledger,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { cluster: Arc::new(Faulty::new(Memory::default())), forge: Ledger::default() }
+    }
+
+    /// A process that goes on from what is in the cluster.
+    async fn start(&self) -> Reporter {
+        let loaded = load(self.cluster.as_ref(), "ops").await.unwrap();
+        let forge = Some(Box::new(self.forge.clone()) as Box<dyn Forge>);
+        Reporter::start(Arc::clone(&self.cluster) as _, "ops", "c1", forge, loaded)
+    }
+
+    fn saves(&self) -> usize {
+        let save = |call: &&String| call.starts_with("create ") || call.starts_with("patch ");
+        self.cluster.calls().iter().filter(save).count()
+    }
+
+    async fn saved(&self) -> Record {
+        load(self.cluster.as_ref(), "ops").await.unwrap().record
+    }
+}
+
+fn status(context: String, state: State) -> Status {
+    Status { context, state, description: "text".into(), target_url: None }
+}
+
+fn source(state: State) -> Status {
+    status(source_context("c1"), state)
+}
+
+fn record(number: u32) -> CommitRecord {
+    CommitRecord::new(&commit_id(number), "main")
+}
+
+#[tokio::test]
+async fn pending_comes_before_the_final_status_and_nothing_comes_twice() {
+    let world = World::new();
+    let reporter = world.start().await;
+    reporter.say(&commit_id(1), vec![source(State::Pending)]);
+    reporter.say(&commit_id(1), vec![status(app_context("c1", "a"), State::Success), source(State::Success)]);
+    for _ in 0..3 {
+        reporter.say(&commit_id(1), vec![source(State::Success)]);
+        reporter.flush().await;
+    }
+    let context = |name: &str| name.to_owned();
+    let states = world.forge.states();
+    let of_source: Vec<State> = states.iter().filter(|(c, _)| *c == source_context("c1")).map(|(_, s)| *s).collect();
+    assert_eq!(of_source, [State::Pending, State::Success]);
+    assert_eq!(states.iter().filter(|(c, _)| *c == context("kompox/c1/a")).count(), 1);
+}
+
+#[tokio::test]
+async fn the_record_is_saved_only_when_it_changes() {
+    let world = World::new();
+    let reporter = world.start().await;
+    reporter.record(&record(1));
+    reporter.flush().await;
+    assert_eq!((world.saves(), world.saved().await.commit), (1, Some(record(1))));
+    for _ in 0..3 {
+        reporter.record(&record(1));
+        reporter.flush().await;
+    }
+    assert_eq!(world.saves(), 1);
+    reporter.record(&record(2));
+    reporter.flush().await;
+    assert_eq!((world.saves(), world.saved().await.commit), (2, Some(record(2))));
+}
+
+#[tokio::test]
+async fn somebody_elses_write_to_the_record_is_survived() {
+    let world = World::new();
+    let reporter = world.start().await;
+    reporter.record(&record(1));
+    reporter.flush().await;
+    let stored = state::load(world.cluster.as_ref(), "ops").await.unwrap().unwrap();
+    state::save(world.cluster.as_ref(), "ops", &serde_json::json!({}), Some(&stored.resource_version)).await.unwrap();
+    reporter.record(&record(2));
+    reporter.flush().await;
+    assert_eq!(world.saved().await.commit, Some(record(2)));
+}
+
+#[tokio::test]
+async fn a_save_that_failed_or_lost_its_reply_is_made_again() {
+    for fault in [ClusterFault::LoseReply, ClusterFault::Refuse(Cause::Unreachable("no route".into()))] {
+        let world = World::new();
+        world.cluster.fault_later("create", 0, fault);
+        let reporter = world.start().await;
+        reporter.record(&record(1));
+        reporter.flush().await;
+        assert_eq!(world.saved().await.commit, Some(record(1)));
+    }
+}
+
+#[tokio::test]
+async fn a_forge_that_is_down_loses_nothing_and_stops_no_record() {
+    let world = World::new();
+    *world.forge.down.lock().unwrap() = u32::MAX;
+    let reporter = world.start().await;
+    reporter.say(&commit_id(1), vec![source(State::Pending)]);
+    reporter.record(&record(1));
+    let flushed = tokio::time::timeout(Duration::from_millis(300), reporter.flush()).await;
+    assert!(flushed.is_err(), "not everything is delivered");
+    assert_eq!(world.saved().await.commit, Some(record(1)));
+    reporter.say(&commit_id(1), vec![source(State::Success)]);
+    tokio::time::timeout(Duration::from_millis(300), reporter.flush()).await.unwrap_err();
+    drop(reporter);
+    // Another process, a day later.
+    *world.forge.down.lock().unwrap() = 0;
+    world.start().await.flush().await;
+    assert_eq!(world.forge.states(), [(source_context("c1"), State::Pending), (source_context("c1"), State::Success)]);
+    world.start().await.flush().await;
+    assert_eq!(world.forge.states().len(), 2);
+}
+
+#[tokio::test]
+async fn without_a_forge_only_the_record_is_kept() {
+    let world = World::new();
+    let loaded = load(world.cluster.as_ref(), "ops").await.unwrap();
+    let reporter = Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
+    reporter.say(&commit_id(1), vec![source(State::Pending)]);
+    reporter.record(&record(1));
+    reporter.flush().await;
+    let saved = world.saved().await;
+    assert!(saved.outbox.is_delivered() && saved.commit.is_some());
+}
+
+#[tokio::test]
+async fn a_record_of_another_shape_is_begun_anew() {
+    let world = World::new();
+    let odd = serde_json::json!({"commit": 7});
+    state::save(world.cluster.as_ref(), "ops", &odd, None).await.unwrap();
+    let reporter = world.start().await;
+    reporter.record(&record(1));
+    reporter.flush().await;
+    assert_eq!(world.saved().await.commit, Some(record(1)));
+}

@@ -1,0 +1,155 @@
+//! For tests: an agent over a cluster in memory that fails by script, and a real folder of disks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kompox_core::health::Workload;
+use kompox_core::ownership::Managers;
+use kompox_core::plan::NewDisks;
+use kompox_manifests::object::Kind;
+use kompox_manifests::source::MemoryTree;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+
+use crate::cluster::faulty::Faulty;
+use crate::cluster::lease::lost_signal;
+use crate::cluster::memory::Memory as MemoryCluster;
+use crate::context::{Agent, Commit};
+use crate::refuted::Refuted;
+
+/// A commit's id from its number.
+pub(crate) fn commit_id(number: u32) -> String {
+    format!("{number:040x}")
+}
+
+pub(crate) struct World {
+    pub(crate) cluster: Arc<Faulty<MemoryCluster>>,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) files: BTreeMap<String, String>,
+    root: Arc<TempDir>,
+    lease: watch::Sender<Option<Instant>>,
+}
+
+impl World {
+    /// One App with one volume, in an empty cluster whose Deployments are healthy at once.
+    pub(crate) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        kompox_drivers::local::init_root(root.path().to_str().unwrap(), "n1").unwrap();
+        Self::over(Arc::new(root))
+    }
+
+    /// Another, empty cluster over the disks of this one.
+    pub(crate) fn on_disks_of(other: &Self) -> Self {
+        Self::over(Arc::clone(&other.root))
+    }
+
+    fn over(root: Arc<TempDir>) -> Self {
+        let cluster = Arc::new(Faulty::new(MemoryCluster::default()));
+        let (lease, lost) = lost_signal(Duration::from_secs(600));
+        let agent = Agent {
+            cluster: Arc::clone(&cluster) as _,
+            cluster_id: "/ws/w1/prv/p1/cls/c1".parse().unwrap(),
+            new_disks: NewDisks::Allow,
+            people: Managers::default(),
+            refuted: Refuted::default(),
+            births: Mutex::default(),
+            lost: Some(lost),
+        };
+        let mut world = Self { cluster, agent: Arc::new(agent), files: BTreeMap::new(), root, lease };
+        world.app("shop");
+        world.health(healthy());
+        world
+    }
+
+    /// Adds an App with its own folder.
+    pub(crate) fn app(&mut self, name: &str) {
+        let root = self.root.path().display();
+        let entry = format!(
+            "version: v1\nworkspace: {{name: w1}}\nprovider:\n  name: p1\n  driver: local\n  settings: {{LOCAL_NODE: n1, \
+             LOCAL_ROOT: {root}}}\ncluster: {{name: c1, existing: true}}\napp:\n  name: {name}\n  compose: \
+             file:compose.yml\n  volumes:\n    - {{name: data, size: 1Gi}}\n"
+        );
+        let compose = "services:\n  web:\n    image: nginx:1\n    volumes: [\"data:/srv\"]\n    env_file: [web.env]\n";
+        self.files.insert(format!("{name}/kompoxops.yml"), entry);
+        self.files.insert(format!("{name}/compose.yml"), compose.to_owned());
+        self.files.insert(format!("{name}/web.env"), "A=1\n".to_owned());
+    }
+
+    pub(crate) fn edit(&mut self, file: &str, from: &str, to: &str) {
+        let text = self.files.get_mut(file).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {file}");
+        *text = text.replace(from, to);
+    }
+
+    pub(crate) fn tree(&self) -> Arc<MemoryTree> {
+        Arc::new(MemoryTree::new(self.files.clone()))
+    }
+
+    pub(crate) fn commit(&self, number: u32) -> Commit {
+        Commit {
+            source: Some("ops".into()),
+            id: commit_id(number),
+            time: "2026-01-02T03:04:05Z".parse().unwrap(),
+            tree: self.tree(),
+            path: String::new(),
+        }
+    }
+
+    /// What Deployments are from now on.
+    pub(crate) fn health(&self, workload: Workload) {
+        *self.cluster.inner.workloads.lock().unwrap() = [workload].into();
+    }
+
+    pub(crate) fn lose_lease(&self) {
+        self.lease.send_replace(None);
+    }
+
+    /// The calls with this verb so far: `Deployment ns/name`, in order.
+    pub(crate) fn calls(&self, verb: &str) -> Vec<String> {
+        let calls = self.cluster.calls();
+        let of_verb = calls.iter().filter_map(|call| call.strip_prefix(verb)?.strip_prefix(' '));
+        of_verb.map(str::to_owned).collect()
+    }
+
+    /// Folders of disks.
+    pub(crate) fn disks(&self) -> usize {
+        fn below(folder: &std::path::Path) -> usize {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+            folders.map(|path| if path.join("data").is_dir() { 1 } else { below(&path) }).sum()
+        }
+        below(&self.root.path().join("disks"))
+    }
+
+    /// Kinds and names of everything in the cluster.
+    pub(crate) async fn objects(&self) -> Vec<String> {
+        use crate::cluster::ClusterApi as _;
+        let mut all = Vec::new();
+        for kind in Kind::ALL {
+            all.extend(self.cluster.inner.list_owned(kind).await.unwrap().into_iter().map(|live| live.key.to_string()));
+        }
+        all
+    }
+}
+
+/// A Deployment that is rolled out.
+pub(crate) fn healthy() -> Workload {
+    workload(1)
+}
+
+/// A Deployment whose Pod does not come up.
+pub(crate) fn starting() -> Workload {
+    workload(0)
+}
+
+fn workload(available: i32) -> Workload {
+    let deployment = serde_json::from_value(json!({
+        "metadata": {"generation": 1},
+        "spec": {"replicas": 1, "selector": {}, "template": {}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": available},
+    }));
+    Workload { deployment: Some(deployment.unwrap()), ..Workload::default() }
+}

@@ -1,0 +1,10 @@
+//! The command line as its users see it: exit codes, what is on stdout, what is on stderr.
+
+mod apply;
+mod bench;
+mod help;
+mod offline;
+mod output;
+mod plan;
+mod run;
+mod secrets;
