@@ -1,7 +1,7 @@
 //! From a Compose document to a typed project.
 //!
 //! ```text
-//! document (mapping, string, file:) ─► interpolate ─► keys (known? mapped?) ─► services, files, volumes ─► published ports
+//! document (mapping, string, file:) ─► interpolate ─► extends, include ─► keys (known? mapped?) ─► services, files, volumes ─► published ports
 //! ```
 //!
 //! Nothing is dropped in silence: the module `keys` holds one table for every kind of mapping in the Compose
@@ -19,6 +19,8 @@ mod healthcheck;
 mod interpolate;
 mod key_value;
 mod keys;
+mod load;
+mod merge;
 mod mounts;
 mod pod;
 mod ports;
@@ -39,9 +41,8 @@ use crate::source::SourceTree;
 use crate::yaml::Node;
 use crate::yaml::fields::Findings;
 
-use document::Document;
 use files::FileKind;
-use interpolate::{Variables, interpolate};
+use load::{Origin, Origins};
 
 /// What a Compose document is loaded with.
 pub struct ComposeInput<'a> {
@@ -96,10 +97,8 @@ pub fn load(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
 }
 
 fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
-    let Document { mut root, folder } = document::open(input, findings)?;
-    let mut scope = Scope { input, folder: &folder, names: Names::of(input.id), variables: Variables::new(), findings };
-    scope.variables = env_file::dot_env(&scope, &root.span);
-    interpolate(&mut root, &scope.variables, findings);
+    let load::Project { root, own, origins } = load::project(input, findings)?;
+    let scope = Scope { input, own, origins, names: Names::of(input.id), findings };
     let at = root.span.clone();
     let root = root.as_map()?;
     keys::TOP.check(root, "the Compose file", findings);
@@ -117,12 +116,18 @@ fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded
 /// What every concern needs.
 struct Scope<'a> {
     input: &'a ComposeInput<'a>,
-    /// Folder of the Compose file: relative paths start here.
-    folder: &'a str,
+    /// Of the App's own Compose document.
+    own: Origin,
+    origins: Origins,
     names: Names,
-    /// Of the `.env` file.
-    variables: Variables,
     findings: &'a Findings,
+}
+
+impl Scope<'_> {
+    /// Where the paths of the file start that a value stands in, and its variables.
+    fn origin(&self, at: &Span) -> &Origin {
+        self.origins.get(&at.file.path).unwrap_or(&self.own)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The Compose document itself: written into the App as a mapping or a string, or in a file of its own.
 
+use super::merge::{OVERRIDE, RESET};
 use super::{ComposeInput, tree};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::yaml::fields::{Findings, wrong_type};
 use crate::yaml::{self, Dialect, Node, Value};
 
@@ -9,7 +10,7 @@ const CODE: &str = "compose-document";
 /// Marks a path instead of a document.
 const FILE: &str = "file:";
 /// Largest Compose file.
-const LIMIT: u64 = 1 << 20;
+pub(super) const LIMIT: u64 = 1 << 20;
 
 /// A document before interpolation.
 pub(super) struct Document {
@@ -36,7 +37,6 @@ pub(super) fn open(input: &ComposeInput<'_>, findings: &Findings) -> Option<Docu
     if document.root.as_map().is_none() {
         return wrong_type(&document.root, "compose", "a mapping with `services`", findings);
     }
-    reject_tags(&document.root, findings);
     Some(document)
 }
 
@@ -45,10 +45,22 @@ fn file(input: &ComposeInput<'_>, path: &str, at: &Span, findings: &Findings) ->
         return None;
     }
     let opened = tree::read(input.tree, input.folder, path, at, LIMIT, true, findings)?;
-    let parsed = yaml::decode(&opened.path, &opened.bytes, true).map_err(|problem| vec![problem]);
-    let parsed = parsed.and_then(|(source, text)| yaml::parse(&source, &text, Dialect::Compose));
-    let folder = opened.path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-    Some(Document { root: single(parsed, at, findings)?, folder })
+    let folder = tree::parent(&opened.path).to_owned();
+    Some(Document { root: single(parsed(&opened), at, findings)?, folder })
+}
+
+fn parsed(opened: &tree::Opened) -> Result<Vec<Node>, Vec<Diagnostic>> {
+    let (source, text) = yaml::decode(&opened.path, &opened.bytes, true).map_err(|problem| vec![problem])?;
+    yaml::parse(&source, &text, Dialect::Compose)
+}
+
+/// Reads a file that another one draws in at `at`.
+pub(super) fn parse(opened: &tree::Opened, at: &Span, findings: &Findings) -> Option<Node> {
+    let root = single(parsed(opened), at, findings)?;
+    if root.as_map().is_none() {
+        return wrong_type(&root, &opened.path, "a mapping with `services`", findings);
+    }
+    Some(root)
 }
 
 /// The only document of a text.
@@ -67,15 +79,34 @@ fn single(parsed: Result<Vec<Node>, Vec<Diagnostic>>, at: &Span, findings: &Find
     only
 }
 
-/// `!reset` and `!override` mean something only where files are merged.
-fn reject_tags(node: &Node, findings: &Findings) {
+/// Reports the tags that no merge knows.
+pub(super) fn reject_unknown_tags(node: &Node, findings: &Findings) {
+    tags(node, &mut |tag| {
+        if !matches!(tag.value.as_str(), RESET | OVERRIDE) {
+            let message = format!("the tag `{}` means nothing in a Compose file", tag.value);
+            let help = format!("remove it; only `{RESET}` and `{OVERRIDE}` are known");
+            findings.push(Diagnostic::error("yaml-tag", tag.at.clone(), message).help(help));
+        }
+    });
+}
+
+/// Reports the tags that are left when everything is merged: `!reset` and `!override` mean something only there.
+pub(super) fn reject_tags(node: &Node, findings: &Findings) {
+    tags(node, &mut |tag| {
+        if matches!(tag.value.as_str(), RESET | OVERRIDE) {
+            let message = format!("the tag `{}` has no meaning here: nothing is merged into this value", tag.value);
+            findings.push(Diagnostic::error("yaml-tag", tag.at.clone(), message).help("remove it"));
+        }
+    });
+}
+
+fn tags(node: &Node, report: &mut dyn FnMut(&Spanned<String>)) {
     if let Some(tag) = &node.tag {
-        let message = format!("the tag `{}` has no meaning here: nothing is merged into this file", tag.value);
-        findings.push(Diagnostic::error("yaml-tag", tag.at.clone(), message).help("remove it"));
+        report(tag);
     }
     match &node.value {
-        Value::Seq(items) => items.iter().for_each(|item| reject_tags(item, findings)),
-        Value::Map(map) => map.iter().for_each(|entry| reject_tags(&entry.value, findings)),
+        Value::Seq(items) => items.iter().for_each(|item| tags(item, report)),
+        Value::Map(map) => map.iter().for_each(|entry| tags(&entry.value, report)),
         _ => {}
     }
 }

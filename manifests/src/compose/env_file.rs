@@ -7,7 +7,8 @@ use super::key_value::{self, Values};
 use super::{Scope, keys, scalar, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::SecretMap;
-use crate::yaml::fields::string;
+use crate::source::SourceTree;
+use crate::yaml::fields::{Findings, string};
 use crate::yaml::{self, Dialect, Entry, Node, Value};
 
 /// Largest file: comments may make it larger than what it sets.
@@ -70,11 +71,11 @@ fn entry(scope: &Scope<'_>, node: &Node) -> Option<EnvFile> {
 
 fn read(scope: &Scope<'_>, file: &EnvFile) -> Option<Vec<(String, String)>> {
     let opened = tree::open(scope, &file.path.value, &file.path.at, FILE_LIMIT, file.required)?;
-    pairs(scope, &opened, file.values)
+    pairs(&opened, file.values, scope.findings)
 }
 
 /// The pairs of a file whose values are secret.
-fn pairs(scope: &Scope<'_>, opened: &tree::Opened, values: Values) -> Option<Vec<(String, String)>> {
+fn pairs(opened: &tree::Opened, values: Values, findings: &Findings) -> Option<Vec<(String, String)>> {
     let structured = [".yml", ".yaml", ".json"].iter().any(|ending| opened.path.to_lowercase().ends_with(ending));
     let result =
         yaml::decode(&opened.path, &opened.bytes, false).map_err(|problem| vec![problem]).and_then(|(source, text)| {
@@ -85,7 +86,7 @@ fn pairs(scope: &Scope<'_>, opened: &tree::Opened, values: Values) -> Option<Vec
                 key_value::parse(&source, &text, values)
             }
         });
-    result.map_err(|problems| scope.findings.extend(problems)).ok()
+    result.map_err(|problems| findings.extend(problems)).ok()
 }
 
 /// The pairs of a flat mapping of strings, numbers and booleans.
@@ -125,12 +126,16 @@ fn pair(Entry { key, value }: &Entry) -> Result<(String, String), Box<Diagnostic
     }
 }
 
-/// The `.env` beside the Compose file, where variables get their values; empty when there is none.
-pub(super) fn dot_env(scope: &Scope<'_>, at: &Span) -> BTreeMap<String, String> {
-    const PATH: &str = ".env";
-    if !scope.input.local_files {
-        return BTreeMap::new();
-    }
-    let opened = tree::open(scope, PATH, at, FILE_LIMIT, false);
-    opened.and_then(|opened| pairs(scope, &opened, Values::Quoted)).unwrap_or_default().into_iter().collect()
+/// The variables that a file sets; `path` is relative to `folder`.
+pub(super) fn variables(
+    tree: &dyn SourceTree,
+    folder: &str,
+    path: &str,
+    at: &Span,
+    required: bool,
+    findings: &Findings,
+) -> Option<BTreeMap<String, String>> {
+    let path = tree::inside(folder, path, at, findings)?;
+    let opened = tree::read_inside(tree, path, at, FILE_LIMIT, required, findings)?;
+    Some(pairs(&opened, Values::Quoted, findings)?.into_iter().collect())
 }

@@ -42,7 +42,7 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
 }
 
 fn inherited(scope: &Scope<'_>, name: &str, at: &Span) -> Option<String> {
-    let value = scope.variables.get(name).cloned();
+    let value = scope.origin(at).variables.get(name).cloned();
     if value.is_none() {
         let message = format!("`{name}` has no value here and none in `.env`, and is left out");
         let help = format!("write `{name}: \"\"` if it is meant to be empty");

@@ -11,13 +11,13 @@ mod top_level;
 
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::yaml::fields::{Findings, suggest};
-use crate::yaml::{Map, Node, Value};
+use crate::yaml::{Entry, Map, Node, Value};
 
 pub(super) use service::{
     BIND_OPTIONS, CONFIG_MOUNT, DEPENDENCY, DEPLOY, DEPLOY_LIMITS, DEPLOY_RESERVATIONS, DEPLOY_RESOURCES, ENV_FILE,
-    HEALTHCHECK, KOMPOX, PORT, SERVICE, VOLUME_MOUNT, VOLUME_OPTIONS,
+    EXTENDS, HEALTHCHECK, KOMPOX, PORT, SERVICE, VOLUME_MOUNT, VOLUME_OPTIONS,
 };
-pub(super) use top_level::{CONFIG, SECRET, TOP, VOLUME};
+pub(super) use top_level::{CONFIG, INCLUDE, SECRET, TOP, VOLUME};
 
 /// The keys of one kind of mapping.
 pub(super) struct Table(&'static [Rule]);
@@ -118,9 +118,21 @@ pub(super) fn required<'n>(map: &'n Map, key: &str, what: &str, at: &Span, findi
     if let Some(value) = entry.map(|entry| &entry.value).filter(|node| !node.is_null()) {
         return Some(value);
     }
+    if misspelt(map, key) {
+        return None;
+    }
     let at = entry.map_or(at, |entry| &entry.key.span).clone();
     findings.push(Diagnostic::error("missing-key", at, format!("{what} needs `{key}`")).help(format!("add `{key}:`")));
     None
+}
+
+/// Whether an unknown key was probably meant to be this one: then that it is missing is no news.
+pub(super) fn misspelt(map: &Map, key: &str) -> bool {
+    let meant = |entry: &Entry| {
+        let text = entry.key.text.as_str();
+        text != key && !text.starts_with("x-") && suggest(text, [key]).is_some()
+    };
+    map.get(key).is_none() && map.iter().any(meant)
 }
 
 /// The value of a key; null is absent.

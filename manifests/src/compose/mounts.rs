@@ -137,11 +137,12 @@ fn relative(scope: &Scope<'_>, path: &str, at: &Span) -> Option<(String, Option<
         report(scope, at, &message, "add one under `volumes` of the App: `- {name: default, size: 10Gi}`");
         return None;
     };
+    let path = &in_project(scope, path, at)?;
     let sub_path = folder(scope, path, at)?;
     if !may_read(scope.input.local_files, path, at, scope.findings) {
         return None;
     }
-    let in_repository = resolve(scope.folder, sub_path.as_deref().unwrap_or("."));
+    let in_repository = resolve(&scope.own.folder, sub_path.as_deref().unwrap_or("."));
     match in_repository.map_or(InRepository::Nothing, |path| look_up(scope, &path)) {
         InRepository::File => {
             let message = format!(
@@ -161,6 +162,23 @@ fn relative(scope: &Scope<'_>, path: &str, at: &Span) -> Option<(String, Option<
         InRepository::Nothing => {}
     }
     Some((first.name.clone(), sub_path))
+}
+
+/// A path relative to the App's own Compose file, where folders on the volume are counted from, from one in a file that
+/// it includes or extends.
+fn in_project(scope: &Scope<'_>, path: &str, at: &Span) -> Option<String> {
+    let (own, folder) = (scope.own.folder.as_str(), scope.origin(at).folder.as_str());
+    if own == folder {
+        return Some(path.to_owned());
+    }
+    let below =
+        if own.is_empty() { Some(folder) } else { folder.strip_prefix(own).and_then(|rest| rest.strip_prefix('/')) };
+    if below.is_none() {
+        let message = format!("`{}` is beside a file that lies outside the App's folder", scalar::shown(path, at));
+        let help = "name the volume in that file (`<volume>/folder:…`), or set `project_directory` of the `include`";
+        report(scope, at, &message, help);
+    }
+    below.map(|below| format!("./{below}/{path}"))
 }
 
 fn named(scope: &Scope<'_>, text: &str, at: &Span) -> Option<(String, Option<String>)> {

@@ -155,7 +155,8 @@ fn is_dns1035_label(name: &str) -> bool {
 fn image(scope: &Scope<'_>, map: &Map, key: &Key, what: &str) -> Option<Spanned<String>> {
     let build = map.entry("build").filter(|entry| !entry.value.is_null());
     let Some(node) = keys::optional(map, "image") else {
-        if keys::SERVICE.is_misspelt("image", map) {
+        // What is reported already is the cause; that there is no image follows from it.
+        if keys::SERVICE.is_misspelt("image", map) || keys::optional(map, "extends").is_some() {
             return None;
         }
         let (at, message) = match build {

@@ -3,6 +3,7 @@ mod document;
 mod env_file;
 mod files;
 mod keys;
+mod load;
 mod mounts;
 mod publish;
 mod service;

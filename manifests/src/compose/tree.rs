@@ -16,14 +16,8 @@ const CODE: &str = "file-reference";
 /// # Errors
 /// Why the path cannot be followed, in words that go behind the path.
 pub(super) fn resolve(folder: &str, path: &str) -> Result<String, &'static str> {
-    if path.trim().is_empty() {
-        return Err("is empty");
-    }
-    if path.contains("://") {
-        return Err("is a URL; only files of the repository are read");
-    }
-    if path.starts_with(['/', '~', '\\']) || path.as_bytes().get(1) == Some(&b':') {
-        return Err("is absolute");
+    if let Some(why) = absolute(path) {
+        return Err(why);
     }
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in path.split('/') {
@@ -34,6 +28,19 @@ pub(super) fn resolve(folder: &str, path: &str) -> Result<String, &'static str> 
         }
     }
     Ok(parts.join("/"))
+}
+
+/// Why a path is not relative to a folder, in words that go behind the path.
+fn absolute(path: &str) -> Option<&'static str> {
+    if path.trim().is_empty() {
+        Some("is empty")
+    } else if path.contains("://") {
+        Some("is a URL; only files of the repository are read")
+    } else if path.starts_with(['/', '~', '\\']) || path.as_bytes().get(1) == Some(&b':') {
+        Some("is absolute")
+    } else {
+        None
+    }
 }
 
 /// Last component of a path.
@@ -52,7 +59,7 @@ pub(super) fn open(scope: &Scope<'_>, path: &str, at: &Span, limit: u64, require
     if !may_read(scope.input.local_files, path, at, scope.findings) {
         return None;
     }
-    read(scope.input.tree, scope.folder, path, at, limit, required, scope.findings)
+    read(scope.input.tree, &scope.origin(at).folder, path, at, limit, required, scope.findings)
 }
 
 /// Whether the App may refer to local files; reports when not.
@@ -75,17 +82,47 @@ pub(super) fn read(
     required: bool,
     findings: &Findings,
 ) -> Option<Opened> {
-    let report = |diagnostic: Diagnostic| findings.push(diagnostic);
-    let resolved = match resolve(folder, path) {
-        Ok(resolved) => resolved,
+    match resolve(folder, path) {
+        Ok(resolved) => read_inside(tree, resolved, at, limit, required, findings),
         Err(why) => {
             let message = format!("the path `{}` {why}", shown(path, at));
-            report(
-                Diagnostic::error(CODE, at.clone(), message).help("name a file at or below the Compose file's folder"),
-            );
-            return None;
+            let help = "name a file at or below the Compose file's folder";
+            findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
+            None
         }
+    }
+}
+
+/// The path in the repository of a Compose file, or of its variables, that is named relative to a folder: `..` may lead
+/// out of the folder, but not out of the repository.
+pub(super) fn inside(folder: &str, path: &str, at: &Span, findings: &Findings) -> Option<String> {
+    let joined = match absolute(path) {
+        Some(why) => Err(why),
+        None => crate::entry::normalize(&crate::entry::join(folder, path)).ok_or("leaves the repository"),
     };
+    let why = match joined {
+        Ok(resolved) => return Some(resolved),
+        Err(why) => why,
+    };
+    let message = format!("the path `{}` {why}", shown(path, at));
+    findings.push(Diagnostic::error(CODE, at.clone(), message).help("name a file of this repository"));
+    None
+}
+
+/// Folder of a file.
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Reads a file by its path in the repository.
+pub(super) fn read_inside(
+    tree: &dyn SourceTree,
+    resolved: String,
+    at: &Span,
+    limit: u64,
+    required: bool,
+    findings: &Findings,
+) -> Option<Opened> {
     let error = match tree.read(&resolved, limit) {
         Ok(bytes) => return Some(Opened { path: resolved, bytes }),
         Err(TreeError::NotFound) if !required => return None,
@@ -98,7 +135,7 @@ pub(super) fn read(
         TreeError::Store(_) => "try again; if it stays, look at the repository",
     };
     let message = format!("cannot read `{}`: {error}", shown(&resolved, at));
-    report(Diagnostic::error(CODE, at.clone(), message).help(help));
+    findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
     None
 }
 

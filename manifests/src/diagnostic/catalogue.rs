@@ -110,6 +110,24 @@ pub static CATALOGUE: &[Entry] = &[
         "Write one document with `services:`, and give each App a file of its own.",
     ),
     entry(
+        "compose-files",
+        &[Error],
+        "A file that `extends` or `include` names cannot be used.",
+        "Name a file inside the repository that holds what is asked for.",
+    ),
+    entry(
+        "compose-limit",
+        &[Error],
+        "The Compose files of an App are too many, too large or nested too deep.",
+        "Split the App, or include less.",
+    ),
+    entry(
+        "compose-merge",
+        &[Error],
+        "Two Compose files say things about one key that cannot be joined, or a tag stands where it means nothing.",
+        "Give both the same form, or replace the value with `!override`.",
+    ),
+    entry(
         "config-or-secret",
         &[Error, Info],
         "A config or secret cannot be used as it is written, or no service uses it.",
@@ -194,6 +212,12 @@ pub static CATALOGUE: &[Entry] = &[
         &[Error],
         "A service has no image that can be pulled.",
         "Write `image:`; an image is built and pushed elsewhere, and `build` is not carried out.",
+    ),
+    entry(
+        "include-conflict",
+        &[Error],
+        "An included file says something else about a name than the file that includes it.",
+        "Rename one of the two, or make them equal.",
     ),
     entry(
         "ingress-rule",

@@ -1,6 +1,6 @@
 //! The grammar of one text with variables.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Variables;
 
@@ -14,7 +14,12 @@ pub(super) struct Template(Vec<Piece>);
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Variable { name: String, operation: Option<Operation> },
+    /// `at` is the byte offset of the dollar sign in the text.
+    Variable {
+        name: String,
+        operation: Option<Operation>,
+        at: usize,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -40,33 +45,42 @@ enum OperationKind {
 pub(super) struct Problem {
     pub(super) message: String,
     pub(super) help: Option<String>,
+    /// Byte offset of the variable in the text.
+    pub(super) at: Option<usize>,
 }
 
 impl Problem {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: Some(help.into()) }
+        Self { message: message.into(), help: Some(help.into()), at: None }
+    }
+
+    /// The innermost variable is the one to look at.
+    fn within(self, at: usize) -> Self {
+        Self { at: self.at.or(Some(at)), ..self }
     }
 }
 
 impl Template {
     /// Reads a text.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        Parser { rest: text }.template(0)
+        Parser { text, rest: text }.template(0)
     }
 
     /// The text with its variables replaced. Names that are not set, and have no operator that says
-    /// what to do then, are added to `unset`.
-    pub(super) fn fill(&self, variables: &Variables, unset: &mut BTreeSet<String>) -> Result<String, Problem> {
+    /// what to do then, are added to `unset`
+    /// with the byte offset of the first place that wants them.
+    pub(super) fn fill(&self, variables: &Variables, unset: &mut BTreeMap<String, usize>) -> Result<String, Problem> {
         let mut filled = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => filled.push_str(text),
-                Piece::Variable { name, operation: None } => match variables.get(name) {
+                Piece::Variable { name, operation: None, at } => match variables.get(name) {
                     Some(value) => filled.push_str(value),
-                    None => drop(unset.insert(name.clone())),
+                    None => drop(unset.entry(name.clone()).or_insert(*at)),
                 },
-                Piece::Variable { name, operation: Some(operation) } => {
-                    filled.push_str(&operation.apply(name, variables, unset)?);
+                Piece::Variable { name, operation: Some(operation), at } => {
+                    let applied = operation.apply(name, variables, unset);
+                    filled.push_str(&applied.map_err(|problem| problem.within(*at))?);
                 }
             }
         }
@@ -75,7 +89,7 @@ impl Template {
 }
 
 impl Operation {
-    fn apply(&self, name: &str, variables: &Variables, unset: &mut BTreeSet<String>) -> Result<String, Problem> {
+    fn apply(&self, name: &str, variables: &Variables, unset: &mut BTreeMap<String, usize>) -> Result<String, Problem> {
         let value = variables.get(name).filter(|value| !(self.empty_is_unset && value.is_empty()));
         match (self.kind, value) {
             (OperationKind::Default | OperationKind::Require, Some(value)) => Ok(value.clone()),
@@ -107,6 +121,7 @@ impl Template {
 }
 
 struct Parser<'t> {
+    text: &'t str,
     rest: &'t str,
 }
 
@@ -120,11 +135,12 @@ impl<'t> Parser<'t> {
                 '}' if depth > 0 => break,
                 '$' if self.eat("$$") => text.push('$'),
                 '$' => {
+                    let at = self.text.len() - self.rest.len();
                     self.eat("$");
                     if !text.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut text)));
                     }
-                    pieces.push(self.variable(depth)?);
+                    pieces.push(self.variable(depth, at).map_err(|problem| problem.within(at))?);
                 }
                 other => {
                     text.push(other);
@@ -139,14 +155,14 @@ impl<'t> Parser<'t> {
     }
 
     /// Behind the dollar sign.
-    fn variable(&mut self, depth: usize) -> Result<Piece, Problem> {
+    fn variable(&mut self, depth: usize, at: usize) -> Result<Piece, Problem> {
         let braced = self.eat("{");
         let name = self.name().ok_or_else(|| {
             let (shown, wanted) = if braced { ("${", "a variable name must follow") } else { ("$", "no name follows") };
             Problem::new(format!("`{shown}` begins a variable, but {wanted}"), "write `$$` for a dollar sign")
         })?;
         if !braced {
-            return Ok(Piece::Variable { name: name.to_owned(), operation: None });
+            return Ok(Piece::Variable { name: name.to_owned(), operation: None, at });
         }
         if depth >= DEPTH {
             let message = format!("more than {DEPTH} variables are nested in each other");
@@ -160,7 +176,7 @@ impl<'t> Parser<'t> {
             };
             return Err(Problem::new(message, "close it with `}`, or write `$$` for a dollar sign"));
         }
-        Ok(Piece::Variable { name: name.to_owned(), operation })
+        Ok(Piece::Variable { name: name.to_owned(), operation, at })
     }
 
     fn operation(&mut self, name: &str, depth: usize) -> Result<Option<Operation>, Problem> {

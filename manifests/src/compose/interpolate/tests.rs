@@ -14,9 +14,9 @@ fn variables() -> Variables {
 }
 
 fn fill(text: &str) -> Result<(String, Vec<String>), Problem> {
-    let mut unset = BTreeSet::new();
+    let mut unset = BTreeMap::new();
     let filled = Template::parse(text)?.fill(&variables(), &mut unset)?;
-    Ok((filled, unset.into_iter().collect()))
+    Ok((filled, unset.into_keys().collect()))
 }
 
 #[track_caller]
@@ -107,6 +107,24 @@ fn what_is_no_variable_is_an_error() {
 }
 
 #[test]
+fn problems_point_at_the_variable() {
+    let found = |text: &str| {
+        let file = Arc::new(SourceFile { path: "c".to_owned(), text: text.to_owned() });
+        let mut root = parse(&file, text, Dialect::Compose).unwrap().remove(0);
+        let findings = Findings::new();
+        interpolate(&mut root, &variables(), &findings);
+        let found = findings.into_vec().remove(0);
+        (found.at.line, found.at.column, text[found.at.start..found.at.end].to_owned())
+    };
+    assert_eq!(found("a: x $$ $SET ${NO}y"), (1, 14, "${NO}".to_owned()));
+    assert_eq!(found("a: \"é\\t$NO.\""), (1, 8, "$NO".to_owned()));
+    assert_eq!(found("a: |\n  first\n  é ${NO-$SET ${X:?}}\n"), (3, 15, "${X:?}".to_owned()));
+    assert_eq!(found("a: ${EMPTY:?no}"), (1, 4, "${EMPTY:?no}".to_owned()));
+    // Where the file does not say it in the same signs, the whole value is marked.
+    assert_eq!(found("a: \"\\x24NO\""), (1, 4, "\"\\x24NO\"".to_owned()));
+}
+
+#[test]
 fn a_tree_keeps_its_keys_and_its_places() {
     let text = "a: $SET\n$SET:\n  - x ${NO}\n  - 5\n  - ${NO}\nb: ${}\n";
     let file = Arc::new(SourceFile { path: "compose.yml".to_owned(), text: text.to_owned() });
@@ -123,7 +141,7 @@ fn a_tree_keeps_its_keys_and_its_places() {
         found,
         [
             "compose.yml:6:4: `${` begins a variable, but a variable name must follow",
-            "compose.yml:3:5: the variable `NO` is not set and stands for nothing here",
+            "compose.yml:3:7: the variable `NO` is not set and stands for nothing here",
         ]
     );
 }

@@ -43,11 +43,8 @@ pub(in super::super) const SERVICE: Table = Table(&[
     missed("annotations", "annotations are not carried over to the Pod", "remove the key"),
     needed("post_start", "the hook would never run", "do it in the entrypoint"),
     needed("pre_stop", "the hook would never run", "do it when the command is told to stop"),
-    needed(
-        "extends",
-        "the other service's keys would be missing",
-        "write them into this service, or use a YAML anchor",
-    ),
+    // Carried out before anything is read.
+    mapped("extends"),
     // Security.
     mapped("privileged"),
     mapped("cap_add"),
@@ -145,6 +142,9 @@ pub(in super::super) const DEPLOY: Table = Table(&[
     idle("update_config", "the old Pod always stops before the new one starts", "remove the key"),
     idle("rollback_config", "the old Pod always stops before the new one starts", "remove the key"),
 ]);
+
+/// `services.*.extends`
+pub(in super::super) const EXTENDS: Table = Table(&[mapped("file"), mapped("service")]);
 
 /// An entry of `services.*.env_file`
 pub(in super::super) const ENV_FILE: Table = Table(&[mapped("path"), mapped("required"), mapped("format")]);

@@ -11,9 +11,13 @@ pub(in super::super) const TOP: Table = Table(&[
     idle("name", "objects are named after the App", "remove the key"),
     idle("version", "Compose ignores it too", "remove the key"),
     idle("networks", "all services of an App share one Pod and its network", "remove the key"),
-    needed("include", "the services of the other files would be missing", "write them into this file"),
+    // Carried out before anything is read.
+    mapped("include"),
     needed("models", "the cluster runs no models for Compose", "run the model as a service"),
 ]);
+
+/// An entry of `include`
+pub(in super::super) const INCLUDE: Table = Table(&[mapped("path"), mapped("project_directory"), mapped("env_file")]);
 
 /// `configs.*`
 pub(in super::super) const CONFIG: Table = Table(&[

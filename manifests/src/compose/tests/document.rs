@@ -92,7 +92,7 @@ fn variables_come_from_the_file_beside_the_compose_file() {
     assert_eq!(command(case()), ["echo", "nobody", "$HOME"]);
     assert_eq!(command(case().file("app/.env", "export WHO='you'\n")), ["echo", "you", "$HOME"]);
     assert_eq!(command(case().file(".env", "WHO=root\n")), ["echo", "nobody", "$HOME"]);
-    case().load(&web("command: echo $HOME")).finds("warning compose.yml:4:14: the variable `HOME` is not set");
+    case().load(&web("command: echo $HOME")).finds("warning compose.yml:4:19: the variable `HOME` is not set");
     case().file("app/.env", "A").load(&web("")).finds("error .env:1:1: the line has no `=`");
 }
 

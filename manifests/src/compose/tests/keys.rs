@@ -26,6 +26,7 @@ const VALUES: &[(&str, &str)] = &[
     ("env_file", "a.env"),
     ("environment", "{A: b}"),
     ("expose", "[80]"),
+    ("extends", "other"),
     ("extra_hosts", "[\"a:1.1.1.1\"]"),
     ("group_add", "[5]"),
     ("healthcheck", "{test: a}"),
@@ -59,7 +60,7 @@ fn every_key_of_the_schema_changes_the_project_or_is_reported() {
     let files = || case().file("app/a.env", "A=b\n").file("app/f", "x");
     let compose = |line: &str| {
         format!(
-            "services:\n  web:\n    {line}\n  other: {{image: o}}\nconfigs: {{c: {{file: f}}}}\nsecrets: {{s: {{file: f}}}}\n"
+            "services:\n  web:\n    {line}\n  other: {{image: o, environment: {{O: o}}}}\nconfigs: {{c: {{file: f}}}}\nsecrets: {{s: {{file: f}}}}\n"
         )
     };
     // Unused configs and secrets are reported, with or without the key.
@@ -126,6 +127,17 @@ fn unknown_keys_are_errors_with_a_suggestion() {
 }
 
 #[test]
+fn a_misspelt_key_is_not_missing_too() {
+    let outcome = case().load("services:\n  web: {imgae: nginx}\n");
+    outcome.finds("error compose.yml:2:9: service `web` has no key `imgae`");
+    case()
+        .load("servces:\n  web: {image: nginx}\n")
+        .finds("error compose.yml:1:1: the Compose file has no key `servces`");
+    // A key of another tool is no misspelling.
+    case().load("services:\n  web: {x-image: nginx}\n").finds("error compose.yml:2:3: service `web` has no `image`");
+}
+
+#[test]
 fn keys_of_other_tools_are_left_alone() {
     let compose = web("x-custom: {a: $$b}") + "x-anchors: [1]\n";
     assert_eq!(case().load(&compose).found(), [""; 0]);
@@ -137,9 +149,21 @@ fn top_level_keys() {
         ("name: x\n", "info compose.yml:4:1: `name` of the Compose file has no effect"),
         ("version: \"3\"\n", "info compose.yml:4:1: `version` of the Compose file has no effect"),
         ("networks: {a: }\n", "info compose.yml:4:1: `networks` of the Compose file has no effect"),
-        ("include: [other.yml]\n", "error compose.yml:4:1: `include` of the Compose file cannot be kept"),
         ("models: {a: {model: b}}\n", "error compose.yml:4:1: `models` of the Compose file cannot be kept"),
     ] {
         case().load(&(web("") + lines)).finds(expected);
     }
+}
+
+#[test]
+fn what_takes_part_cannot_need_what_belongs_to_a_profile() {
+    let found = |depends: &str| {
+        let other = "  debug: {image: x, profiles: [debug]}\n";
+        let found = case().load(&(web(&format!("depends_on: {depends}")) + other)).found();
+        found.into_iter().filter(|line| line.starts_with("error")).collect::<Vec<_>>()
+    };
+    let error = "`debug` is waited for, but belongs to a profile and does not take part";
+    assert_eq!(found("[debug]"), [format!("error compose.yml:4:18: {error}")]);
+    assert_eq!(found("{debug: {condition: service_started}}"), [format!("error compose.yml:4:18: {error}")]);
+    assert_eq!(found("{debug: {condition: service_started, required: false}}"), [""; 0]);
 }
