@@ -33,6 +33,8 @@ pub const EXISTING: &str = "KOMPOX_TEST_KUBECONFIG";
 
 /// How long the control plane may take to be ready; it takes some 5 s on two idle cores.
 const READY_LIMIT: Duration = Duration::from_secs(90);
+/// How often a control plane is started whose ports were taken by others.
+const PORT_ATTEMPTS: usize = 3;
 /// The address of the Service `kubernetes`, the first of the Services' range.
 const SERVICE_RANGE: &str = "10.96.0.0/16";
 const SERVICE_ADDRESS: &str = "10.96.0.1";
@@ -84,8 +86,9 @@ impl ControlPlane {
     /// # Errors
     /// When a part cannot be built or started, or is not ready in time; the message quotes its log.
     pub async fn start(options: Options) -> Result<Self> {
-        let folder = Folder::named_or_temporary(options.folder.as_deref(), "cluster")?;
+        let place = options.folder.as_deref();
         if let Some(path) = named(EXISTING) {
+            let folder = Folder::named_or_temporary(place, "cluster")?;
             return Self::existing(&path, folder, &options.nodes).await;
         }
         let programs = Programs::find().await?;
@@ -94,7 +97,7 @@ impl ControlPlane {
             Part::Kwok.folder().await?;
         }
         let start = Instant::now();
-        let mut plane = launch(&programs, folder).await?;
+        let mut plane = launch_somewhere(&programs, place).await?;
         let kwok = match options.nodes.as_slice() {
             [] => None,
             nodes => Some(Kwok::start(&plane.kubeconfig, plane.folder.path(), nodes).await?),
@@ -356,6 +359,21 @@ impl Files {
             controller_manager: kubeconfig("controller-manager.kubeconfig", "system:kube-controller-manager", None)?,
             scheduler: kubeconfig("scheduler.kubeconfig", "system:kube-scheduler", None)?,
         })
+    }
+}
+
+/// Starts the four programs. Between the choice of a free port and its use another process may take it;
+/// then other ports are tried.
+async fn launch_somewhere(programs: &Programs, place: Option<&Path>) -> Result<ControlPlane> {
+    let mut attempt = 1;
+    loop {
+        let folder = Folder::named_or_temporary(place, "cluster")?;
+        match launch(programs, folder).await {
+            Err(error) if attempt < PORT_ATTEMPTS && format!("{error:#}").contains("address already in use") => {
+                attempt += 1;
+            }
+            launched => return launched,
+        }
     }
 }
 
