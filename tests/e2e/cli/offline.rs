@@ -63,7 +63,7 @@ async fn sound_files_are_valid() -> Result<()> {
     ");
     let warned = COMPOSE.replace("nginx:1.29", "nginx:1.29${VARIANT}");
     let said = verdict(&[("kompoxops.yml", ENTRY), ("compose.yml", &warned)]).await?;
-    ensure!(said.starts_with("exit 0\n") && said.contains("compose.yml:3:12"), "{said}");
+    ensure!(said.starts_with("exit 0\n") && said.contains("compose.yml:3:22"), "{said}");
     Ok(())
 }
 
