@@ -3,7 +3,7 @@
 
 use kompox_manifests::object::Kind;
 
-/// A step of the order; see the table in `docs/plan.md`.
+/// A step of the order, as the variants stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// The App's Namespace.
