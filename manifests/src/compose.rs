@@ -22,6 +22,7 @@ mod keys;
 mod load;
 mod merge;
 mod mounts;
+mod passwords;
 mod pod;
 mod ports;
 mod process;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::key_value::{self, Values};
-use super::{Scope, keys, scalar, tree};
+use super::key_value::{self, Setting, Values};
+use super::{Scope, keys, passwords, scalar, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::SecretMap;
 use crate::source::SourceTree;
@@ -29,10 +29,8 @@ pub(super) fn env_file(scope: &Scope<'_>, node: &Node) -> Option<SecretMap> {
         Value::Seq(items) => items.iter().filter_map(|item| entry(scope, item)).collect(),
         _ => entry(scope, node).into_iter().collect(),
     };
-    let mut merged = BTreeMap::new();
-    for file in files {
-        merged.extend(read(scope, &file).unwrap_or_default());
-    }
+    let settings = files.iter().filter_map(|file| read(scope, file)).flatten();
+    let merged: BTreeMap<String, String> = settings.map(|Setting { key, value }| (key.value, value)).collect();
     let bytes: usize = merged.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > MERGED_LIMIT {
         let message = format!("the files set {bytes} bytes, more than the limit of {MERGED_LIMIT}");
@@ -69,13 +67,13 @@ fn entry(scope: &Scope<'_>, node: &Node) -> Option<EnvFile> {
     })
 }
 
-fn read(scope: &Scope<'_>, file: &EnvFile) -> Option<Vec<(String, String)>> {
+fn read(scope: &Scope<'_>, file: &EnvFile) -> Option<Vec<Setting>> {
     let opened = tree::open(scope, &file.path.value, &file.path.at, FILE_LIMIT, file.required)?;
-    pairs(&opened, file.values, scope.findings)
+    settings(&opened, file.values, scope.findings)
 }
 
-/// The pairs of a file whose values are secret.
-fn pairs(opened: &tree::Opened, values: Values, findings: &Findings) -> Option<Vec<(String, String)>> {
+/// What a file sets, in its order; the values are secret.
+fn settings(opened: &tree::Opened, values: Values, findings: &Findings) -> Option<Vec<Setting>> {
     let structured = [".yml", ".yaml", ".json"].iter().any(|ending| opened.path.to_lowercase().ends_with(ending));
     let result =
         yaml::decode(&opened.path, &opened.bytes, false).map_err(|problem| vec![problem]).and_then(|(source, text)| {
@@ -86,11 +84,13 @@ fn pairs(opened: &tree::Opened, values: Values, findings: &Findings) -> Option<V
                 key_value::parse(&source, &text, values)
             }
         });
-    result.map_err(|problems| findings.extend(problems)).ok()
+    let settings = result.map_err(|problems| findings.extend(problems)).ok()?;
+    passwords::check_file(&settings, findings);
+    Some(settings)
 }
 
-/// The pairs of a flat mapping of strings, numbers and booleans.
-fn flat(documents: &[Node], file: &Span) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+/// The settings of a flat mapping of strings, numbers and booleans.
+fn flat(documents: &[Node], file: &Span) -> Result<Vec<Setting>, Vec<Diagnostic>> {
     let [document] = documents else {
         let message = format!("an environment file is one mapping, found {} documents", documents.len());
         return Err(vec![Diagnostic::error(key_value::CODE, file.clone(), message)]);
@@ -99,18 +99,18 @@ fn flat(documents: &[Node], file: &Span) -> Result<Vec<(String, String)>, Vec<Di
         let message = format!("an environment file is one mapping, found {}", document.kind());
         return Err(vec![Diagnostic::error(key_value::CODE, document.span.clone(), message)]);
     };
-    let mut pairs = Vec::new();
+    let mut settings = Vec::new();
     let mut problems = Vec::new();
     for entry in map {
-        match pair(entry) {
-            Ok(pair) => pairs.push(pair),
+        match setting(entry) {
+            Ok(setting) => settings.push(setting),
             Err(problem) => problems.push(*problem),
         }
     }
-    if problems.is_empty() { Ok(pairs) } else { Err(problems) }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
-fn pair(Entry { key, value }: &Entry) -> Result<(String, String), Box<Diagnostic>> {
+fn setting(Entry { key, value }: &Entry) -> Result<Setting, Box<Diagnostic>> {
     let problem = |at: &Span, message: String| Err(Box::new(Diagnostic::error(key_value::CODE, at.clone(), message)));
     if !key_value::is_key(&key.text) {
         return problem(&key.span, "a variable name holds only letters, digits and `_`, no digit first".to_owned());
@@ -122,7 +122,10 @@ fn pair(Entry { key, value }: &Entry) -> Result<(String, String), Box<Diagnostic
         Value::String(text) if text.contains('\0') => {
             problem(&value.span, "the value holds a NUL character".to_owned())
         }
-        _ => Ok((key.text.clone(), value.resolved().unwrap_or_default())),
+        _ => Ok(Setting {
+            key: Spanned::new(key.text.clone(), key.span.clone()),
+            value: value.resolved().unwrap_or_default(),
+        }),
     }
 }
 
@@ -137,5 +140,6 @@ pub(super) fn variables(
 ) -> Option<BTreeMap<String, String>> {
     let path = tree::inside(folder, path, at, findings)?;
     let opened = tree::read_inside(tree, path, at, FILE_LIMIT, required, findings)?;
-    Some(pairs(&opened, Values::Quoted, findings)?.into_iter().collect())
+    let settings = settings(&opened, Values::Quoted, findings)?;
+    Some(settings.into_iter().map(|Setting { key, value }| (key.value, value)).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Scope;
+use super::{Scope, passwords};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::fields::{string, wrong_type};
 use crate::yaml::{Entry, Node, Value};
@@ -23,6 +23,9 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
                     Value::Null => inherited(scope, &key.text, &key.span),
                     _ => value.resolved(),
                 };
+                if let Some(text) = text.as_deref().filter(|_| is_literal(value)) {
+                    passwords::check(&key.text, text, &key.span, scope.findings);
+                }
                 insert(scope, &mut environment, &key.text, text, &key.span);
             }
         }
@@ -33,12 +36,21 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
                     Some((name, text)) => (name, Some(text.to_owned())),
                     None => (pair.value.as_str(), inherited(scope, &pair.value, &pair.at)),
                 };
+                if let Some(text) = text.as_deref().filter(|_| pair.value.contains('=') && is_literal(item)) {
+                    passwords::check(name, text, &pair.at, scope.findings);
+                }
                 insert(scope, &mut environment, name, text, &pair.at);
             }
         }
         _ => drop(wrong_type::<()>(node, "environment", "a mapping or a list of `NAME=value`", scope.findings)),
     }
     environment
+}
+
+/// Whether the value stands in the Compose file; what comes out of a variable stands elsewhere.
+fn is_literal(value: &Node) -> bool {
+    let at = &value.span;
+    !value.is_null() && !at.file.text.get(at.start..at.end).unwrap_or_default().contains('$')
 }
 
 fn inherited(scope: &Scope<'_>, name: &str, at: &Span) -> Option<String> {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, SourceFile, Span};
+use crate::diagnostic::{Diagnostic, SourceFile, Span, Spanned};
 
 /// Code of everything about such files.
 pub(super) const CODE: &str = "env-file";
@@ -20,27 +20,30 @@ pub(super) enum Values {
     Raw,
 }
 
-/// The pairs of a file, in order, repeated keys included.
+/// A variable that a file sets.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) key: Spanned<String>,
+    pub(super) value: String,
+}
+
+/// The settings of a file, in order, repeated keys included.
 ///
 /// # Errors
 /// Every line that is no pair.
-pub(super) fn parse(
-    file: &Arc<SourceFile>,
-    text: &str,
-    values: Values,
-) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
-    let mut pairs = Vec::new();
+pub(super) fn parse(file: &Arc<SourceFile>, text: &str, values: Values) -> Result<Vec<Setting>, Vec<Diagnostic>> {
+    let mut settings = Vec::new();
     let mut problems = Vec::new();
     let mut start = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let place = Line { file, number, start };
         start += line.len();
-        match place.pair(line.trim_end_matches('\n').trim_end_matches('\r'), values) {
-            Ok(pair) => pairs.extend(pair),
+        match place.setting(line.trim_end_matches('\n').trim_end_matches('\r'), values) {
+            Ok(setting) => settings.extend(setting),
             Err(problem) => problems.push(*problem),
         }
     }
-    if problems.is_empty() { Ok(pairs) } else { Err(problems) }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
 /// Whether a name is `[A-Za-z_][A-Za-z0-9_]*`.
@@ -71,7 +74,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn pair(&self, line: &str, values: Values) -> Result<Option<(String, String)>, Box<Diagnostic>> {
+    fn setting(&self, line: &str, values: Values) -> Result<Option<Setting>, Box<Diagnostic>> {
         if let Some(at) = control_character(line) {
             let message = "the line holds a control character";
             return Err(self.problem(line, at, message, "remove it; in double quotes write \\r for a carriage return"));
@@ -103,23 +106,30 @@ impl Line<'_> {
             _ => Ok(value.to_owned()),
         };
         match value {
-            Ok(value) => Ok(Some((key.to_owned(), value))),
+            Ok(value) => {
+                let key = Spanned::new(key.to_owned(), self.span(line, key_at, key.len()));
+                Ok(Some(Setting { key, value }))
+            }
             Err((offset, message, help)) => Err(self.problem(line, value_at + 1 + offset, message, help)),
         }
     }
 
-    fn problem(&self, line: &str, at: usize, message: &str, help: &str) -> Box<Diagnostic> {
+    /// The place of some bytes of the line.
+    fn span(&self, line: &str, at: usize, length: usize) -> Span {
         let column = line.get(..at).unwrap_or(line).chars().count() + 1;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let start = self.start + at.min(line.len());
-        let span = Span {
+        Span {
             file: Arc::clone(self.file),
             line: count(self.number + 1),
             column: count(column),
             start,
-            end: start,
-        };
-        Box::new(Diagnostic::error(CODE, span, message).help(help))
+            end: start + length,
+        }
+    }
+
+    fn problem(&self, line: &str, at: usize, message: &str, help: &str) -> Box<Diagnostic> {
+        Box::new(Diagnostic::error(CODE, self.span(line, at, 0), message).help(help))
     }
 }
 

@@ -5,6 +5,7 @@ mod files;
 mod keys;
 mod load;
 mod mounts;
+mod passwords;
 mod publish;
 mod service;
 mod start;

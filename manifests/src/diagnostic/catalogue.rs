@@ -321,6 +321,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Write a number in the range that the message names.",
     ),
     entry(
+        "plain-password",
+        &[Warning],
+        "A variable that looks like a password is set in a plain file, where everybody sees it who sees the repository.",
+        "Set it on the cluster, in the App's `-override` Secret, and remove it from the file.",
+    ),
+    entry(
         "pod-wide",
         &[Error, Warning, Info],
         "A key of one service holds for the whole Pod, and two services may disagree about it.",

@@ -7,7 +7,10 @@ fn file() -> Arc<SourceFile> {
 }
 
 fn read(text: &str, values: Values) -> Result<Vec<(String, String)>, Vec<String>> {
-    parse(&file(), text, values).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    let settings = parse(&file(), text, values);
+    let pairs =
+        settings.map(|settings| settings.into_iter().map(|setting| (setting.key.value, setting.value)).collect());
+    pairs.map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 #[track_caller]
