@@ -21,7 +21,7 @@ use crate::object::{Kind, Object};
 use crate::slots::Slots;
 
 use context::Context;
-pub use emit::to_yaml;
+pub use emit::{to_document, to_yaml};
 
 /// The objects of an App, in the order of writing: by kind, then by name.
 #[must_use]

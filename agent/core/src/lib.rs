@@ -4,9 +4,11 @@
 //! (`kompox-manifests`) and what was observed, and returns values that adapters carry out.
 
 pub mod disk;
+pub mod events;
 pub mod health;
 pub mod next;
 pub mod observed;
 pub mod ownership;
 pub mod plan;
 pub mod report;
+pub mod views;

@@ -118,7 +118,13 @@ impl Outcome {
 /// The description of a commit that a newer one took over from.
 #[must_use]
 pub fn superseded(by: &str) -> String {
-    description(&format!("superseded by {}", by.chars().take(SHORT_ID).collect::<String>()))
+    description(&format!("superseded by {}", short_id(by)))
+}
+
+/// As much of a commit's id as people write.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    id.char_indices().nth(SHORT_ID).map_or(id, |(end, _)| &id[..end])
 }
 
 /// A text as a description: one line, at most [`MAX_DESCRIPTION`] characters.
@@ -137,7 +143,7 @@ fn caused(cause: &Cause) -> String {
 }
 
 /// Control characters and other white space become single spaces; invisible characters that turn or hide text go.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let visible = text.chars().filter(|&c| !is_format_character(c)).map(|c| if c.is_control() { ' ' } else { c });
     visible.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }

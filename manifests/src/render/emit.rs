@@ -12,12 +12,13 @@ const INDENT: usize = 2;
 /// The manifests of objects, one YAML document each, in the given order. Holds the content of Secrets.
 #[must_use]
 pub fn to_yaml(objects: &[Object]) -> String {
-    let documents: Vec<String> = objects.iter().map(|object| document(&object.body)).collect();
+    let documents: Vec<String> = objects.iter().map(|object| to_document(&object.body)).collect();
     documents.join("---\n")
 }
 
-/// One document, ending with a line break.
-fn document(body: &Value) -> String {
+/// One YAML document, ending with a line break.
+#[must_use]
+pub fn to_document(body: &Value) -> String {
     let mut text = String::new();
     match body {
         Value::Object(map) if !map.is_empty() => mapping(&mut text, map, 0),

@@ -30,7 +30,7 @@ fn a_document_as_people_write_it() {
         },
         "data": {"nginx.conf": "server {\n  listen 80;\n\n}\n", "open": "a\nb"},
     });
-    insta::assert_snapshot!(document(&body), @r#"
+    insta::assert_snapshot!(to_document(&body), @r#"
     apiVersion: apps/v1
     data:
       nginx.conf: |
@@ -63,7 +63,7 @@ fn a_document_as_people_write_it() {
             name: web
           - name: db
     "#);
-    assert_eq!(parse(&document(&body)), body);
+    assert_eq!(parse(&to_document(&body)), body);
 }
 
 /// Texts that some reader would take for something else.
@@ -91,12 +91,12 @@ fn what_a_dialect_could_misread_is_quoted() {
 #[test]
 fn literal_blocks_only_where_they_are_exact() {
     for string in ["a\nb", "a\nb\n", "a\n", "a\n\nb\n", "a\n  b\n", "# a\n--- b\n... c\n", "a: |\n  b\n"] {
-        let text = document(&json!({"key": string}));
+        let text = to_document(&json!({"key": string}));
         assert!(text.starts_with("key: |"), "{text}");
         assert_eq!(parse(&text), json!({"key": string}));
     }
     for string in ["\n", "\na", " a\nb", "\ta\nb", "a\nb\n\n", "a\r\nb\n", "a \nb", "a\n\tb", "a\n \nb", "a\u{0}\nb"] {
-        let text = document(&json!({"key": string}));
+        let text = to_document(&json!({"key": string}));
         assert!(text.starts_with("key: \""), "{text}");
         assert_eq!(parse(&text), json!({"key": string}));
     }
@@ -130,7 +130,7 @@ fn value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn every_value_reads_back_as_itself(value in value()) {
-        let text = document(&value);
+        let text = to_document(&value);
         prop_assert_eq!(parse(&text), value, "{}", text);
     }
 
@@ -138,6 +138,6 @@ proptest! {
     fn keys_are_sorted_whatever_the_order(map in prop::collection::btree_map(string(), 0..9, 0..6)) {
         let forwards: Map<String, Value> = map.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
         let backwards: Map<String, Value> = map.iter().rev().map(|(key, value)| (key.clone(), json!(value))).collect();
-        prop_assert_eq!(document(&Value::Object(forwards)), document(&Value::Object(backwards)));
+        prop_assert_eq!(to_document(&Value::Object(forwards)), to_document(&Value::Object(backwards)));
     }
 }
