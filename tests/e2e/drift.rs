@@ -50,8 +50,8 @@ async fn edits_of_people_are_reverted() -> Result<()> {
     comes_back(&world, "the label", "service/gitea", label, |text| text == "true").await?;
 
     // kubectl rollout restart is a wish, not drift: undoing it would restart the Pod once more.
-    world.kubectl(&["-n", NAMESPACE, "rollout", "restart", "deployment/app1-app"])?;
     world.proxy.forget();
+    world.kubectl(&["-n", NAMESPACE, "rollout", "restart", "deployment/app1-app"])?;
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     ensure!(world.writes().is_empty(), "{:?}", world.writes());
 

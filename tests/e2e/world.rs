@@ -14,6 +14,7 @@ use kompox_tests::parts::{self, Part};
 use kompox_tests::proxy::ApiProxy;
 use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
+use serde_json::Value;
 
 use crate::kubectl::kubectl;
 
@@ -141,6 +142,26 @@ impl World {
     pub(crate) fn writes(&self) -> Vec<Request> {
         let own = |request: &Request| request.target().is_some_and(|target| target.namespace == "k4x-system");
         self.proxy.writes().into_iter().filter(|request| !own(request)).collect()
+    }
+
+    /// Dry-runs since the last `forget`. Only Apps' objects are tried, wherever the agent rehearses them.
+    pub(crate) fn dry_runs(&self) -> Vec<Request> {
+        self.proxy.requests().into_iter().filter(|request| request.dry_run).collect()
+    }
+
+    /// Waits until the agent has written down that everything is told, then forgets all requests. It
+    /// writes that after the forge has the last status, so that whoever saw the status is too early.
+    pub(crate) async fn forget_when_told(&self) -> Result<()> {
+        until("the agent's record to say that everything is told", LONG, || async {
+            let looked = self.agent(["status", "-o", "json"]).run(LONG).await?;
+            ensure!(looked.status.success(), "status: {}", looked.stderr);
+            let status: Value = serde_json::from_str(&looked.stdout).context("status -o json")?;
+            let told = status["sources"][0]["undelivered"] == false;
+            Ok(if told { Look::Done(()) } else { Look::NotYet(looked.stdout) })
+        })
+        .await?;
+        self.proxy.forget();
+        Ok(())
     }
 
     /// Waits until the agent has written which cluster this is, its only write of its own.
