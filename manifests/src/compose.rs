@@ -1,12 +1,14 @@
 //! From a Compose document to a typed project.
 //!
 //! ```text
-//! document (mapping, string, file:) ─► interpolate ─► extends, include ─► keys (known? mapped?) ─► services, files, volumes ─► published ports
+//! document (mapping, string, file:) ─► interpolate ─► extends, include ─► keys (known? of the right type? mapped?)
+//!   ─► services, files, volumes ─► published ports
 //! ```
 //!
 //! Nothing is dropped in silence: the module `keys` holds one table for every kind of mapping in the Compose
-//! schema, and says of each key whether it is mapped here or what its loss means.
+//! schema, and says of each key what its value is, and whether it is mapped here or what its loss means.
 
+mod aliases;
 mod baseline;
 mod depends_on;
 mod document;
@@ -16,10 +18,12 @@ mod environment;
 mod expose;
 mod files;
 mod healthcheck;
+mod hooks;
 mod interpolate;
 mod key_value;
 mod keys;
 mod load;
+mod memory;
 mod merge;
 mod mounts;
 mod passwords;
@@ -43,6 +47,7 @@ use crate::yaml::Node;
 use crate::yaml::fields::Findings;
 
 use files::FileKind;
+pub use keys::reference;
 use load::{Origin, Origins};
 
 /// What a Compose document is loaded with.
@@ -98,20 +103,22 @@ pub fn load(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
 }
 
 fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
-    let load::Project { root, own, origins } = load::project(input, findings)?;
+    let load::Project { mut root, own, origins } = load::project(input, findings)?;
+    keys::FILE.conform(&mut root, &keys::Place::of("the Compose file"), findings);
     let scope = Scope { input, own, origins, names: Names::of(input.id), findings };
     let at = root.span.clone();
     let root = root.as_map()?;
-    keys::TOP.check(root, "the Compose file", findings);
+    keys::explain_file(root, findings);
     let services = service::services(&scope, root, &at);
     expose::conflicts(&scope, &services);
     let pod = Pod { first: depends_on::order(&scope, root, &services), ..pod::merge(&scope, root, &services) };
     let configs = files::objects(&scope, root, &services, FileKind::Config);
     let secrets = files::objects(&scope, root, &services, FileKind::Secret);
+    let aliases = aliases::names(&scope, root, &services);
     mounts::check_top_level(&scope, root);
     let rules = publish::rules(&scope, &services);
     let services = services.into_iter().map(|loaded| loaded.service).collect();
-    Some(Loaded { project: Project { services, configs, secrets, pod }, rules })
+    Some(Loaded { project: Project { services, configs, secrets, pod, aliases }, rules })
 }
 
 /// What every concern needs.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::id::is_dns1123_label;
 use crate::names::{APP_COMPONENT, Names};
 
 /// Annotation of Namespaces and PersistentVolumes: the App, `W/P/C/A`.
@@ -56,6 +57,67 @@ pub fn selector(names: &Names) -> BTreeMap<String, String> {
     labels([(SELECTOR, names.workload())])
 }
 
+/// Whether a text can be the key of a label or an annotation: `name`, or `domain/name`.
+#[must_use]
+pub fn is_key(key: &str) -> bool {
+    let (domain, name) = match key.rsplit_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, key),
+    };
+    let sound = |domain: &str| domain.len() <= 253 && domain.split('.').all(is_dns1123_label);
+    domain.is_none_or(sound) && !name.is_empty() && is_value(name)
+}
+
+/// Whether a text can be the value of a label: empty, or at most 63 letters, digits, `-`, `_` and `.` with a letter or
+/// digit at either end.
+#[must_use]
+pub fn is_value(value: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
+    let bytes = value.as_bytes();
+    bytes.len() <= 63
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// Whether a key is Kubernetes' or this project's own: some of the former switch off what protects the node.
+#[must_use]
+pub fn is_reserved(key: &str) -> bool {
+    let below = |domain: &str, parent: &str| {
+        domain.strip_suffix(parent).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    };
+    let domain = key.rsplit_once('/').map(|(domain, _)| domain);
+    key == SELECTOR
+        || domain
+            .is_some_and(|domain| ["kubernetes.io", "k8s.io", "kompox.dev"].iter().any(|parent| below(domain, parent)))
+}
+
 fn labels<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_key, is_reserved, is_value};
+
+    #[test]
+    fn keys_and_values() {
+        for key in ["a", "a.b_c-D", "example.com/a", "traefik.http.routers.web.rule"] {
+            assert!(is_key(key), "{key}");
+        }
+        for key in ["", "a b", "-a", "a/b/c d", "/a", "A.com/a", "a/", &"a".repeat(64)] {
+            assert!(!is_key(key), "{key}");
+        }
+        assert!(is_value("") && is_value("1.2_3-x") && !is_value("a b") && !is_value(".a") && !is_value("Host(`x`)"));
+    }
+
+    #[test]
+    fn keys_of_the_cluster() {
+        for key in ["app", "kompox.dev/app", "app.kubernetes.io/name", "a.beta.kubernetes.io/web", "k8s.io/x"] {
+            assert!(is_reserved(key), "{key}");
+        }
+        for key in ["application", "mykubernetes.io/x", "kubernetes.io.example.com/x", "kubernetes.io"] {
+            assert!(!is_reserved(key), "{key}");
+        }
+    }
 }

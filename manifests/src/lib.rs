@@ -22,6 +22,7 @@ pub mod names;
 pub mod object;
 pub mod render;
 pub mod schema;
+mod shell;
 pub mod slots;
 pub mod source;
 pub mod yaml;

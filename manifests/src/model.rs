@@ -11,7 +11,7 @@ use std::fmt;
 use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
 
-pub use self::container::{HealthCheck, MemoryMount, Pod, Port, Protocol, Runtime, Security, Starter, Until};
+pub use self::container::{HealthCheck, Labels, MemoryMount, Pod, Port, Protocol, Runtime, Security, Starter, Until};
 pub use self::snapshot::{
     Consistency, Hook, HookFailure, Hooks, Keep, KeepWithin, Retention, Session, SnapshotPolicy, Trigger,
 };
@@ -267,6 +267,8 @@ pub struct Project {
     pub secrets: Vec<FileObject>,
     /// What the services' shared Pod is told.
     pub pod: Pod,
+    /// Names by which services are reached besides their own, sorted: DNS-1035 labels, none of them a service's.
+    pub aliases: Vec<Spanned<String>>,
 }
 
 /// One Compose service.
@@ -351,9 +353,9 @@ pub struct FileObject {
 /// Where a config's or secret's content is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FileContent {
-    /// A file of the repository: key (base name) and bytes.
+    /// A file of the repository, or a text that the Compose file holds.
     File {
-        /// Base name of the file; the key in the ConfigMap or Secret.
+        /// Base name of the file, or the Compose name; the key in the ConfigMap or Secret.
         key: String,
         /// The bytes; for configs UTF-8 text.
         bytes: SecretBytes,

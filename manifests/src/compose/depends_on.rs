@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::service::LoadedService;
 use super::{Scope, keys, scalar};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::model::{Starter, Until};
-use crate::yaml::fields::{choice, string, suggest, wrong_type};
+use crate::model::{Service, Starter, Until};
+use crate::yaml::fields::suggest;
 use crate::yaml::{Entry, Map, Node, Value};
 
 const CODE: &str = "depends-on";
@@ -26,33 +26,44 @@ pub(super) struct Dependency {
     pub(super) required: bool,
 }
 
-/// Reads the dependencies of a service, in the order of the file.
-pub(super) fn dependencies(scope: &Scope<'_>, node: &Node, what: &str) -> Vec<Dependency> {
-    match &node.value {
-        Value::Seq(items) => items
-            .iter()
-            .filter_map(|item| string(item, "depends_on", scope.findings))
-            .map(|service| Dependency { service, until: Until::Started, required: true })
-            .collect(),
-        Value::Map(map) => map.iter().filter_map(|entry| dependency(scope, entry, what)).collect(),
-        _ => wrong_type(node, "depends_on", "a list of services or a mapping", scope.findings).unwrap_or_default(),
+/// Reads the dependencies of a service, in the order of the file: those of `depends_on`, then the services whose names or
+/// network it asks for.
+pub(super) fn dependencies(scope: &Scope<'_>, service: &Map) -> Vec<Dependency> {
+    let mut dependencies: Vec<Dependency> = match keys::optional(service, "depends_on").map(|node| &node.value) {
+        Some(Value::Map(map)) => map.iter().filter_map(|entry| dependency(scope, entry)).collect(),
+        Some(Value::Seq(items)) => items.iter().filter_map(scalar::text).map(started).collect(),
+        _ => Vec::new(),
+    };
+    let linked = keys::optional(service, "links").map(scalar::each).unwrap_or_default().iter();
+    let linked = linked.filter_map(scalar::text).map(|link| first(link, ':'));
+    let network = keys::optional(service, "network_mode").and_then(scalar::text);
+    let network = network
+        .and_then(|mode| Some(mode.value.strip_prefix("service:")?.to_owned()).map(|name| Spanned::new(name, mode.at)));
+    for implied in linked.chain(network) {
+        if dependencies.iter().all(|known| known.service.value != implied.value) {
+            dependencies.push(started(implied));
+        }
     }
+    dependencies
 }
 
-fn dependency(scope: &Scope<'_>, Entry { key, value }: &Entry, what: &str) -> Option<Dependency> {
-    let findings = scope.findings;
+/// A service that has to run.
+fn started(service: Spanned<String>) -> Dependency {
+    Dependency { service, until: Until::Started, required: true }
+}
+
+/// What stands in front of a separator.
+fn first(text: Spanned<String>, separator: char) -> Spanned<String> {
+    let first = text.value.split(separator).next().unwrap_or_default().to_owned();
+    Spanned::new(first, text.at)
+}
+
+fn dependency(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<Dependency> {
+    let map = value.as_map()?;
     let service = Spanned::new(key.text.clone(), key.span.clone());
-    let map = match &value.value {
-        Value::Null => return Some(Dependency { service, until: Until::Started, required: true }),
-        Value::Map(map) => map,
-        _ => return wrong_type(value, &key.text, "a mapping with `condition`", findings),
-    };
-    keys::DEPENDENCY.check(map, &format!("`depends_on` of {what}"), findings);
-    let until = match keys::optional(map, "condition") {
-        Some(node) => choice(node, "condition", &CONDITIONS, findings)?.value,
-        None => Until::Started,
-    };
-    let required = keys::optional(map, "required").and_then(|node| scalar::boolean(node, "required", findings));
+    let condition = keys::optional(map, "condition").and_then(Node::as_str);
+    let (_, until) = CONDITIONS.into_iter().find(|(word, _)| Some(*word) == condition)?;
+    let required = keys::optional(map, "required").and_then(|node| scalar::boolean(node, "required", scope.findings));
     Some(Dependency { service, until, required: required.unwrap_or(true) })
 }
 
@@ -131,8 +142,24 @@ fn check(scope: &Scope<'_>, needed: &LoadedService, dependency: &Dependency) {
             let message = format!("`{name}` runs to its end at every start of the App's Pod, before what waits for it");
             let help = "make sure that running it again does no harm";
             scope.findings.push(Diagnostic::info(CODE, at, message).help(help));
+            lost_by_a_job(scope, &needed.service);
         }
         Until::Healthy | Until::Started => {}
+    }
+}
+
+/// What a container that runs to its end cannot have.
+fn lost_by_a_job(scope: &Scope<'_>, job: &Service) {
+    let name = &job.name;
+    let runtime = &job.runtime;
+    let lost = [
+        ("health check", runtime.health.is_some(), "remove `healthcheck`: that it ends well is enough"),
+        ("`post_start`", runtime.post_start.is_some(), "do it in the command"),
+        ("`pre_stop`", runtime.pre_stop.is_some(), "do it in the command"),
+    ];
+    for (what, _, help) in lost.into_iter().filter(|(_, said, _)| *said) {
+        let message = format!("the {what} of `{name}` never runs: others wait for it to end");
+        scope.findings.push(Diagnostic::warning(CODE, job.at.clone(), message).help(help));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::scalar;
 use crate::diagnostic::Diagnostic;
 use crate::yaml::Node;
-use crate::yaml::fields::{Findings, string};
+use crate::yaml::fields::Findings;
 
 const CODE: &str = "duration";
 /// Units with their seconds.
@@ -23,7 +23,7 @@ const MAX: f64 = 366.0 * 86_400.0;
 
 /// Whole seconds of a duration, at least `min`; a part of a second counts as one, and is reported.
 pub(super) fn seconds(node: &Node, what: &str, min: u32, findings: &Findings) -> Option<u32> {
-    let text = string(node, what, findings)?;
+    let text = scalar::text(node)?;
     let Some(seconds) = parse(&text.value) else {
         let message = format!("`{}` is no duration for `{what}`", scalar::shown(&text.value, &text.at));
         let help = "write numbers with their units, such as `30s`, `1m30s` or `500ms`, a year at most";

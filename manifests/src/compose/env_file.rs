@@ -8,7 +8,7 @@ use super::{Scope, keys, passwords, scalar, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::SecretMap;
 use crate::source::SourceTree;
-use crate::yaml::fields::{Findings, string};
+use crate::yaml::fields::Findings;
 use crate::yaml::{self, Dialect, Entry, Node, Value};
 
 /// Largest file: comments may make it larger than what it sets.
@@ -45,10 +45,9 @@ pub(super) fn env_file(scope: &Scope<'_>, node: &Node) -> Option<SecretMap> {
 fn entry(scope: &Scope<'_>, node: &Node) -> Option<EnvFile> {
     let findings = scope.findings;
     let Value::Map(map) = &node.value else {
-        return Some(EnvFile { path: string(node, "env_file", findings)?, required: true, values: Values::Quoted });
+        return Some(EnvFile { path: scalar::text(node)?, required: true, values: Values::Quoted });
     };
-    keys::ENV_FILE.check(map, "`env_file`", findings);
-    let path = keys::required(map, "path", "`env_file`", &node.span, findings)?;
+    let path = keys::optional(map, "path")?;
     let required = map.get("required").filter(|node| !node.is_null());
     let values = match map.get("format").filter(|node| !node.is_null()) {
         None => Values::Quoted,
@@ -61,7 +60,7 @@ fn entry(scope: &Scope<'_>, node: &Node) -> Option<EnvFile> {
         }
     };
     Some(EnvFile {
-        path: string(path, "path", findings)?,
+        path: scalar::text(path)?,
         required: required.map_or(Some(true), |node| scalar::boolean(node, "required", findings))?,
         values,
     })

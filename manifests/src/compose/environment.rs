@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Scope, passwords};
+use super::{Scope, passwords, scalar};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::yaml::fields::{string, wrong_type};
 use crate::yaml::{Entry, Node, Value};
 
 const CODE: &str = "environment";
@@ -17,9 +16,6 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
         Value::Map(map) => {
             for Entry { key, value } in map {
                 let text = match &value.value {
-                    Value::Seq(_) | Value::Map(_) => {
-                        wrong_type(value, &key.text, "a string, number or boolean", scope.findings)
-                    }
                     Value::Null => inherited(scope, &key.text, &key.span),
                     _ => value.resolved(),
                 };
@@ -31,7 +27,7 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
         }
         Value::Seq(items) => {
             for item in items {
-                let Some(pair) = string(item, "environment", scope.findings) else { continue };
+                let Some(pair) = scalar::text(item) else { continue };
                 let (name, text) = match pair.value.split_once('=') {
                     Some((name, text)) => (name, Some(text.to_owned())),
                     None => (pair.value.as_str(), inherited(scope, &pair.value, &pair.at)),
@@ -42,7 +38,7 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
                 insert(scope, &mut environment, name, text, &pair.at);
             }
         }
-        _ => drop(wrong_type::<()>(node, "environment", "a mapping or a list of `NAME=value`", scope.findings)),
+        _ => {}
     }
     environment
 }

@@ -7,7 +7,6 @@ use super::{Scope, scalar};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{Port, Protocol};
 use crate::yaml::Node;
-use crate::yaml::fields::{list, text};
 
 const CODE: &str = "port";
 /// Longest range that is written out.
@@ -16,8 +15,7 @@ const LONGEST_RANGE: u16 = 100;
 /// Reads the exposed ports in the order of the file, without repetitions.
 pub(super) fn ports(scope: &Scope<'_>, node: &Node) -> Vec<Spanned<Port>> {
     let mut ports: Vec<Spanned<Port>> = Vec::new();
-    for item in list(node, "expose", scope.findings).unwrap_or_default() {
-        let Some(written) = text(item, "expose", scope.findings) else { continue };
+    for written in scalar::each(node).iter().filter_map(scalar::written) {
         let Some((first, last, protocol)) = parse(&written.value) else {
             let message = format!("`{}` is no port", scalar::shown(&written.value, &written.at));
             let help = "write `80`, `53/udp` or a range of at most 100 such as `8000-8010`, each from 1 to 65535";

@@ -6,10 +6,10 @@ use super::mounts::clean_target;
 use super::service::LoadedService;
 use super::tree::{base_name, open};
 use super::{Scope, keys, scalar};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{FileContent, FileMount, FileObject, SecretBytes};
 use crate::names::{self, FILE_OBJECT_NAME};
-use crate::yaml::fields::{list, string, suggest, wrong_type};
+use crate::yaml::fields::suggest;
 use crate::yaml::{Entry, Key, Map, Node, Value};
 
 const CODE: &str = "config-or-secret";
@@ -17,6 +17,8 @@ const CODE: &str = "config-or-secret";
 const LIMIT: u64 = 1 << 20;
 /// Longest key of a ConfigMap or Secret, and longest name of an object.
 const KEY: usize = 253;
+/// Where the content of one may come from.
+const SOURCES: [&str; 3] = ["file", "content", "environment"];
 
 /// Configs and secrets differ in little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +51,6 @@ impl FileKind {
         }
     }
 
-    const fn table(self) -> &'static keys::Table {
-        match self {
-            Self::Config => &keys::CONFIG,
-            Self::Secret => &keys::SECRET,
-        }
-    }
-
     fn pod_volume(self, name: &str) -> String {
         match self {
             Self::Config => names::config_volume(name),
@@ -66,20 +61,17 @@ impl FileKind {
 
 /// Reads the configs or secrets that a service mounts, in the order of the file.
 pub(super) fn mounts(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Vec<FileMount> {
-    let items = list(node, kind.key(), scope.findings).unwrap_or_default();
-    items.iter().filter_map(|item| mount(scope, item, kind)).collect()
+    scalar::each(node).iter().filter_map(|item| mount(scope, item, kind)).collect()
 }
 
 fn mount(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<FileMount> {
     let findings = scope.findings;
     let at = node.span.clone();
     let Value::Map(map) = &node.value else {
-        let name = string(node, kind.key(), findings)?.value;
+        let name = scalar::text(node)?.value;
         return Some(FileMount { target: format!("{}{name}", kind.folder()), name, mode: None, at });
     };
-    let what = format!("the {}", kind.word());
-    keys::CONFIG_MOUNT.check(map, &what, findings);
-    let name = string(keys::required(map, "source", &what, &at, findings)?, "source", findings)?.value;
+    let name = scalar::text(keys::optional(map, "source")?)?.value;
     for key in ["uid", "gid"] {
         if let Some(owner) = keys::optional(map, key).filter(|owner| owner.resolved().as_deref() != Some("0")) {
             let message = format!("`{key}` has no effect: the file belongs to root");
@@ -88,7 +80,7 @@ fn mount(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<FileMount> {
         }
     }
     let mode = match keys::optional(map, "mode") {
-        Some(node) => Some(scalar::mode(node, findings)?),
+        Some(node) => Some(scalar::mode(node, 0o777, findings)?),
         None => None,
     };
     let target = match keys::optional(map, "target") {
@@ -99,7 +91,7 @@ fn mount(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<FileMount> {
 }
 
 fn target(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<String> {
-    let text = string(node, "target", scope.findings)?;
+    let text = scalar::text(node)?;
     let absolute = if text.value.starts_with('/') { text.value } else { format!("{}{}", kind.folder(), text.value) };
     let clean = clean_target(&absolute);
     if clean.is_none() {
@@ -112,11 +104,7 @@ fn target(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<String> {
 /// The top-level configs or secrets that some service mounts, sorted by name.
 pub(super) fn objects(scope: &Scope<'_>, root: &Map, services: &[LoadedService], kind: FileKind) -> Vec<FileObject> {
     let empty = Map::new();
-    let defined = match keys::optional(root, kind.key()) {
-        Some(node) => node.as_map().or_else(|| wrong_type(node, kind.key(), "a mapping", scope.findings)),
-        None => None,
-    };
-    let defined = defined.unwrap_or(&empty);
+    let defined = keys::optional(root, kind.key()).and_then(Node::as_map).unwrap_or(&empty);
     let mounts = |service: &LoadedService| match kind {
         FileKind::Config => service.service.configs.clone(),
         FileKind::Secret => service.service.secrets.clone(),
@@ -149,13 +137,9 @@ fn object(
     kind: FileKind,
 ) -> Option<FileObject> {
     let name = key.text.as_str();
-    let what = format!("{} `{name}`", kind.word());
-    let Some(map) = value.as_map() else {
-        return wrong_type(value, &what, "a mapping with `file` or `external`", scope.findings);
-    };
-    kind.table().check(map, &what, scope.findings);
+    let map = value.as_map()?;
     if !used.contains(name) {
-        let message = format!("no service mounts the {what}, so it is not made");
+        let message = format!("no service mounts the {} `{name}`, so it is not made", kind.word());
         let diagnostic = Diagnostic::info(CODE, key.span.clone(), message);
         scope.findings.push(diagnostic.help(format!("list it under `{}` of a service, or remove it", kind.key())));
         return None;
@@ -207,41 +191,55 @@ pub(super) fn dashed(name: &str) -> Option<String> {
 }
 
 fn content(scope: &Scope<'_>, map: &Map, key: &Key, kind: FileKind) -> Option<FileContent> {
-    let external = match keys::optional(map, "external") {
-        Some(node) => scalar::boolean(node, "external", scope.findings)?,
-        None => false,
+    let (external, old_name) = external(scope, map)?;
+    let name = keys::optional(map, "name").or(old_name);
+    let sources: Vec<&Entry> = SOURCES.iter().filter_map(|source| map.entry(source)).collect();
+    let (Some(source), rest) = (sources.first(), sources.get(1..).unwrap_or_default()) else {
+        return missing(scope, external || name.is_some(), name, key, kind);
     };
-    let name = keys::optional(map, "name");
-    match keys::optional(map, "file") {
-        Some(file) if external => {
-            let message = format!("`file` and `external` contradict each other for {} `{}`", kind.word(), key.text);
-            scope.findings.push(Diagnostic::error(CODE, file.span.clone(), message).help("keep one of them"));
-            None
-        }
-        Some(file) => {
-            if let Some(name) = name {
-                let message = format!("`name` has no effect: the {} is named after the App", kind.word());
-                scope.findings.push(Diagnostic::warning("unmapped-key", name.span.clone(), message).help("remove it"));
-            }
-            file_content(scope, file, kind)
-        }
-        None if external || name.is_some() => external_object(scope, name, key, kind),
-        None => {
-            // Keys that are no source here have been reported.
-            if ["content", "environment"].iter().all(|key| keys::optional(map, key).is_none()) {
-                let message = format!("the {} `{}` has no content", kind.word(), key.text);
-                let help = "write `file: ./…`, or `external: true` for an object that is in the cluster";
-                scope.findings.push(Diagnostic::error(CODE, key.span.clone(), message).help(help));
-            }
-            None
-        }
+    let contradicts = rest.first().map(|other| other.key.text.as_str()).or(external.then_some("external"));
+    if let Some(other) = contradicts {
+        let message =
+            format!("`{}` and `{other}` contradict each other for {} `{}`", source.key.text, kind.word(), key.text);
+        scope.findings.push(Diagnostic::error(CODE, source.value.span.clone(), message).help("keep one of them"));
+        return None;
     }
+    if let Some(name) = name {
+        let message = format!("`name` has no effect: the {} is named after the App", kind.word());
+        scope.findings.push(Diagnostic::warning("unmapped-key", name.span.clone(), message).help("remove it"));
+    }
+    let text = scalar::text(&source.value)?;
+    match source.key.text.as_str() {
+        "file" => file_content(scope, &text, kind),
+        "environment" => inline(scope, variable(scope, &text)?, &text.at, key, kind),
+        _ => inline(scope, text.value, &text.at, key, kind),
+    }
+}
+
+/// Whether the object is in the cluster, and its name when it stands there as Compose once wanted it.
+fn external<'n>(scope: &Scope<'_>, map: &'n Map) -> Option<(bool, Option<&'n Node>)> {
+    match keys::optional(map, "external") {
+        None => Some((false, None)),
+        Some(Node { value: Value::Map(old), .. }) => Some((true, keys::optional(old, "name"))),
+        Some(node) => Some((scalar::boolean(node, "external", scope.findings)?, None)),
+    }
+}
+
+/// A definition without content of its own.
+fn missing(scope: &Scope<'_>, external: bool, name: Option<&Node>, key: &Key, kind: FileKind) -> Option<FileContent> {
+    if external {
+        return external_object(scope, name, key, kind);
+    }
+    let message = format!("the {} `{}` has no content", kind.word(), key.text);
+    let help = "write `file: ./…`, or `external: true` for an object that is in the cluster";
+    scope.findings.push(Diagnostic::error(CODE, key.span.clone(), message).help(help));
+    None
 }
 
 fn external_object(scope: &Scope<'_>, name: Option<&Node>, key: &Key, kind: FileKind) -> Option<FileContent> {
     let (object, at) = match name {
         Some(node) => {
-            let name = string(node, "name", scope.findings)?;
+            let name = scalar::text(node)?;
             (name.value, name.at)
         }
         None => (key.text.clone(), key.span.clone()),
@@ -258,15 +256,39 @@ fn external_object(scope: &Scope<'_>, name: Option<&Node>, key: &Key, kind: File
     Some(FileContent::External { object })
 }
 
-fn file_content(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<FileContent> {
-    let path = string(node, "file", scope.findings)?;
+/// The value of a variable: of the `.env` beside the file, as everywhere.
+fn variable(scope: &Scope<'_>, name: &Spanned<String>) -> Option<String> {
+    let value = scope.origin(&name.at).variables.get(&name.value).cloned();
+    if value.is_none() {
+        let message = format!("the variable `{}` is not set", scalar::shown(&name.value, &name.at));
+        let help = "set it in the `.env` beside the Compose file";
+        scope.findings.push(Diagnostic::error(CODE, name.at.clone(), message).help(help));
+    }
+    value
+}
+
+/// A text that stands in the Compose file or its `.env`; its key is the Compose name.
+fn inline(scope: &Scope<'_>, text: String, at: &Span, key: &Key, kind: FileKind) -> Option<FileContent> {
+    let problem = if text.len() as u64 > LIMIT {
+        format!("has {} bytes, more than the limit of {LIMIT}", text.len())
+    } else if text.contains('\0') {
+        "holds a NUL character".to_owned()
+    } else {
+        return Some(FileContent::File { key: key.text.clone(), bytes: SecretBytes(text.into_bytes()) });
+    };
+    let message = format!("the text of the {} `{}` {problem}", kind.word(), key.text);
+    scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help("write another text, or use a file"));
+    None
+}
+
+fn file_content(scope: &Scope<'_>, path: &Spanned<String>, kind: FileKind) -> Option<FileContent> {
     let opened = open(scope, &path.value, &path.at, LIMIT, true)?;
     let key = base_name(&opened.path).to_owned();
     let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if key.len() > KEY || !key.bytes().all(usable) || key.starts_with("..") {
         let message = format!("the file name `{}` cannot be a key in a {}", scalar::shown(&key, &path.at), kind.word());
         let help = "rename it with letters, digits, `-`, `_` and `.` only";
-        scope.findings.push(Diagnostic::error(CODE, path.at, message).help(help));
+        scope.findings.push(Diagnostic::error(CODE, path.at.clone(), message).help(help));
         return None;
     }
     if kind == FileKind::Config {

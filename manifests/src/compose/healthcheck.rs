@@ -3,7 +3,6 @@
 use super::{Scope, duration, keys, scalar, words};
 use crate::diagnostic::Diagnostic;
 use crate::model::HealthCheck;
-use crate::yaml::fields::wrong_type;
 use crate::yaml::{Map, Node, Value};
 
 const CODE: &str = "healthcheck";
@@ -16,10 +15,7 @@ const START_INTERVAL: u32 = 5;
 /// Reads a health check; `None` when there is none, or it is switched off.
 pub(super) fn healthcheck(scope: &Scope<'_>, node: &Node, what: &str) -> Option<HealthCheck> {
     let findings = scope.findings;
-    let Some(map) = node.as_map() else {
-        return wrong_type(node, "healthcheck", "a mapping", findings);
-    };
-    keys::HEALTHCHECK.check(map, &format!("`healthcheck` of {what}"), findings);
+    let map = node.as_map()?;
     let seconds = |key, min, default| {
         let node = keys::optional(map, key);
         node.map_or(default, |node| duration::seconds(node, key, min, findings).unwrap_or(default))
@@ -67,7 +63,7 @@ fn command(scope: &Scope<'_>, test: &Node, what: &str) -> Option<Vec<String>> {
         Value::String(script) if !script.trim().is_empty() => return shell(script),
         Value::Seq(items) => items,
         Value::String(_) => return bad(scope, test, "is empty"),
-        _ => return wrong_type(test, "test", "a string or a list of strings", scope.findings),
+        _ => return None,
     };
     let words: Vec<String> = words::words(test, "test", scope.findings)?;
     if words.len() != items.len() {

@@ -6,10 +6,10 @@
 mod syntax;
 
 use super::tree::{InRepository, look_up, may_read, resolve};
-use super::{Scope, keys, scalar};
-use crate::diagnostic::{Diagnostic, Span};
+use super::{Scope, keys, memory, scalar};
+use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::Mount;
-use crate::yaml::fields::{list, suggest, wrong_type};
+use crate::yaml::fields::suggest;
 use crate::yaml::{Map, Node, Value};
 
 pub(super) use syntax::clean_target;
@@ -20,7 +20,7 @@ pub(super) const CODE: &str = "volume";
 /// Reads the mounts of a service in the order of the file.
 pub(super) fn mounts(scope: &Scope<'_>, node: &Node) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = Vec::new();
-    for item in list(node, "volumes", scope.findings).unwrap_or_default() {
+    for item in scalar::each(node) {
         let Some(mount) = mount(scope, item) else { continue };
         if let Some(first) = mounts.iter().find(|other| other.target == mount.target) {
             let target = scalar::shown(&mount.target, &mount.at);
@@ -36,8 +36,9 @@ pub(super) fn mounts(scope: &Scope<'_>, node: &Node) -> Vec<Mount> {
 fn mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     match &node.value {
         Value::String(text) => short(scope, text, &node.span),
-        Value::Map(map) => long(scope, node, map),
-        _ => wrong_type(node, "volumes", "`source:target` or a mapping", scope.findings),
+        // Those in memory are no volumes of the App.
+        Value::Map(map) if !memory::is_tmpfs(map) => long(scope, node, map),
+        _ => None,
     }
 }
 
@@ -50,19 +51,19 @@ fn short(scope: &Scope<'_>, text: &str, at: &Span) -> Option<Mount> {
         let help = "only `ro` and `rw` are known; remove it";
         scope.findings.push(Diagnostic::warning(CODE, at.clone(), message).help(help));
     }
-    let (volume, sub_path) = place(scope, &source(parts.source), at)?;
+    let (volume, sub_path) = place_of(scope, &source(parts.source), at)?;
     Some(Mount { volume, sub_path, target, read_only, at: at.clone() })
 }
 
 fn long(scope: &Scope<'_>, node: &Node, map: &Map) -> Option<Mount> {
-    const WHAT: &str = "the volume";
     let findings = scope.findings;
-    keys::VOLUME_MOUNT.check(map, WHAT, findings);
-    let text = |key| keys::required(map, key, WHAT, &node.span, findings).and_then(|node| string(scope, node, key));
-    let kind = text("type");
-    let target = text("target").and_then(|(text, at)| target(scope, &text, &at));
-    let (source_text, source_at) = text("source")?;
-    let source = match kind?.0.as_str() {
+    let field = |key| keys::optional(map, key).and_then(scalar::text);
+    let kind = field("type")?;
+    let target = field("target").and_then(|text| target(scope, &text.value, &text.at));
+    let place = keys::Place::of("the volume");
+    let source_node = keys::VOLUME_MOUNT.required(map, "source", &place, &node.span, findings);
+    let Spanned { value: source_text, at: source_at } = source_node.and_then(scalar::text)?;
+    let source = match kind.value.as_str() {
         // A bind's source is a path even without a dot in front.
         "bind" => match source(&source_text) {
             Source::Named(_) => Source::Relative(&source_text),
@@ -70,36 +71,38 @@ fn long(scope: &Scope<'_>, node: &Node, map: &Map) -> Option<Mount> {
         },
         "volume" => source(&source_text),
         other => {
-            let message = format!("mounts of type `{}` are not made", scalar::shown(other, &node.span));
-            report(scope, &node.span, &message, "use `bind` or `volume`");
+            let message = format!("mounts of type `{}` are not made", scalar::shown(other, &kind.at));
+            report(scope, &kind.at, &message, "use `bind`, `volume` or `tmpfs`");
             return None;
         }
     };
-    let (volume, mut sub_path) = place(scope, &source, &source_at)?;
-    if let Some(bind) = keys::optional(map, "bind") {
-        keys::BIND_OPTIONS.check(mapping(bind, "bind", scope)?, "`bind`", findings);
+    let (volume, mut sub_path) = place_of(scope, &source, &source_at)?;
+    let inner = keys::optional(map, "volume").and_then(Node::as_map);
+    if let Some(below) = inner.and_then(|inner| keys::optional(inner, "subpath")).and_then(scalar::text) {
+        let below = folder(scope, &below.value, &below.at)?;
+        sub_path =
+            Some([sub_path, below].into_iter().flatten().collect::<Vec<_>>().join("/")).filter(|path| !path.is_empty());
     }
-    if let Some(inner) = keys::optional(map, "volume") {
-        let inner = mapping(inner, "volume", scope)?;
-        keys::VOLUME_OPTIONS.check(inner, "`volume`", findings);
-        if let Some(node) = keys::optional(inner, "subpath") {
-            let (text, at) = string(scope, node, "subpath")?;
-            let below = folder(scope, &text, &at)?;
-            sub_path = Some([sub_path, below].into_iter().flatten().collect::<Vec<_>>().join("/"))
-                .filter(|path| !path.is_empty());
-        }
-    }
+    options_without_effect(scope, map);
     let read_only = keys::optional(map, "read_only");
     let read_only = read_only.map_or(Some(false), |node| scalar::boolean(node, "read_only", findings))?;
     Some(Mount { volume, sub_path, target: target?, read_only, at: node.span.clone() })
 }
 
-fn string(scope: &Scope<'_>, node: &Node, key: &str) -> Option<(String, Span)> {
-    crate::yaml::fields::string(node, key, scope.findings).map(|text| (text.value, text.at))
-}
-
-fn mapping<'n>(node: &'n Node, key: &str, scope: &Scope<'_>) -> Option<&'n Map> {
-    node.as_map().or_else(|| wrong_type(node, key, "a mapping", scope.findings))
+/// Folders are always made, and nothing is ever copied from the image; that someone wants it otherwise is reported.
+fn options_without_effect(scope: &Scope<'_>, map: &Map) {
+    let options = [
+        ("bind", "create_host_path", "the folder is made on the volume when it is not there"),
+        ("volume", "nocopy", "what the image has in the folder is not copied to the volume"),
+    ];
+    for (key, option, what) in options {
+        let node = keys::optional(map, key).and_then(|inner| inner.get(option)).filter(|node| !node.is_null());
+        let said = node.and_then(|node| Some((node, scalar::boolean(node, option, scope.findings)?)));
+        if let Some((node, false)) = said {
+            let message = format!("`{option}: false` has no effect: {what}");
+            scope.findings.push(Diagnostic::warning(CODE, node.span.clone(), message).help("remove the key"));
+        }
+    }
 }
 
 fn target(scope: &Scope<'_>, text: &str, at: &Span) -> Option<String> {
@@ -112,7 +115,7 @@ fn target(scope: &Scope<'_>, text: &str, at: &Span) -> Option<String> {
 }
 
 /// The App volume and the folder on it that a source means.
-fn place(scope: &Scope<'_>, source: &Source<'_>, at: &Span) -> Option<(String, Option<String>)> {
+fn place_of(scope: &Scope<'_>, source: &Source<'_>, at: &Span) -> Option<(String, Option<String>)> {
     match source {
         Source::Relative(path) => relative(scope, path, at),
         Source::Named(text) => named(scope, text, at),
@@ -215,14 +218,8 @@ fn report(scope: &Scope<'_>, at: &Span, message: &str, help: &str) {
 
 /// Checks the top-level `volumes`: the App's volumes decide what exists.
 pub(super) fn check_top_level(scope: &Scope<'_>, root: &Map) {
-    let Some(node) = keys::optional(root, "volumes") else { return };
-    let Some(map) = mapping(node, "volumes", scope) else { return };
-    for entry in map {
+    for entry in keys::optional(root, "volumes").and_then(Node::as_map).into_iter().flatten() {
         let name = &entry.key.text;
-        if !entry.value.is_null() {
-            let Some(options) = mapping(&entry.value, name, scope) else { continue };
-            keys::VOLUME.check(options, &format!("volume `{name}`"), scope.findings);
-        }
         if scope.input.volumes.iter().all(|volume| volume.name != *name) {
             let message = format!("the volume `{name}` is not made: the App has none of this name");
             let help = "add it under `volumes` of the App, or remove it here";

@@ -1,6 +1,8 @@
 //! Keys of a service that hold for the whole Pod: merged where they are compatible, else an error
 //! that names both services.
 
+mod labels;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -8,7 +10,6 @@ use super::service::LoadedService;
 use super::{Scope, duration, keys, scalar, security};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::Pod;
-use crate::yaml::fields::{list, string, text, wrong_type};
 use crate::yaml::{Map, Node, Value};
 
 const CODE: &str = "pod-wide";
@@ -50,7 +51,7 @@ pub(super) fn merge(scope: &Scope<'_>, root: &Map, services: &[LoadedService]) -
         let Some(map) = root.get("services").and_then(|all| all.get(name)).and_then(Node::as_map) else { continue };
         merge.service(&mut pod, name, map);
         if services.len() > 1 {
-            for key in ["sysctls", "group_add", "extra_hosts", "dns", "dns_search", "dns_opt"] {
+            for key in ["sysctls", "group_add", "extra_hosts", "hostname", "dns", "dns_search", "dns_opt"] {
                 if let Some(entry) = map.entry(key).filter(|entry| !entry.value.is_null()) {
                     let message = format!("`{key}` of `{name}` holds for all services of the App: they share one Pod");
                     let help = "nothing needs to be done if the others may have it too";
@@ -68,11 +69,8 @@ impl<'s> Merge<'_, 's> {
         if let Some(node) = keys::optional(map, "stop_grace_period") {
             pod.grace_period = pod.grace_period.max(duration::seconds(node, "stop_grace_period", 1, findings));
         }
-        if let Some(node) = keys::optional(map, "group_add") {
-            for group in list(node, "group_add", findings).unwrap_or_default() {
-                pod.groups.extend(self.group(group));
-            }
-        }
+        let groups = keys::optional(map, "group_add").map(scalar::each).unwrap_or_default();
+        pod.groups.extend(groups.iter().filter_map(|group| self.group(group)));
         for (key, value) in self.pairs(map, "sysctls", &['=']) {
             if self.sysctl(&key, &value) && self.agree(name, "sysctls", &key.value, &value) {
                 pod.sysctls.insert(key.value, value.value);
@@ -88,6 +86,42 @@ impl<'s> Merge<'_, 's> {
             pod.architecture = self.platform(name, node).or_else(|| pod.architecture.take());
         }
         self.dns(pod, name, map);
+        self.labels(pod, name, map);
+        self.host_name(pod, name, map);
+    }
+
+    /// Containers of a Pod share one host name; where services want several, none gets its own.
+    fn host_name(&mut self, pod: &mut Pod, service: &'s str, map: &Map) {
+        let Some(given) = keys::optional(map, "hostname").and_then(scalar::text) else { return };
+        if given.value.is_empty() {
+            return;
+        }
+        let shown = scalar::shown(&given.value, &given.at);
+        let warn = |message: String, help: &str| {
+            self.scope.findings.push(Diagnostic::warning(CODE, given.at.clone(), message).help(help));
+        };
+        if !crate::id::is_dns1123_label(&given.value) {
+            warn(
+                format!("`{shown}` cannot be the host name of a Pod"),
+                "write lower-case letters, digits and `-` only",
+            );
+            return;
+        }
+        let Some(first) = self.said.get(&("hostname", String::new())) else {
+            pod.host_name = Some(given.value.clone());
+            self.said.insert(("hostname", String::new()), Said { service, at: given.at, value: given.value });
+            return;
+        };
+        if first.value != given.value {
+            pod.host_name = None;
+            let other = first.service;
+            warn(
+                format!(
+                    "`{service}` is not called `{shown}`: its Pod is that of `{other}` too, which has another `hostname`"
+                ),
+                "remove `hostname` where nothing depends on it; services are reached by their names",
+            );
+        }
     }
 
     fn report(&self, at: &Span, message: String, help: &str) {
@@ -115,20 +149,22 @@ impl<'s> Merge<'_, 's> {
 
     /// Names with values: a mapping, or a list of texts split at the first of some characters.
     fn pairs(&self, map: &Map, key: &str, separators: &[char]) -> Vec<(Spanned<String>, Spanned<String>)> {
-        let findings = self.scope.findings;
         let Some(node) = keys::optional(map, key) else { return Vec::new() };
         let mut pairs = Vec::new();
         match &node.value {
             Value::Map(map) => {
                 for entry in map {
                     let name = Spanned::new(entry.key.text.clone(), entry.key.span.clone());
-                    let values = entry.value.as_seq().unwrap_or(std::slice::from_ref(&entry.value));
-                    let values = values.iter().filter_map(|value| text(value, &entry.key.text, findings));
+                    if entry.value.is_null() {
+                        let message = format!("`{}` has no value", scalar::shown(&name.value, &name.at));
+                        self.report(&name.at, message, "give it one, or remove it");
+                    }
+                    let values = scalar::each(&entry.value).iter().filter_map(scalar::written);
                     pairs.extend(values.map(|value| (name.clone(), value)));
                 }
             }
             Value::Seq(items) => {
-                for given in items.iter().filter_map(|item| string(item, key, findings)) {
+                for given in items.iter().filter_map(scalar::text) {
                     let Some((name, value)) = given.value.split_once(separators) else {
                         let message = format!("`{}` has no value", scalar::shown(&given.value, &given.at));
                         self.report(&given.at, message, "write `name=value`");
@@ -138,13 +174,13 @@ impl<'s> Merge<'_, 's> {
                     pairs.push((spanned(name), spanned(value)));
                 }
             }
-            _ => drop(wrong_type::<()>(node, key, "a mapping or a list of `name=value`", findings)),
+            _ => {}
         }
         pairs
     }
 
     fn group(&self, node: &Node) -> Option<u32> {
-        let given = text(node, "group_add", self.scope.findings)?;
+        let given = scalar::written(node)?;
         let id = security::id(&given.value);
         if id.is_none() {
             let shown = scalar::shown(&given.value, &given.at);
@@ -190,7 +226,7 @@ impl<'s> Merge<'_, 's> {
 
     /// The architecture of `os/architecture/variant`.
     fn platform(&mut self, service: &'s str, node: &Node) -> Option<String> {
-        let given = string(node, "platform", self.scope.findings)?;
+        let given = scalar::text(node)?;
         let mut parts = given.value.split('/');
         let (os, architecture) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let architecture = match architecture {
@@ -232,13 +268,8 @@ impl<'s> Merge<'_, 's> {
 
     /// One text or a list of texts.
     fn texts(&self, map: &Map, key: &str) -> Vec<Spanned<String>> {
-        let Some(node) = keys::optional(map, key) else { return Vec::new() };
-        let items = match &node.value {
-            Value::Seq(items) => items.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        let texts = items.iter().filter_map(|item| string(item, key, self.scope.findings));
-        texts.filter(|text| !text.value.is_empty()).collect()
+        let items = keys::optional(map, key).map(scalar::each).unwrap_or_default();
+        items.iter().filter_map(scalar::text).filter(|text| !text.value.is_empty()).collect()
     }
 
     /// Takes a list on which all services that have one must agree as a whole.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Scope, keys, scalar};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::yaml::fields::{list, wrong_type};
 use crate::yaml::{Map, Node, Value};
 
 const CODE: &str = "port";
@@ -29,8 +28,10 @@ pub(super) struct Ports {
 pub(super) fn ports(scope: &Scope<'_>, node: &Node) -> Ports {
     let mut ports = Ports::default();
     let mut hosts = BTreeMap::new();
-    let Some(items) = list(node, "ports", scope.findings) else { return Ports { incomplete: true, ..ports } };
-    for item in items {
+    if node.as_seq().is_none() {
+        return Ports { incomplete: true, ..ports };
+    }
+    for item in scalar::each(node) {
         let Some(port) = port(scope, item) else {
             ports.incomplete = true;
             continue;
@@ -65,7 +66,7 @@ fn port(scope: &Scope<'_>, node: &Node) -> Option<Port> {
             scope.findings.push(Diagnostic::error(CODE, node.span.clone(), message).help(NO_HOST.1));
             None
         }
-        _ => wrong_type(node, "ports", "`\"host:container\"` or a mapping", scope.findings),
+        _ => None,
     }
 }
 
@@ -100,10 +101,8 @@ fn number(text: &str) -> Option<u16> {
 }
 
 fn long(scope: &Scope<'_>, node: &Node, map: &Map) -> Option<Port> {
-    const WHAT: &str = "the port";
-    keys::PORT.check(map, WHAT, scope.findings);
     let field = |key| {
-        let value = keys::required(map, key, WHAT, &node.span, scope.findings)?;
+        let value = keys::optional(map, key)?;
         let written = value.resolved()?;
         let problem = if written.contains('-') { RANGE } else { SHAPE };
         let port = number(&written);

@@ -1,12 +1,13 @@
 //! Requests and limits: `x-kompox` of a service, else `deploy.resources`, `cpus`, `mem_limit` and `mem_reservation`.
 
+mod gpus;
+
 use std::collections::BTreeMap;
 
 use super::{Scope, keys, scalar};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::kom::quantity::Quantity;
 use crate::model::Resources;
-use crate::yaml::fields::{enumerate, suggest, text, wrong_type};
 use crate::yaml::{Entry, Map, Node};
 
 const CODE: &str = "quantity";
@@ -17,21 +18,12 @@ const NAMES: [&str; 2] = ["cpu", "memory"];
 type Amounts = BTreeMap<String, (Spanned<String>, Quantity)>;
 
 /// Reads everything that a service says about its resources. What `x-kompox` says holds.
-pub(super) fn of_service(scope: &Scope<'_>, service: &Map, what: &str) -> Resources {
+pub(super) fn of_service<'n>(scope: &Scope<'_>, service: &'n Map) -> Resources {
     let mut resources = keys::optional(service, "x-kompox").map_or_else(Resources::default, |node| kompox(scope, node));
     let own = resources.clone();
-    let deploy = keys::optional(service, "deploy").and_then(Node::as_map);
-    let deploy = deploy.and_then(|map| keys::optional(map, "resources"));
-    let part = |key, table: &keys::Table| {
-        let map = mapping(scope, keys::optional(mapping(scope, deploy?, "resources")?, key)?, key)?;
-        table.check(map, &format!("`deploy.resources.{key}` of {what}"), scope.findings);
-        Some(map)
-    };
-    if let Some(map) = deploy.and_then(Node::as_map) {
-        keys::DEPLOY_RESOURCES.check(map, &format!("`deploy.resources` of {what}"), scope.findings);
-    }
-    let (limits, reservations) =
-        (part("limits", &keys::DEPLOY_LIMITS), part("reservations", &keys::DEPLOY_RESERVATIONS));
+    let below = |map: Option<&'n Map>, key| map.and_then(|map| keys::optional(map, key)).and_then(Node::as_map);
+    let deploy = below(below(Some(service), "deploy"), "resources");
+    let (limits, reservations) = (below(deploy, "limits"), below(deploy, "reservations"));
     let sources = [
         (true, "cpu", limits, "cpus"),
         (true, "cpu", Some(service), "cpus"),
@@ -55,11 +47,10 @@ pub(super) fn of_service(scope: &Scope<'_>, service: &Map, what: &str) -> Resour
     if let Some(node) = last {
         check_limits(scope, node, &resources);
     }
+    let devices = reservations.and_then(|map| keys::optional(map, "devices"));
+    // A device that is limited is requested as well.
+    resources.limits.extend(gpus::gpus(scope, service, devices));
     resources
-}
-
-fn mapping<'n>(scope: &Scope<'_>, node: &'n Node, key: &str) -> Option<&'n Map> {
-    node.as_map().or_else(|| wrong_type(node, key, "a mapping", scope.findings))
 }
 
 fn bytes(scope: &Scope<'_>, node: &Node, key: &str) -> Option<String> {
@@ -108,12 +99,7 @@ fn check_limits(scope: &Scope<'_>, node: &Node, resources: &Resources) {
 
 /// Reads `x-kompox`.
 fn kompox(scope: &Scope<'_>, node: &Node) -> Resources {
-    let Some(map) = node.as_map() else {
-        let _: Option<()> = wrong_type(node, "x-kompox", "a mapping", scope.findings);
-        return Resources::default();
-    };
-    keys::KOMPOX.check(map, "`x-kompox`", scope.findings);
-    let read = |key| keys::optional(map, key).map(|node| amounts(scope, node, key)).unwrap_or_default();
+    let read = |key| node.get(key).and_then(Node::as_map).map(|map| amounts(scope, map)).unwrap_or_default();
     let (requests, limits) = (read("resources"), read("limits"));
     for (name, (asked, amount)) in &requests {
         if let Some((limit, _)) = limits.get(name).filter(|(_, limit)| amount > limit) {
@@ -129,29 +115,13 @@ fn written(amounts: Amounts) -> BTreeMap<String, String> {
     amounts.into_iter().map(|(name, (written, _))| (name, written.value)).collect()
 }
 
-fn amounts(scope: &Scope<'_>, node: &Node, what: &str) -> Amounts {
-    let Some(map) = node.as_map() else {
-        let _: Option<()> = wrong_type(node, what, "a mapping", scope.findings);
-        return BTreeMap::new();
-    };
-    map.iter().filter_map(|entry| Some((entry.key.text.clone(), amount(scope, entry, what)?))).collect()
+fn amounts(scope: &Scope<'_>, map: &Map) -> Amounts {
+    map.iter().filter_map(|entry| Some((entry.key.text.clone(), amount(scope, entry)?))).collect()
 }
 
-fn amount(scope: &Scope<'_>, Entry { key, value }: &Entry, what: &str) -> Option<(Spanned<String>, Quantity)> {
-    let name = key.text.as_str();
-    if !NAMES.contains(&name) {
-        let message = format!("`{what}` of `x-kompox` has no key `{name}`");
-        let help = match suggest(name, NAMES) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("known keys are {}", enumerate(&NAMES)),
-        };
-        scope.findings.push(Diagnostic::error("unknown-key", key.span.clone(), message).help(help));
-        return None;
-    }
-    if value.is_null() {
-        return None;
-    }
-    let written = text(value, name, scope.findings)?;
+fn amount(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<(Spanned<String>, Quantity)> {
+    let name = NAMES.into_iter().find(|name| *name == key.text)?;
+    let written = scalar::written(value)?;
     let problem = match written.value.parse::<Quantity>() {
         Ok(amount) if !written.value.starts_with('-') => return Some((written, amount)),
         Ok(_) => format!("`{name}` must not be negative"),

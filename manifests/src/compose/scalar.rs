@@ -2,7 +2,7 @@
 //! that says one is fine too, for interpolation only makes strings.
 
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::yaml::fields::{Findings, wrong_type};
+use crate::yaml::fields::Findings;
 use crate::yaml::{Node, Value};
 
 /// Longest piece of a file that a message repeats.
@@ -19,27 +19,60 @@ pub(super) fn shown(value: &str, at: &Span) -> String {
     }
 }
 
-/// A boolean, also as a string.
-pub(super) fn boolean(node: &Node, what: &str, findings: &Findings) -> Option<bool> {
+/// A text; nothing for anything else, which the tables of keys have reported.
+pub(super) fn text(node: &Node) -> Option<Spanned<String>> {
+    node.as_str().map(|text| Spanned::new(text.to_owned(), node.span.clone()))
+}
+
+/// Any scalar as the text that stands there; nothing for null and collections.
+pub(super) fn written(node: &Node) -> Option<Spanned<String>> {
+    node.written().filter(|_| !node.is_null()).map(|text| Spanned::new(text, node.span.clone()))
+}
+
+/// The items of a list, or the only one that stands in place of it.
+pub(super) fn each(node: &Node) -> &[Node] {
     match &node.value {
-        Value::Bool(value) => Some(*value),
-        Value::String(text) => match text.to_lowercase().as_str() {
-            "true" | "yes" | "y" | "on" | "1" => Some(true),
-            "false" | "no" | "n" | "off" | "0" => Some(false),
-            _ => wrong_type(node, what, "`true` or `false`", findings),
-        },
-        _ => wrong_type(node, what, "`true` or `false`", findings),
+        Value::Null => &[],
+        Value::Seq(items) => items,
+        _ => std::slice::from_ref(node),
     }
 }
 
-/// A number from 0, also as a string of decimal digits.
+/// What a text says, where `true` or `false` is wanted.
+pub(super) fn truth(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "y" | "on" => Some(true),
+        "false" | "no" | "n" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// A boolean, also as a text.
+pub(super) fn boolean(node: &Node, what: &str, findings: &Findings) -> Option<bool> {
+    match &node.value {
+        Value::Bool(value) => Some(*value),
+        Value::String(text) => truth(text).or_else(|| bad(node, what, "`true` or `false`", findings)),
+        _ => None,
+    }
+}
+
+/// A number from 0, also as a text of decimal digits.
 pub(super) fn number(node: &Node, what: &str, max: u64, findings: &Findings) -> Option<Spanned<u64>> {
     let number = match &node.value {
         Value::Int(value) => Some(*value),
         Value::String(text) if is_decimal(text) => Some(text.parse().unwrap_or(i128::MAX)),
-        _ => return wrong_type(node, what, "a number", findings),
+        Value::Float(_) | Value::String(_) => return bad(node, what, "a whole number", findings),
+        _ => return None,
     };
     in_range(number, node, what, max, findings)
+}
+
+/// Reports a value that does not say what is wanted; always `None`.
+fn bad<T>(node: &Node, what: &str, wanted: &str, findings: &Findings) -> Option<T> {
+    let shown = shown(&node.written().unwrap_or_default(), &node.span);
+    let message = format!("`{what}` must be {wanted}, and `{shown}` is none");
+    findings.push(Diagnostic::error("bad-value", node.span.clone(), message).help(format!("write {wanted}")));
+    None
 }
 
 /// Processors, as a Kubernetes quantity; `None` also for 0, which is no limit.
@@ -94,17 +127,17 @@ pub(super) fn binary(bytes: u64) -> String {
     unit.map_or_else(|| bytes.to_string(), |(power, unit)| format!("{}{unit}", bytes >> power))
 }
 
-/// File mode bits: a YAML number (`0444` is octal) or a string of octal digits.
-pub(super) fn mode(node: &Node, findings: &Findings) -> Option<u32> {
+/// File mode bits up to `max`: a YAML number (`0444` is octal) or a string of octal digits.
+pub(super) fn mode(node: &Node, max: u32, findings: &Findings) -> Option<u32> {
     let bits = match &node.value {
         Value::Int(value) => Some(*value),
         Value::String(text) => i128::from_str_radix(text.trim_start_matches("0o"), 8).ok(),
-        _ => return wrong_type(node, "mode", "a file mode such as 0444", findings),
+        _ => None,
     };
-    match bits.and_then(|bits| u32::try_from(bits).ok()).filter(|&bits| bits <= 0o777) {
+    match bits.and_then(|bits| u32::try_from(bits).ok()).filter(|&bits| bits <= max) {
         Some(bits) => Some(bits),
         None => {
-            let message = "`mode` must be from 0 to 0777, in octal";
+            let message = format!("`mode` must be from 0 to {max:#o}, in octal").replace("0o", "0");
             let help = "write it with a leading zero: `mode: 0444`";
             findings.push(Diagnostic::error("out-of-range", node.span.clone(), message).help(help));
             None

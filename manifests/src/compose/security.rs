@@ -7,7 +7,6 @@ use super::{Scope, baseline, keys, scalar};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Security;
 use crate::yaml::Map;
-use crate::yaml::fields::{list, string, text};
 
 const CODE: &str = "security";
 
@@ -27,17 +26,15 @@ pub(super) fn security(scope: &Scope<'_>, map: &Map) -> Security {
         baseline::refuse(scope, "`privileged: true`", &node.span);
     }
     let Some(node) = keys::optional(map, "security_opt") else { return security };
-    for item in list(node, "security_opt", scope.findings).unwrap_or_default() {
-        if let Some(text) = string(item, "security_opt", scope.findings) {
-            option(scope, &text.value, &text.at, &mut security);
-        }
+    for text in scalar::each(node).iter().filter_map(scalar::text) {
+        option(scope, &text.value, &text.at, &mut security);
     }
     security
 }
 
 /// User and group, as numbers.
 fn user(scope: &Scope<'_>, map: &Map) -> (Option<u32>, Option<u32>) {
-    let Some(given) = keys::optional(map, "user").and_then(|node| text(node, "user", scope.findings)) else {
+    let Some(given) = keys::optional(map, "user").and_then(scalar::text) else {
         return (None, None);
     };
     if given.value.is_empty() {
@@ -66,8 +63,7 @@ pub(super) fn id(text: &str) -> Option<u32> {
 fn capabilities(scope: &Scope<'_>, map: &Map, key: &str) -> BTreeSet<String> {
     let Some(node) = keys::optional(map, key) else { return BTreeSet::new() };
     let mut names = BTreeSet::new();
-    for item in list(node, key, scope.findings).unwrap_or_default() {
-        let Some(given) = string(item, key, scope.findings) else { continue };
+    for given in scalar::each(node).iter().filter_map(scalar::text) {
         let upper = given.value.to_ascii_uppercase();
         let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') {

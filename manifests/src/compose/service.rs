@@ -6,12 +6,12 @@ use super::depends_on::{self, Dependency};
 use super::files::{self, FileKind};
 use super::ports::Ports;
 use super::{
-    Scope, env_file, environment, expose, healthcheck, keys, mounts, ports, process, resources, scalar, security, words,
+    Scope, env_file, environment, expose, healthcheck, hooks, keys, memory, mounts, ports, process, resources, scalar,
+    security, words,
 };
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{FileMount, Mount, Port, Runtime, Service};
 use crate::names::SUB_PATHS_CONTAINER;
-use crate::yaml::fields::{list, string, wrong_type};
 use crate::yaml::{Entry, Key, Map, Node};
 
 /// A service with the ports that it publishes.
@@ -26,13 +26,9 @@ pub(super) struct LoadedService {
 
 /// The services that take part, sorted by name.
 pub(super) fn services(scope: &Scope<'_>, root: &Map, at: &Span) -> Vec<LoadedService> {
-    let Some(node) = keys::required(root, "services", "the Compose file", at, scope.findings) else {
-        return Vec::new();
-    };
-    let Some(map) = node.as_map() else {
-        let _: Option<()> = wrong_type(node, "services", "a mapping", scope.findings);
-        return Vec::new();
-    };
+    let place = keys::Place::of("the Compose file");
+    let node = keys::TOP.required(root, "services", &place, at, scope.findings);
+    let Some((node, map)) = node.and_then(|node| Some((node, node.as_map()?))) else { return Vec::new() };
     let active: Vec<&Entry> = map.iter().filter(|entry| takes_part(scope, entry)).collect();
     if active.is_empty() {
         let message = "no service takes part, so there is nothing to run";
@@ -46,9 +42,7 @@ pub(super) fn services(scope: &Scope<'_>, root: &Map, at: &Span) -> Vec<LoadedSe
 
 /// Services with profiles are started by hand, so they stay out.
 fn takes_part(scope: &Scope<'_>, Entry { key, value }: &Entry) -> bool {
-    let profiles = value.get("profiles").filter(|node| !node.is_null());
-    let profiled =
-        profiles.is_some_and(|node| list(node, "profiles", scope.findings).is_some_and(|list| !list.is_empty()));
+    let profiled = value.get("profiles").and_then(Node::as_seq).is_some_and(|profiles| !profiles.is_empty());
     if profiled {
         let message = format!("the service `{}` is left out, because it belongs to a profile", key.text);
         let help = "remove `profiles` if it is part of the App";
@@ -60,11 +54,10 @@ fn takes_part(scope: &Scope<'_>, Entry { key, value }: &Entry) -> bool {
 fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedService> {
     check_name(scope, key);
     let name = key.text.clone();
-    let what = format!("service `{name}`");
-    let Some(map) = value.as_map() else {
-        return wrong_type(value, &what, "a mapping", scope.findings);
-    };
-    keys::SERVICE.check(map, &what, scope.findings);
+    let map = value.as_map()?;
+    let place = keys::Place::service(&name);
+    keys::explain_service(map, &place, scope.findings);
+    let what = place.to_string();
     check_values(scope, map, &what);
     let field = |key| keys::optional(map, key);
     let ports = field("ports").map(|node| ports::ports(scope, node)).unwrap_or_default();
@@ -78,7 +71,6 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
     let secrets = field("secrets").map(|node| files::mounts(scope, node, FileKind::Secret)).unwrap_or_default();
     let mounts = field("volumes").map(|node| mounts::mounts(scope, node)).unwrap_or_default();
     let exposed = field("expose").map(|node| expose::ports(scope, node)).unwrap_or_default();
-    let dependencies = field("depends_on").map(|node| depends_on::dependencies(scope, node, &what)).unwrap_or_default();
     let service = Service {
         mounts: uncovered(scope, mounts, &configs, &secrets),
         name,
@@ -92,22 +84,24 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
         container_ports,
         configs,
         secrets,
-        resources: resources::of_service(scope, map, &what),
+        resources: resources::of_service(scope, map),
         runtime: runtime(scope, map, &what, &exposed),
     };
-    process::check_memory_targets(scope, map, &service);
-    Some(LoadedService { service, ports, exposed, dependencies })
+    memory::check_targets(scope, map, &service);
+    Some(LoadedService { service, ports, exposed, dependencies: depends_on::dependencies(scope, map) })
 }
 
 /// What the container is told beyond its files and command.
 fn runtime(scope: &Scope<'_>, map: &Map, what: &str, exposed: &[Spanned<Port>]) -> Runtime {
     let health = keys::optional(map, "healthcheck").and_then(|node| healthcheck::healthcheck(scope, node, what));
     Runtime {
+        post_start: hooks::hook(scope, map, "post_start"),
+        pre_stop: hooks::hook(scope, map, "pre_stop"),
         working_dir: process::working_dir(scope, map),
         tty: flag(scope, map, "tty"),
         stdin: flag(scope, map, "stdin_open"),
         pull_policy: keys::optional(map, "pull_policy").and_then(|node| process::pull_policy(scope, node)),
-        memory_mounts: process::memory_mounts(scope, map),
+        memory_mounts: memory::mounts(scope, map),
         security: security::security(scope, map),
         liveness: healthcheck::liveness(scope, map, health.is_some()),
         health,
@@ -148,13 +142,13 @@ fn check_name(scope: &Scope<'_>, key: &Key) {
 }
 
 /// A Service's name: a DNS label that begins with a letter.
-fn is_dns1035_label(name: &str) -> bool {
+pub(super) fn is_dns1035_label(name: &str) -> bool {
     crate::id::is_dns1123_label(name) && name.starts_with(|first: char| first.is_ascii_lowercase())
 }
 
 fn image(scope: &Scope<'_>, map: &Map, key: &Key, what: &str) -> Option<Spanned<String>> {
     let build = map.entry("build").filter(|entry| !entry.value.is_null());
-    let Some(node) = keys::optional(map, "image") else {
+    let Some(Entry { value: node, .. }) = map.entry("image") else {
         // What is reported already is the cause; that there is no image follows from it.
         if keys::SERVICE.is_misspelt("image", map) || keys::optional(map, "extends").is_some() {
             return None;
@@ -175,7 +169,7 @@ fn image(scope: &Scope<'_>, map: &Map, key: &Key, what: &str) -> Option<Spanned<
         let help = "push the image before the commit that names it";
         scope.findings.push(Diagnostic::info("unmapped-key", build.key.span.clone(), message).help(help));
     }
-    let image = string(node, "image", scope.findings)?;
+    let image = scalar::text(node)?;
     if image.value.is_empty() || image.value.contains(char::is_whitespace) {
         let message = format!("`{}` is no image reference", scalar::shown(&image.value, &image.at));
         let help = "write `name:tag` or `registry/name:tag`, without spaces";
@@ -235,14 +229,15 @@ fn check_values(scope: &Scope<'_>, map: &Map, what: &str) {
     if let Some(node) = keys::optional(map, "restart") {
         check_restart(scope, node, what);
     }
+    if let Some(entry) = map.entry("networks").filter(|entry| !entry.value.is_null()) {
+        let message = format!("`networks` of {what} keeps nothing apart: all services of an App share one Pod");
+        let help = "nothing needs to be done if all of them may reach each other";
+        scope.findings.push(Diagnostic::warning("unmapped-key", entry.key.span.clone(), message).help(help));
+    }
 }
 
 fn check_deploy(scope: &Scope<'_>, node: &Node, what: &str) {
-    let Some(map) = node.as_map() else {
-        let _: Option<()> = wrong_type(node, "deploy", "a mapping", scope.findings);
-        return;
-    };
-    keys::DEPLOY.check(map, &format!("`deploy` of {what}"), scope.findings);
+    let Some(map) = node.as_map() else { return };
     if let Some(replicas) = keys::optional(map, "replicas") {
         check_replicas(scope, replicas, "deploy.replicas", what);
     }
@@ -262,7 +257,7 @@ fn check_replicas(scope: &Scope<'_>, node: &Node, key: &str, what: &str) {
 }
 
 fn check_network_mode(scope: &Scope<'_>, node: &Node, what: &str) {
-    let Some(mode) = string(node, "network_mode", scope.findings) else { return };
+    let Some(mode) = scalar::text(node) else { return };
     let shown = scalar::shown(&mode.value, &mode.at);
     let diagnostic = match mode.value.split(':').next() {
         Some("bridge" | "service") => Diagnostic::info(

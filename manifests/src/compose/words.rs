@@ -1,8 +1,9 @@
 //! `entrypoint` and `command`: a list of words, or a text that is split into words as a shell splits
 //! it. No shell is added, so what only a shell can do is an error.
 
+use super::scalar;
 use crate::diagnostic::Diagnostic;
-use crate::yaml::fields::{Findings, string, wrong_type};
+use crate::yaml::fields::Findings;
 use crate::yaml::{Node, Value};
 
 /// What a text cannot be split for.
@@ -17,9 +18,7 @@ pub(super) enum Unsplittable {
 /// Reads a command. `key` names it.
 pub(super) fn words(node: &Node, key: &str, findings: &Findings) -> Option<Vec<String>> {
     match &node.value {
-        Value::Seq(items) => {
-            Some(items.iter().filter_map(|item| string(item, key, findings)).map(|word| word.value).collect())
-        }
+        Value::Seq(items) => Some(items.iter().filter_map(scalar::text).map(|word| word.value).collect()),
         Value::String(text) => match split(text) {
             Ok(words) => Some(words),
             Err(problem) => {
@@ -27,7 +26,7 @@ pub(super) fn words(node: &Node, key: &str, findings: &Findings) -> Option<Vec<S
                 None
             }
         },
-        _ => wrong_type(node, key, "a string or a list of strings", findings),
+        _ => None,
     }
 }
 

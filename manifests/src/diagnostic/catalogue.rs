@@ -30,6 +30,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Correct the place that is shown; `kompox-agent schema agent` tells an editor what is allowed.",
     ),
     entry(
+        "alias",
+        &[Error, Info],
+        "A further name of a service cannot be the name of a Kubernetes Service.",
+        "Use a-z, 0-9 and `-`, beginning with a letter, or reach the service by its own name.",
+    ),
+    entry(
         "app-hash",
         &[Error],
         "Two Apps share the short hash that tells the names of their namespaces and disks apart.",
@@ -86,6 +92,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Write `disk:<name>`, `snapshot:<name>`, `snapshot:latest`, `snapshot:latest@<instant>` or `existing:<id>`.",
     ),
     entry(
+        "bad-value",
+        &[Error],
+        "A text does not say what its key wants, e.g. a number.",
+        "Write what the message names.",
+    ),
+    entry(
         "beyond-baseline",
         &[Error],
         "A service asks for more rights than the Pod Security level `baseline` allows.",
@@ -135,7 +147,7 @@ pub static CATALOGUE: &[Entry] = &[
     ),
     entry(
         "depends-on",
-        &[Error, Info],
+        &[Error, Warning, Info],
         "Apps or services wait for each other in a way that cannot come true, or that should be known.",
         "Take one of the dependencies out, or correct its condition.",
     ),
@@ -202,10 +214,22 @@ pub static CATALOGUE: &[Entry] = &[
         "Name a file at or below the Compose file's folder, from an App in the entry file itself.",
     ),
     entry(
+        "gpu",
+        &[Error, Warning],
+        "A GPU or another device cannot be asked for as it is written.",
+        "Ask for a number of GPUs of a known driver: `gpus: [{count: 1}]`.",
+    ),
+    entry(
         "healthcheck",
         &[Error, Warning, Info],
         "A health check cannot be kept as it is written.",
         "Give it a `test` that Kubernetes can run, or remove it.",
+    ),
+    entry(
+        "hook",
+        &[Error, Info],
+        "A `post_start` or `pre_stop` hook has no command, or several that run in one shell.",
+        "Write one command that the image can run.",
     ),
     entry(
         "image",
@@ -276,6 +300,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Name YAML files or folders inside the repository, relative to the file.",
     ),
     entry("kom-version", &[Error], "A kompoxops.yml has a version that is not known.", "Write `version: v1`."),
+    entry(
+        "labels",
+        &[Error, Warning],
+        "A label or annotation cannot be given to the Pod or its Deployment, or has no effect there.",
+        "Use another key, or give all services the same value; publish ports with the App's ingress.",
+    ),
     entry("missing-key", &[Error], "A key that must be there is missing, or has no value.", "Add it."),
     entry("mount-target", &[Error, Warning], "Two things of a service are mounted at one path.", "Remove one of them."),
     entry(
@@ -356,6 +386,7 @@ pub static CATALOGUE: &[Entry] = &[
         "An amount of CPU or memory is not written as one, or a request is above its limit.",
         "Write it like `500m` or `256Mi`, with the request at or below the limit.",
     ),
+    entry("repeated", &[Error], "An item stands twice in a list that takes each only once.", "Remove one of the two."),
     entry(
         "replicas",
         &[Error],

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::id::is_dns1123_label;
+use crate::labels;
 use crate::yaml::fields::Findings;
 
 /// Checks a DNS-1123 label of at most `longest` characters.
@@ -33,12 +34,7 @@ pub(super) fn domain(what: &str, name: &Spanned<String>, findings: &Findings) ->
 
 /// Checks the key of a Kubernetes label: `name` or `prefix/name`.
 pub(super) fn label_key(key: &Spanned<String>, findings: &Findings) -> bool {
-    let (prefix, name) = match key.value.rsplit_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, key.value.as_str()),
-    };
-    let prefix_sound = prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(is_dns1123_label));
-    let sound = prefix_sound && !name.is_empty() && is_label_value(name);
+    let sound = labels::is_key(&key.value);
     if !sound {
         let message = format!("`{}` is not the key of a label", key.value);
         let help = "write `name` or `domain/name`, e.g. `kubernetes.io/metadata.name`";
@@ -49,21 +45,11 @@ pub(super) fn label_key(key: &Spanned<String>, findings: &Findings) -> bool {
 
 /// Checks the value of a Kubernetes label.
 pub(super) fn label_value(value: &Spanned<String>, findings: &Findings) -> bool {
-    let sound = is_label_value(&value.value);
+    let sound = labels::is_value(&value.value);
     if !sound {
         let message = format!("`{}` cannot be the value of a label", value.value);
         let help = "use letters, digits, `-`, `_` and `.`, at most 63, with a letter or digit at either end";
         findings.push(Diagnostic::error("bad-label", value.at.clone(), message).help(help));
     }
     sound
-}
-
-/// Empty, or at most 63 letters, digits, `-`, `_` and `.` with a letter or digit at either end.
-fn is_label_value(value: &str) -> bool {
-    let edge = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_alphanumeric);
-    let bytes = value.as_bytes();
-    bytes.len() <= 63
-        && edge(bytes.first())
-        && edge(bytes.last())
-        && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }

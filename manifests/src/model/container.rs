@@ -9,6 +9,10 @@ pub struct Runtime {
     pub health: Option<HealthCheck>,
     /// `x-kompox.liveness`: a failing health check restarts the container.
     pub liveness: bool,
+    /// `post_start`: a command that runs beside the container's own once that has started.
+    pub post_start: Option<Vec<String>>,
+    /// `pre_stop`: a command that runs before the container is told to stop.
+    pub pre_stop: Option<Vec<String>>,
     /// `expose`: ports that are not published, in the order of the file.
     pub exposed: Vec<Port>,
     /// `working_dir`; absolute.
@@ -19,7 +23,7 @@ pub struct Runtime {
     pub stdin: bool,
     /// `pull_policy`, as Kubernetes spells it.
     pub pull_policy: Option<&'static str>,
-    /// `tmpfs` and `shm_size`, in this order.
+    /// `tmpfs`, the volumes of type `tmpfs`, and `shm_size`, in this order.
     pub memory_mounts: Vec<MemoryMount>,
     /// What the container may do.
     pub security: Security,
@@ -32,6 +36,8 @@ pub struct MemoryMount {
     pub target: String,
     /// Most bytes; `None` is what the container's memory limit leaves.
     pub size: Option<u64>,
+    /// `read_only`
+    pub read_only: bool,
 }
 
 /// What a container may do; the default leaves everything to Kubernetes.
@@ -127,6 +133,21 @@ pub struct Pod {
     pub dns_options: Vec<(String, Option<String>)>,
     /// `platform`: the architecture that nodes must have.
     pub architecture: Option<String>,
+    /// `hostname`, where the services agree.
+    pub host_name: Option<String>,
+    /// `labels` and `annotations`
+    pub labels: Labels,
+    /// `deploy.labels`
+    pub deployment_labels: Labels,
+}
+
+/// What people write onto an object; keys are none of the App's own or of Kubernetes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// A service that is started before others.

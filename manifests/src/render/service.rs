@@ -1,17 +1,20 @@
-//! The ingress Service, and one headless Service for every Compose service, so that services reach
-//! each other by name.
+//! The ingress Service, and one headless Service for every Compose service and every further name of one,
+//! so that services reach each other by name.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::context::Context;
+use crate::diagnostic::Span;
 use crate::labels;
-use crate::model::{self, IngressRule};
+use crate::model::IngressRule;
 use crate::object::{Kind, Object};
 
 pub(super) fn objects(context: &Context<'_>) -> Vec<Object> {
-    let headless = context.app.project.services.iter().map(|service| headless(context, service));
-    ingress(context).into_iter().chain(headless).collect()
+    let project = &context.app.project;
+    let services = project.services.iter().map(|service| headless(context, &service.name, &service.at));
+    let aliases = project.aliases.iter().map(|alias| headless(context, &alias.value, &alias.at));
+    ingress(context).into_iter().chain(services).chain(aliases).collect()
 }
 
 /// The Service behind the Ingresses; `None` when nothing is published.
@@ -39,10 +42,10 @@ fn port(rule: &IngressRule) -> ServicePort {
     }
 }
 
-fn headless(context: &Context<'_>, service: &model::Service) -> Object {
-    let mut meta = context.component_meta(service.name.clone());
+fn headless(context: &Context<'_>, name: &str, at: &Span) -> Object {
+    let mut meta = context.component_meta(name.to_owned());
     meta.labels.get_or_insert_default().insert(labels::HEADLESS.to_owned(), "true".to_owned());
-    context.object(Kind::Service, meta, &service.at, |metadata| Service {
+    context.object(Kind::Service, meta, at, |metadata| Service {
         metadata,
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".to_owned()),

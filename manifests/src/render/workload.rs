@@ -18,6 +18,7 @@ use super::context::{Context, some};
 use crate::diagnostic::Span;
 use crate::hash;
 use crate::labels;
+use crate::model::Labels;
 use crate::object::{Kind, Object};
 
 use volumes::PodVolumes;
@@ -25,7 +26,8 @@ use volumes::PodVolumes;
 /// The App's Deployment; `None` when no Compose service takes part.
 pub(super) fn deployment(context: &Context<'_>, contents: &[Content<'_>]) -> Option<Object> {
     let origin = origin(context)?;
-    let meta = context.component_meta(context.names.workload());
+    let mut meta = context.component_meta(context.names.workload());
+    label(&mut meta, &context.app.project.pod.deployment_labels);
     Some(context.object(Kind::Deployment, meta, origin, |metadata| Deployment {
         metadata,
         spec: Some(DeploymentSpec {
@@ -51,16 +53,19 @@ fn origin<'a>(context: &Context<'a>) -> Option<&'a Span> {
 fn template(context: &Context<'_>, contents: &[Content<'_>]) -> PodTemplateSpec {
     let volumes = PodVolumes::of(context);
     let content = hash::pod_content(references(context, contents, &volumes));
+    let mut meta = ObjectMeta {
+        annotations: Some(BTreeMap::from([(labels::CONTENT_HASH.to_owned(), content)])),
+        labels: Some(labels::component(&context.names)),
+        ..ObjectMeta::default()
+    };
+    label(&mut meta, &context.app.project.pod.labels);
     PodTemplateSpec {
-        metadata: Some(ObjectMeta {
-            annotations: Some(BTreeMap::from([(labels::CONTENT_HASH.to_owned(), content)])),
-            labels: Some(labels::component(&context.names)),
-            ..ObjectMeta::default()
-        }),
+        metadata: Some(meta),
         spec: Some(PodSpec {
             affinity: placement::affinity(context),
             dns_config: pod::dns(context),
             host_aliases: some(pod::host_aliases(context)),
+            hostname: context.app.project.pod.host_name.clone(),
             security_context: pod::security(context),
             termination_grace_period_seconds: context.app.project.pod.grace_period.map(i64::from),
             containers: container::containers(context, &volumes),
@@ -70,6 +75,15 @@ fn template(context: &Context<'_>, contents: &[Content<'_>]) -> PodTemplateSpec 
             volumes: some(volumes.volumes()),
             ..PodSpec::default()
         }),
+    }
+}
+
+/// Adds what people write; loading lets none of the App's own keys in.
+fn label(meta: &mut ObjectMeta, written: &Labels) {
+    for (own, more) in [(&mut meta.labels, &written.labels), (&mut meta.annotations, &written.annotations)] {
+        if !more.is_empty() {
+            own.get_or_insert_default().extend(more.clone());
+        }
     }
 }
 

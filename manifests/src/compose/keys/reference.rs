@@ -1,115 +1,119 @@
-//! `docs/compose.md`, written from the tables.
+//! What happens to every key of a Compose file, for people: `docs/compose.md`.
 
 use std::fmt::Write as _;
-use std::{env, fs, path::Path};
 
-use super::*;
+use super::types::{Mapping, Type};
+use super::{FILE, Handling, Rule, Table};
 
-/// Where a mapped key of a service goes, for those whose name does not say it.
-const NOTES: [(&str, &str); 38] = [
-    ("image", "`image` of the container"),
-    ("entrypoint", "`command` of the container"),
-    ("command", "`args` of the container"),
-    ("environment", "`env`, sorted by name"),
-    ("env_file", "the Secret `<app>-app-<service>-base`"),
-    ("ports", "container ports; `ingress.rules` of the App publish them"),
-    ("volumes", "mounts of the App's volumes"),
-    ("profiles", "a service with profiles stays out"),
-    ("build", "needs `image`; nothing is built"),
-    ("scale", "must be 1"),
-    ("replicas", "must be 1"),
-    ("mode", "checked, or kept, by its value"),
-    ("network_mode", "`host` is an error; others have no effect"),
-    ("restart", "containers are always restarted; other values are reported"),
-    (
-        "healthcheck",
-        "`readinessProbe`; `startupProbe` where others wait for it. One unhealthy service takes the whole Pod out of its Ingress",
-    ),
-    ("liveness", "the health check as `livenessProbe` too"),
-    ("depends_on", "native sidecars and init containers, in order; a job runs at every start of the Pod"),
-    ("expose", "container ports"),
-    ("user", "`runAsUser`, `runAsGroup`; numbers only"),
-    ("group_add", "`supplementalGroups` of the Pod; numbers only"),
-    ("cap_add", "`capabilities.add`"),
-    ("cap_drop", "`capabilities.drop`"),
-    ("read_only", "read-only root file system, or mount"),
-    ("security_opt", "`no-new-privileges`, `seccomp:unconfined`, `apparmor:…`; others are errors"),
-    ("sysctls", "`sysctls` of the Pod; a warning for those that kubelets refuse by default"),
-    ("tmpfs", "an `emptyDir` in memory"),
-    ("shm_size", "an `emptyDir` in memory on `/dev/shm`"),
-    ("cpus", "limit of `cpu`; in `reservations` a request"),
-    ("mem_limit", "limit of `memory`"),
-    ("mem_reservation", "request of `memory`"),
-    ("stop_grace_period", "the longest is `terminationGracePeriodSeconds` of the Pod"),
-    ("extra_hosts", "`hostAliases` of the Pod"),
-    ("dns", "name servers of the Pod behind the cluster's own"),
-    ("dns_search", "search domains of the Pod"),
-    ("dns_opt", "resolver options of the Pod"),
-    ("platform", "node selector `kubernetes.io/arch`"),
-    ("pull_policy", "`imagePullPolicy`"),
-    ("x-kompox", "requests, limits and `liveness`; holds against all others"),
-];
+/// A key of the Compose schema.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Where it stands: keys with dots between them, `*` for a name that people choose, `[]` for an item of a list,
+    /// e.g. `services.*.ports[].target`.
+    pub path: String,
+    /// What happens to it, one word: `mapped`, `error`, `warning`, `info`, or `detail` for what goes the way of a key
+    /// above it.
+    pub handling: &'static str,
+}
 
-fn reference() -> String {
-    let tables: [(&str, &Table); 18] = [
-        ("The Compose file", &TOP),
-        ("services.*", &SERVICE),
-        ("services.*.deploy", &DEPLOY),
-        ("services.*.deploy.resources", &DEPLOY_RESOURCES),
-        ("services.*.deploy.resources.limits", &DEPLOY_LIMITS),
-        ("services.*.deploy.resources.reservations", &DEPLOY_RESERVATIONS),
-        ("services.*.depends_on.*", &DEPENDENCY),
-        ("services.*.healthcheck", &HEALTHCHECK),
-        ("services.*.env_file[]", &ENV_FILE),
-        ("services.*.ports[]", &PORT),
-        ("services.*.volumes[]", &VOLUME_MOUNT),
-        ("services.*.volumes[].bind", &BIND_OPTIONS),
-        ("services.*.volumes[].volume", &VOLUME_OPTIONS),
-        ("services.*.configs[], services.*.secrets[]", &CONFIG_MOUNT),
-        ("services.*.x-kompox", &KOMPOX),
-        ("configs.*", &CONFIG),
-        ("secrets.*", &SECRET),
-        ("volumes.*", &VOLUME),
-    ];
-    let mut text = "# What happens to every key of a Compose file\n\nWritten from the tables in the code; \
-                    `UPDATE_DOCS=1 cargo test -p kompox-manifests` writes it anew.\n"
-        .to_owned();
-    for (title, table) in tables {
-        write!(text, "\n## {title}\n\n| key | what happens | note |\n|-|-|-|\n").unwrap();
-        for Rule { key, handling } in table.0 {
-            let (what, note) = match handling {
-                Handling::Mapped => {
-                    let note = NOTES
-                        .iter()
-                        .find(|(known, _)| known == key && title.starts_with("services."))
-                        .map_or("", |(_, note)| note);
-                    ("mapped".to_owned(), note.to_owned())
-                }
-                Handling::Reported { severity, why, instead } => (severity.to_string(), format!("{why}; {instead}")),
-            };
-            writeln!(text, "| `{key}` | {what} | {} |", note.replace('|', "\\|")).unwrap();
+/// Every key that the tables know, sorted by path.
+#[must_use]
+pub fn keys() -> Vec<Key> {
+    let mut keys = Vec::new();
+    walk(&FILE, "", &mut |path, rule| keys.push(Key { path, handling: word(&rule.handling) }));
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+const fn word(handling: &Handling) -> &'static str {
+    match handling {
+        Handling::Mapped(_) => "mapped",
+        Handling::Reported { severity, .. } => severity.name(),
+        Handling::Detail => "detail",
+    }
+}
+
+/// Calls `each` with every key in a value of the type, and its path.
+fn walk(of: &Type, path: &str, each: &mut dyn FnMut(String, &'static Rule)) {
+    if let Some(list) = of.list {
+        walk(list.items, &format!("{path}[]"), each);
+    }
+    match of.map {
+        Some(Mapping::Table(table)) => {
+            for rule in table.rules() {
+                let path = if path.is_empty() { rule.key.to_owned() } else { format!("{path}.{}", rule.key) };
+                each(path.clone(), rule);
+                walk(&rule.of, &path, each);
+            }
         }
+        Some(Mapping::Named(of, _) | Mapping::Free(of)) => walk(of, &format!("{path}.*"), each),
+        Some(Mapping::Unchecked) | None => {}
     }
-    text
 }
 
-#[test]
-fn the_reference_is_what_the_tables_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/compose.md");
-    let expected = reference();
-    if env::var_os("UPDATE_DOCS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &expected).unwrap();
+const HEAD: &str = "\
+# What happens to every key of a Compose file
+
+Made from the tables in the code; `UPDATE_DOCS=1 cargo test -p kompox-manifests` writes it anew. A key that is not
+listed is an error, unless it begins with `x-`.
+";
+
+/// The page.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = HEAD.to_owned();
+    let mut sections: Vec<(String, &'static Table)> = Vec::new();
+    tables(&FILE, "", &mut sections);
+    let mut told: Vec<*const Table> = Vec::new();
+    for (title, table) in &sections {
+        if told.iter().any(|other| std::ptr::eq(*other, *table)) {
+            continue;
+        }
+        told.push(*table);
+        let others = sections.iter().filter(|(other, same)| std::ptr::eq(*same, *table) && other != title);
+        let titles: Vec<&str> =
+            std::iter::once(title.as_str()).chain(others.map(|(other, _)| other.as_str())).collect();
+        section(&mut page, &titles.join(", "), table);
     }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == expected, "docs/compose.md is stale; write it anew with UPDATE_DOCS=1");
+    page
 }
 
-#[test]
-fn every_note_belongs_to_a_mapped_key() {
-    for (noted, _) in NOTES {
-        let tables = [&SERVICE, &DEPLOY, &KOMPOX];
-        let mapped = |rule: &&Rule| rule.key == noted && matches!(rule.handling, Handling::Mapped);
-        assert!(tables.iter().any(|table| table.0.iter().any(|rule| mapped(&rule))), "{noted}");
+/// The tables whose keys are read or reported one by one, each with its path.
+fn tables(of: &Type, path: &str, found: &mut Vec<(String, &'static Table)>) {
+    if let Some(list) = of.list {
+        tables(list.items, &format!("{path}[]"), found);
+    }
+    match of.map {
+        Some(Mapping::Table(table)) => {
+            found.push((if path.is_empty() { "The Compose file".to_owned() } else { path.to_owned() }, table));
+            for rule in table.rules().filter(|rule| matches!(rule.handling, Handling::Mapped(_))) {
+                let path = if path.is_empty() { rule.key.to_owned() } else { format!("{path}.{}", rule.key) };
+                tables(&rule.of, &path, found);
+            }
+        }
+        Some(Mapping::Named(of, _) | Mapping::Free(of)) => tables(of, &format!("{path}.*"), found),
+        Some(Mapping::Unchecked) | None => {}
+    }
+}
+
+fn section(page: &mut String, title: &str, table: &Table) {
+    // Writing to a string cannot fail.
+    let _ = write!(page, "\n## {title}\n\n| key | what happens | note |\n|-|-|-|\n");
+    for rule in table.rules() {
+        let mut note = match &rule.handling {
+            Handling::Mapped(how) => (*how).to_owned(),
+            Handling::Reported { why, instead, .. } => format!("{why}; {instead}"),
+            Handling::Detail => String::new(),
+        };
+        if let Handling::Reported { .. } = rule.handling {
+            let mut below = Vec::new();
+            walk(&rule.of, "", &mut |path, _| below.push(format!("`{}`", path.trim_start_matches("[]."))));
+            // A job has as many keys as a service.
+            if (1..=30).contains(&below.len()) {
+                let _ = write!(note, ". Known below it: {}", below.join(", "));
+            }
+        }
+        let _ = writeln!(page, "| `{}` | {} | {} |", rule.key, word(&rule.handling), note.replace('|', "\\|"));
     }
 }

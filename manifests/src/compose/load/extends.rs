@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{File, Loader, MAX_DEPTH};
 use crate::compose::{keys, merge, scalar};
 use crate::diagnostic::Spanned;
-use crate::yaml::fields::{string, suggest, wrong_type};
+use crate::yaml::fields::{suggest, wrong_type};
 use crate::yaml::{Node, Value};
 
 /// The services on the way from the one that is read, the first of a file and its name.
@@ -22,9 +22,13 @@ impl Loader<'_> {
             let Some(slot) = services.get_mut(&name).filter(|service| service.get("extends").is_some()) else {
                 continue;
             };
-            // After an error the service stays as it is written, so that its own mistakes are found too.
             if let Some(service) = self.service(file, &name, &mut Chain::new()) {
                 *slot = service;
+            } else if let Value::Map(map) = &mut slot.value
+                && let Some(extends) = map.get_mut("extends")
+            {
+                // The service stays as it is written, so that its own mistakes are found too; those of `extends` are.
+                *extends = Node::string("", extends.span.clone());
             }
         }
         Some(root)
@@ -77,14 +81,12 @@ impl Loader<'_> {
 
     /// The file and the name of the service in it.
     fn reference(&mut self, file: &Rc<File>, extends: &Node) -> Option<(Rc<File>, Spanned<String>)> {
-        let Value::Map(map) = &extends.value else {
-            return Some((Rc::clone(file), string(extends, "extends", self.findings)?));
-        };
-        keys::EXTENDS.check(map, "`extends`", self.findings);
-        let name = keys::required(map, "service", "`extends`", &extends.span, self.findings);
-        let name = name.and_then(|node| string(node, "service", self.findings));
+        let mut extends = extends.clone();
+        keys::EXTENDS.conform(&mut extends, &keys::Place::of("`extends`"), self.findings);
+        let Value::Map(map) = &extends.value else { return Some((Rc::clone(file), scalar::text(&extends)?)) };
+        let name = keys::optional(map, "service").and_then(scalar::text);
         let Some(path) = keys::optional(map, "file") else { return Some((Rc::clone(file), name?)) };
-        let path = string(path, "file", self.findings)?;
+        let path = scalar::text(path)?;
         let other = self.open(&file.origin.folder, &path.value, &path.at, &file.origin, None)?;
         Some((other, name?))
     }

@@ -6,7 +6,7 @@ use super::{Loader, MAX_DEPTH, Origin};
 use crate::compose::interpolate::Variables;
 use crate::compose::{env_file, keys, merge, scalar, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::yaml::fields::{string, wrong_type};
+use crate::yaml::fields::wrong_type;
 use crate::yaml::{Entry, Key, Map, Node, Value};
 
 /// What an included file brings.
@@ -33,7 +33,9 @@ impl Loader<'_> {
             return;
         };
         for item in items {
-            if let Some(include) = self.include(item)
+            let mut item = item.clone();
+            keys::INCLUDE.conform(&mut item, &keys::Place::of("`include`"), self.findings);
+            if let Some(include) = self.include(&item)
                 && let Some(included) = self.included(&include, origin, including)
             {
                 self.join(map, included, &include.at);
@@ -42,34 +44,21 @@ impl Loader<'_> {
     }
 
     fn include(&self, node: &Node) -> Option<Include> {
+        let at = node.span.clone();
         let Value::Map(map) = &node.value else {
-            let path = string(node, "include", self.findings)?;
-            return Some(Include {
-                paths: vec![path],
-                project_directory: None,
-                env_files: vec![],
-                at: node.span.clone(),
-            });
+            let paths = vec![scalar::text(node)?];
+            return Some(Include { paths, project_directory: None, env_files: vec![], at });
         };
-        keys::INCLUDE.check(map, "`include`", self.findings);
-        let paths = keys::required(map, "path", "`include`", &node.span, self.findings)?;
-        let directory = keys::optional(map, "project_directory");
-        let env_files = keys::optional(map, "env_file");
+        // That it is missing, or no text, has been reported.
+        keys::optional(map, "path")?;
+        let texts =
+            |key| keys::optional(map, key).map(scalar::each).unwrap_or_default().iter().filter_map(scalar::text);
         Some(Include {
-            paths: self.paths(paths, "path")?,
-            project_directory: match directory {
-                Some(node) => Some(string(node, "project_directory", self.findings)?),
-                None => None,
-            },
-            env_files: env_files.map_or(Some(Vec::new()), |node| self.paths(node, "env_file"))?,
-            at: node.span.clone(),
+            paths: texts("path").collect(),
+            project_directory: keys::optional(map, "project_directory").and_then(scalar::text),
+            env_files: texts("env_file").collect(),
+            at,
         })
-    }
-
-    /// One text or a list of them.
-    fn paths(&self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
-        let items = node.as_seq().unwrap_or(std::slice::from_ref(node));
-        items.iter().map(|item| string(item, what, self.findings)).collect()
     }
 
     /// What the files of one entry come to.
@@ -128,16 +117,14 @@ impl Loader<'_> {
 
     /// Adds what was included to the file; the same thing said in two ways is an error.
     fn join(&self, root: &mut Map, included: Node, at: &Span) {
+        let mut included = included;
+        keys::FILE.conform(&mut included, &keys::Place::of("the included file"), self.findings);
         let Value::Map(included) = included.value else { return };
-        keys::TOP.check(&included, "the included file", self.findings);
         for Entry { key: section, value } in included {
             if !SECTIONS.contains(&section.text.as_str()) || value.is_null() {
                 continue;
             }
-            let Value::Map(entries) = value.value else {
-                let _: Option<()> = wrong_type(&value, &section.text, "a mapping", self.findings);
-                continue;
-            };
+            let Value::Map(entries) = value.value else { continue };
             if root.get(&section.text).is_none_or(Node::is_null) {
                 root.insert(Key::new(section.text.clone(), at.clone()), Node::new(Value::Map(Map::new()), at.clone()));
             }

@@ -40,11 +40,14 @@ fn resources_that_contradict_each_other() {
         ("mem_limit: 1m\nmem_reservation: 2m", "error compose.yml:5:22: the service asks for `2Mi` of `memory`"),
         ("mem_limit: much", "error compose.yml:4:16: `mem_limit` must be a number of bytes"),
         ("cpus: all", "error compose.yml:4:11: `cpus` must be a number of processors"),
-        ("deploy: {resources: {limits: {pids: 5}}}", "warning compose.yml:4:35: `pids` of `deploy.resources.limits`"),
+        (
+            "deploy: {resources: {limits: {pids: 5}}}",
+            "warning compose.yml:4:35: `deploy.resources.limits.pids` of service `web`",
+        ),
         ("deploy: {resources: {limits: 5}}", "error compose.yml:4:34: `limits` must be a mapping"),
         (
             "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
-            "error compose.yml:4:41: `devices` of `deploy.resources.reservations`",
+            "warning compose.yml:4:51: the container gets one GPU",
         ),
     ] {
         case().load(&web(lines)).finds(expected);
@@ -61,11 +64,11 @@ fn security() {
     assert_eq!(security.cap_drop.into_iter().collect::<Vec<_>>(), ["ALL"]);
     assert!(security.read_only && security.no_new_privileges && !security.seccomp_unconfined && !security.privileged);
     assert_eq!(security.apparmor.as_deref(), Some("mine"));
-    assert_eq!(case().load(&web("user: 0")).service().runtime.security.user, Some(0));
+    assert_eq!(case().load(&web("user: \"0\"")).service().runtime.security.user, Some(0));
     for (lines, expected) in [
         ("user: www-data", "error compose.yml:4:11: `user: www-data` is no number"),
         ("user: \"1000:staff\"", "error compose.yml:4:11: `user: 1000:staff` is no number"),
-        ("user: 4294967295", "error compose.yml:4:11: `user: 4294967295` is no number"),
+        ("user: \"4294967295\"", "error compose.yml:4:11: `user: 4294967295` is no number"),
         ("cap_add: [CHOWN, net_admin]", "error compose.yml:4:22: the capability `NET_ADMIN` is more than the Pod Sec"),
         ("privileged: true", "error compose.yml:4:17: `privileged: true` is more than the Pod Security level"),
         ("security_opt: [seccomp:unconfined]", "error compose.yml:4:20: `seccomp:unconfined` is more than"),
@@ -85,7 +88,7 @@ fn processes_and_their_memory() {
         .runtime;
     assert_eq!((runtime.working_dir.as_deref(), runtime.pull_policy), (Some("/srv"), Some("Always")));
     assert!(runtime.tty && runtime.stdin);
-    let memory = |target: &str, size| MemoryMount { target: target.to_owned(), size };
+    let memory = |target: &str, size| MemoryMount { target: target.to_owned(), size, read_only: false };
     let expected = [memory("/run", None), memory("/tmp", Some(64 << 20)), memory("/dev/shm", Some(1 << 30))];
     assert_eq!(runtime.memory_mounts, expected);
     for (lines, expected) in [

@@ -32,7 +32,7 @@ fn files_become_objects_with_the_base_name_as_key() {
 fn targets_and_modes() {
     let service = load(
         "configs:\n- {source: conf, target: /etc//a.conf, mode: 0444}\n- {source: conf, target: b, mode: \"0640\"}\n\
-         secrets:\n- {source: key, target: other, mode: 256}\n- {source: key, uid: \"0\", gid: 0}\n",
+         secrets:\n- {source: key, target: other, mode: 256}\n- {source: key, uid: \"0\", gid: \"0\"}\n",
     );
     let service = service.project().services.remove(0);
     assert_eq!(targets(&service.configs), [("/etc/a.conf", Some(0o444)), ("/b", Some(0o640))]);
@@ -58,11 +58,11 @@ fn bad_mounts_are_named() {
         found("configs: [{source: conf, target: ../x}]"),
         "error compose.yml:4:38: `/../x` is no path of a file in the container"
     );
-    assert_eq!(found("configs: [{target: /x}]"), "error compose.yml:4:15: the config needs `source`");
+    assert_eq!(found("configs: [{target: /x}]"), "error compose.yml:4:15: `configs` of service `web` needs `source`");
     assert_eq!(found("configs: {conf: /x}"), "error compose.yml:4:14: `configs` must be a list, found a mapping");
     assert_eq!(
         found("configs: [{source: conf, tarqet: /x}]"),
-        "error compose.yml:4:30: the config has no key `tarqet`"
+        "error compose.yml:4:30: `configs` of service `web` has no key `tarqet`"
     );
 }
 
@@ -130,18 +130,13 @@ fn bad_definitions_are_named() {
         conf("{external: true, name: A_b}"),
         ["error compose.yml:5:40: `A_b` cannot be the name of an object in the cluster"]
     );
+    assert_eq!(conf("{external: {nam: x}}"), ["error compose.yml:5:29: `external` of config `conf` has no key `nam`"]);
     assert_eq!(
-        conf("{external: {name: x}}"),
-        ["error compose.yml:5:28: `external` must be `true` or `false`, found a mapping"]
+        conf("{content: hello, file: nul}"),
+        ["error compose.yml:5:40: `file` and `content` contradict each other for config `conf`"]
     );
-    assert_eq!(
-        conf("{content: hello}"),
-        ["error compose.yml:5:18: `content` of config `conf` cannot be kept: only files become configs"]
-    );
-    assert_eq!(
-        conf("5"),
-        ["error compose.yml:5:17: `config `conf`` must be a mapping with `file` or `external`, found an integer"]
-    );
+    assert_eq!(conf("{environment: NONE}"), ["error compose.yml:5:31: the variable `NONE` is not set"]);
+    assert_eq!(conf("5"), ["error compose.yml:5:17: config `conf` must be a mapping, found an integer"]);
     let renamed = files().load(&(web("secrets: [db_password]") + "secrets: {db_password: {file: key.txt}}\n"));
     renamed.finds("error compose.yml:5:11: `db_password` cannot name a secret");
     let help = renamed.diagnostics[0].help.clone().unwrap();
@@ -181,4 +176,24 @@ fn a_volume_and_a_config_cannot_share_a_name_in_the_pod() {
 fn owners_of_files_have_no_effect() {
     let outcome = load("configs: [conf]\nsecrets: [{source: key, uid: \"1000\"}]");
     outcome.finds("warning compose.yml:5:34: `uid` has no effect: the file belongs to root");
+}
+
+#[test]
+fn texts_that_stand_in_the_compose_file() {
+    let compose = format!(
+        "{}configs: {{a: {{content: \"x $$y ${{WHO}}\"}}, b: {{environment: WHO}}}}\nsecrets: {{s: {{environment: WHO}}}}\n",
+        web("configs: [a, b]\nsecrets: [s]")
+    );
+    let project = case().file("app/.env", "WHO=me\n").load(&compose).project();
+    let file = |key: &str, text: &[u8]| FileContent::File { key: key.to_owned(), bytes: SecretBytes(text.to_vec()) };
+    assert_eq!(project.configs[0].content, file("a", b"x $y me"));
+    assert_eq!(project.configs[1].content, file("b", b"me"));
+    assert_eq!(project.secrets[0].content, file("s", b"me"));
+}
+
+#[test]
+fn the_old_form_of_external_objects() {
+    let compose = format!("{}configs: {{a: {{external: {{name: other}}}}}}\n", web("configs: [a]"));
+    let project = case().load(&compose).project();
+    assert_eq!(project.configs[0].content, FileContent::External { object: "other".to_owned() });
 }

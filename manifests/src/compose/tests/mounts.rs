@@ -63,18 +63,19 @@ fn bad_mounts_are_named() {
         outcome.finds(&format!("error compose.yml:4:15: {expected}"));
     }
     for (volume, expected) in [
-        ("{type: tmpfs, source: x, target: /x}", "4:15: mounts of type `tmpfs` are not made"),
-        ("{type: volume, source: db}", "4:15: the volume needs `target`"),
+        ("{type: image, source: x, target: /x}", "4:22: mounts of type `image` are not made"),
+        ("{type: disk, source: x, target: /x}", "4:22: `type` cannot be `disk`"),
+        ("{type: volume, source: db}", "4:15: `volumes` of service `web` needs `target`"),
         ("{type: volume, target: /x}", "4:15: the volume needs `source`"),
-        ("{source: db, target: /x}", "4:15: the volume needs `type`"),
+        ("{source: db, target: /x}", "4:15: `volumes` of service `web` needs `type`"),
         ("{type: bind, source: /x, target: /x}", "4:36: `/x` is a path of the host"),
         ("{type: volume, source: db, target: /x, volume: {subpath: ../x}}", "4:72: the folder `../x` leaves"),
         ("{type: volume, source: db, target: /x, read_only: maybe}", "4:65: `read_only` must be `true` or `false`"),
         (
             "{type: bind, source: ./x, target: /x, bind: {propagation: rshared}}",
-            "4:60: `propagation` of `bind` cannot be kept",
+            "4:60: `volumes.bind.propagation` of service `web` cannot be kept",
         ),
-        ("5", "4:15: `volumes` must be `source:target` or a mapping, found an integer"),
+        ("5", "4:15: `volumes` must be a string or a mapping, found an integer"),
     ] {
         let found = case().load(&web(&format!("volumes: [{volume}]"))).found();
         let expected = format!("error compose.yml:{expected}");

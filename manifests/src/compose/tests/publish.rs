@@ -99,13 +99,13 @@ fn bad_ports_are_named() {
         ("\"127.0.0.1:80:80\"", "4:13: `127.0.0.1:80:80` binds to an address of the host"),
         ("\"53:53/udp\"", "4:13: `53:53/udp` is no TCP port"),
         ("\"80-81:80-81\"", "4:13: `80-81:80-81` is a range of ports"),
-        ("{target: 80}", "4:13: the port needs `published`"),
-        ("{published: 80}", "4:13: the port needs `target`"),
+        ("{target: 80}", "4:13: `ports` of service `web` needs `published`"),
+        ("{published: 80}", "4:13: `ports` of service `web` needs `target`"),
         ("{target: 80, published: 0}", "4:37: `published` must be a port"),
         ("{target: 80, published: \"80-90\"}", "4:37: `published` is a range of ports"),
         ("{target: 53, published: 53, protocol: udp}", "4:51: the port is no TCP port"),
-        ("{target: 80, published: 80, host_ip: 127.0.0.1}", "4:41: `host_ip` of the port cannot be kept"),
-        ("[80]", "4:13: `ports` must be `\"host:container\"` or a mapping, found a list"),
+        ("{target: 80, published: 80, host_ip: 127.0.0.1}", "4:41: `ports.host_ip` of service `web` cannot be kept"),
+        ("[80]", "4:13: `ports` must be a number or a mapping, found a list"),
     ] {
         let found = case().load(&web(&format!("ports: [{port}]"))).found();
         assert!(

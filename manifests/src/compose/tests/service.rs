@@ -7,7 +7,7 @@ fn everything_that_the_baseline_maps() {
             "entrypoint: [\"/entry\", \"a b\"]\ncommand: serve --x='1 2'\nenvironment: {B: 1.10, A: yes, C: true, D: \"\"}\n\
              ports: [\"80:80\", {target: 80, published: 81, protocol: tcp}]\nprofiles: []\nrestart: unless-stopped\n\
              deploy: {replicas: 1, mode: replicated}\nscale: 1\nx-kompox: {resources: {cpu: 0.5, memory: 256Mi}, limits: {memory: 1Gi}}\n\
-             x-other: {anything: [goes]}\nprivileged: false\nhealthcheck:\n",
+             x-other: {anything: [goes]}\nprivileged: false\n",
         ))
         .service();
     assert_eq!(service.image.value, "nginx");
@@ -50,10 +50,7 @@ fn bad_environments_are_named() {
     let found = case().load(&web("environment: {A: [x]}\n")).found();
     assert_eq!(found, ["error compose.yml:4:22: `A` must be a string, number or boolean, found a list"]);
     let found = case().load(&web("environment: A=1\n")).found();
-    assert_eq!(
-        found,
-        ["error compose.yml:4:18: `environment` must be a mapping or a list of `NAME=value`, found a string"]
-    );
+    assert_eq!(found, ["error compose.yml:4:18: `environment` must be a list or a mapping, found a string"]);
 }
 
 #[test]
@@ -123,7 +120,7 @@ fn images() {
         found("{image: a, build: .}"),
         ["info compose.yml:2:19: `build` of service `web` has no effect: the image is pulled, never built"]
     );
-    assert_eq!(found("5"), ["error compose.yml:2:8: `service `web`` must be a mapping, found an integer"]);
+    assert_eq!(found("5"), ["error compose.yml:2:8: service `web` must be a mapping, found an integer"]);
 }
 
 #[test]
@@ -156,7 +153,7 @@ fn one_pod_has_one_of_everything() {
         .load(&web("network_mode: none"))
         .finds("error compose.yml:4:19: `network_mode: none` of service `web` cannot");
     case()
-        .load(&web("network_mode: service:db"))
+        .load(&web("network_mode: bridge"))
         .finds("info compose.yml:4:19: `network_mode` of service `web` has no effect");
     case()
         .load(&web("restart: on-failure:3"))
@@ -169,13 +166,13 @@ fn one_pod_has_one_of_everything() {
 fn resources() {
     case()
         .load(&web("x-kompox: {resources: {cpus: 1}}"))
-        .finds("error compose.yml:4:28: `resources` of `x-kompox` has no key `cpus`");
+        .finds("error compose.yml:4:28: `x-kompox.resources` of service `web` has no key `cpus`");
     case()
         .load(&web("x-kompox: {limits: {memory: 1GB}}"))
         .finds("error compose.yml:4:33: `memory` is not a number with one of");
     case()
         .load(&web("x-kompox: {limit: {memory: 1Gi}}"))
-        .finds("error compose.yml:4:16: `x-kompox` has no key `limit`");
+        .finds("error compose.yml:4:16: `x-kompox` of service `web` has no key `limit`");
     let both = "x-kompox: {resources: {memory: 2Gi, cpu: 100m}, limits: {memory: 1025Mi, cpu: 0.1}}";
     case().load(&web(both)).finds("error compose.yml:4:36: `memory` asks for more than its limit `1025Mi`");
     case().load(&web("x-kompox: {limits: {cpu: -0.5}}")).finds("error compose.yml:4:30: `cpu` must not be negative");

@@ -48,7 +48,7 @@ fn bad_health_checks_are_named() {
         ("{test: \"\"}", "error compose.yml:4:25: `test` is empty"),
         ("{test: 5}", "error compose.yml:4:25: `test` must be"),
         ("{test: [CMD, a], interval: soon}", "error compose.yml:4:45: `soon` is no duration for `interval`"),
-        ("{test: [CMD, a], retries: many}", "error compose.yml:4:44: `retries` must be a number"),
+        ("{test: [CMD, a], retries: many}", "error compose.yml:4:44: `retries` must be a whole number"),
         ("{test: [CMD, a], timeout: 500ms}", "info compose.yml:4:44: `timeout` becomes 1s"),
         ("{tset: [CMD, a]}", "error compose.yml:4:19: `healthcheck` of service `web` has no key `tset`"),
         ("5", "error compose.yml:4:18: `healthcheck` must be a mapping"),
@@ -121,10 +121,18 @@ fn what_cannot_be_waited_for() {
     for (depends, other, expected) in [
         ("[dbb]", "", "error compose.yml:2:30: there is no service `dbb` to wait for"),
         ("[db]", "profiles: [x]", "error compose.yml:2:30: `db` is waited for, but belongs to a profile"),
-        ("{db: {required: false}}", "profiles: [x]", "info compose.yml:2:30: nothing waits for `db`"),
+        (
+            "{db: {condition: service_started, required: false}}",
+            "profiles: [x]",
+            "info compose.yml:2:30: nothing waits for `db`",
+        ),
         ("{db: {condition: service_healthy}}", "", "error compose.yml:2:30: nothing says when `db` is healthy"),
         ("{db: {condition: healthy}}", "", "error compose.yml:2:46: `condition` cannot be `healthy`"),
-        ("{db: {restart: true}}", "", "info compose.yml:2:35: `restart` of `depends_on`"),
+        (
+            "{db: {condition: service_started, restart: true}}",
+            "",
+            "info compose.yml:2:63: `depends_on.db.restart` of service `a`",
+        ),
         ("{db: 5}", "", "error compose.yml:2:34: `db` must be a mapping"),
         ("db", "", "error compose.yml:2:29: `depends_on` must be a list"),
     ] {

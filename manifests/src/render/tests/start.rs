@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{HealthCheck, Starter, Until};
+use crate::model::{HealthCheck, Labels, Starter, Until};
 
 fn with_health(name: &str) -> Service {
     let health = HealthCheck {
@@ -90,7 +90,7 @@ fn what_the_pod_and_its_containers_are_told() {
         tty: true,
         stdin: true,
         pull_policy: Some("Always"),
-        memory_mounts: vec![MemoryMount { target: "/run".to_owned(), size: Some(1 << 20) }],
+        memory_mounts: vec![MemoryMount { target: "/run".to_owned(), size: Some(1 << 20), read_only: false }],
         security: Security {
             user: Some(0),
             cap_drop: ["ALL".to_owned()].into(),
@@ -108,6 +108,7 @@ fn what_the_pod_and_its_containers_are_told() {
     shared.name_servers = strings(&["1.1.1.1"]);
     shared.dns_options = vec![("rotate".to_owned(), None)];
     shared.architecture = Some("arm64".to_owned());
+    shared.host_name = Some("mail".to_owned());
     let pod = pod(&app);
     let container = &pod["containers"][0];
     assert_eq!((&container["workingDir"], &container["imagePullPolicy"]), (&json!("/srv"), &json!("Always")));
@@ -125,4 +126,59 @@ fn what_the_pod_and_its_containers_are_told() {
     assert_eq!(pod["hostAliases"], json!([{"ip": "10.0.0.1", "hostnames": ["x"]}]));
     assert_eq!(pod["dnsConfig"], json!({"nameservers": ["1.1.1.1"], "options": [{"name": "rotate"}]}));
     assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "arm64");
+    assert_eq!(pod["hostname"], "mail");
+}
+
+#[test]
+fn hooks_belong_to_containers_that_keep_running() {
+    use crate::model::Runtime;
+    let hooked = |name: &str| {
+        let runtime = Runtime {
+            post_start: Some(strings(&["a", "$(b)"])),
+            pre_stop: Some(strings(&["c"])),
+            ..Runtime::default()
+        };
+        Service { runtime, ..service(name) }
+    };
+    let mut app = app();
+    app.project.services = vec![hooked("app"), hooked("job"), hooked("queue")];
+    app.project.pod.first = vec![
+        Starter { service: "job".to_owned(), until: Until::Completed },
+        Starter { service: "queue".to_owned(), until: Until::Started },
+    ];
+    let pod = pod(&app);
+    let lifecycle =
+        json!({"postStart": {"exec": {"command": ["a", "$$(b)"]}}, "preStop": {"exec": {"command": ["c"]}}});
+    assert_eq!(pod["containers"][0]["lifecycle"], lifecycle);
+    // The API refuses hooks of an init container that ends.
+    assert_eq!(pod["initContainers"][0]["lifecycle"], json!(null));
+    assert_eq!(pod["initContainers"][1]["lifecycle"], lifecycle);
+}
+
+#[test]
+fn what_people_write_onto_pod_and_deployment() {
+    let pair = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    let mut app = app();
+    app.project.pod.labels = Labels { labels: pair("team", "x"), annotations: pair("url", "https://x") };
+    app.project.pod.deployment_labels = Labels { labels: pair("tier", "y"), ..Labels::default() };
+    let objects = render(&app, &Slots::default());
+    let deployment = &objects.iter().find(|object| object.key.kind == Kind::Deployment).unwrap().body;
+    assert_eq!(deployment["metadata"]["labels"]["tier"], "y");
+    let template = &deployment["spec"]["template"]["metadata"];
+    assert_eq!((&template["labels"]["team"], &template["annotations"]["url"]), (&json!("x"), &json!("https://x")));
+    assert_eq!((&template["labels"]["tier"], &deployment["metadata"]["annotations"]), (&json!(null), &json!(null)));
+    assert_eq!(deployment["spec"]["selector"]["matchLabels"], json!({"app": "app1-app"}));
+}
+
+#[test]
+fn further_names_are_headless_services() {
+    let mut app = app();
+    let at = app.project.services[0].at.clone();
+    app.project.aliases = vec![crate::diagnostic::Spanned::new("database".to_owned(), at)];
+    let objects = render(&app, &Slots::default());
+    let services = objects.iter().filter(|object| object.key.kind == Kind::Service);
+    let services: Vec<_> = services.filter(|object| object.body["spec"]["clusterIP"] == "None").collect();
+    let names: Vec<&str> = services.iter().map(|object| object.key.name.as_str()).collect();
+    assert_eq!(names, ["database", "web"]);
+    assert_eq!(services[0].body["spec"], services[1].body["spec"]);
 }

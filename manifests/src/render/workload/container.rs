@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvFromSource, EnvVar, ResourceRequirements, SecretEnvSource, VolumeMount,
+    Container, ContainerPort, EnvFromSource, EnvVar, ExecAction, Lifecycle, LifecycleHandler, ResourceRequirements,
+    SecretEnvSource, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -13,6 +14,7 @@ use super::volumes::PodVolumes;
 use super::{probe, security};
 use crate::model::{Port, Protocol, Resources, Runtime, Service, Until};
 use crate::names::SUB_PATHS_CONTAINER;
+use crate::shell;
 
 const SUB_PATHS_IMAGE: &str = "busybox:1.36";
 const SUB_PATHS_ROOT: &str = "/work";
@@ -22,7 +24,7 @@ pub(super) fn containers(context: &Context<'_>, volumes: &PodVolumes<'_>) -> Vec
     let project = &context.app.project;
     let waits = |service: &&Service| project.pod.first.iter().all(|starter| starter.service != service.name);
     let main = project.services.iter().filter(waits);
-    main.map(|service| with_probes(container(context, volumes, service), service)).collect()
+    main.map(|service| watched(container(context, volumes, service), service)).collect()
 }
 
 /// The containers that run before the others: the one that makes the volumes' folders, then the services that
@@ -32,7 +34,7 @@ pub(super) fn init_containers(context: &Context<'_>, volumes: &PodVolumes<'_>) -
     let starters = project.pod.first.iter().filter_map(|starter| {
         let service = project.services.iter().find(|service| service.name == starter.service)?;
         let plain = container(context, volumes, service);
-        let sidecar = |plain| Container { restart_policy: Some("Always".to_owned()), ..with_probes(plain, service) };
+        let sidecar = |plain| Container { restart_policy: Some("Always".to_owned()), ..watched(plain, service) };
         Some(match starter.until {
             Until::Completed => plain,
             Until::Started => sidecar(plain),
@@ -44,13 +46,24 @@ pub(super) fn init_containers(context: &Context<'_>, volumes: &PodVolumes<'_>) -
     sub_paths(context).into_iter().chain(starters).collect()
 }
 
-fn with_probes(container: Container, service: &Service) -> Container {
-    let Runtime { health, liveness, .. } = &service.runtime;
+/// What only a container that keeps running may have.
+fn watched(container: Container, service: &Service) -> Container {
+    let Runtime { health, liveness, post_start, pre_stop, .. } = &service.runtime;
     Container {
+        lifecycle: lifecycle(post_start.as_deref(), pre_stop.as_deref()),
         liveness_probe: health.as_ref().filter(|_| *liveness).map(probe::steady),
         readiness_probe: health.as_ref().map(probe::steady),
         ..container
     }
+}
+
+fn lifecycle(post_start: Option<&[String]>, pre_stop: Option<&[String]>) -> Option<Lifecycle> {
+    let handler = |command: &[String]| LifecycleHandler {
+        exec: Some(ExecAction { command: Some(literals(command)) }),
+        ..LifecycleHandler::default()
+    };
+    let (post_start, pre_stop) = (post_start.map(handler), pre_stop.map(handler));
+    (post_start.is_some() || pre_stop.is_some()).then(|| Lifecycle { post_start, pre_stop, ..Lifecycle::default() })
 }
 
 fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service) -> Container {
@@ -69,9 +82,20 @@ fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service)
         resources,
         runtime,
     } = service;
-    // Probes depend on when the container starts, memory is mounted by the Pod's volumes.
-    let Runtime { health: _, liveness: _, exposed, working_dir, tty, stdin, pull_policy, memory_mounts: _, security } =
-        runtime;
+    // Probes and hooks depend on when the container starts, memory is mounted by the Pod's volumes.
+    let Runtime {
+        health: _,
+        liveness: _,
+        post_start: _,
+        pre_stop: _,
+        exposed,
+        working_dir,
+        tty,
+        stdin,
+        pull_policy,
+        memory_mounts: _,
+        security,
+    } = runtime;
     // Compose calls Kubernetes' command `entrypoint` and its args `command`.
     Container {
         args: command.as_deref().map(literals),
@@ -144,7 +168,7 @@ fn sub_paths(context: &Context<'_>) -> Option<Container> {
         return None;
     }
     let make = |(volume, path): &(&str, &str)| {
-        format!("mkdir -m 1777 -p {}", shell_word(&format!("{SUB_PATHS_ROOT}/{volume}/{path}")))
+        format!("mkdir -m 1777 -p {}", shell::word(&format!("{SUB_PATHS_ROOT}/{volume}/{path}")))
     };
     let script = paths.iter().map(make).collect::<Vec<_>>().join("\n");
     let mounts = volumes.iter().map(|volume| VolumeMount {
@@ -159,12 +183,6 @@ fn sub_paths(context: &Context<'_>) -> Option<Container> {
         volume_mounts: Some(mounts.collect()),
         ..Container::default()
     })
-}
-
-/// A path as one word of a shell script.
-fn shell_word(path: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 pub(super) fn literals(words: &[String]) -> Vec<String> {
@@ -192,7 +210,7 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{literal, shell_word};
+    use super::literal;
 
     #[test]
     fn the_kubelet_replaces_nothing() {
@@ -201,13 +219,5 @@ mod tests {
         assert_eq!(literal("$$(date)"), "$$$$(date)");
         assert_eq!(literal("pid $$, $$$"), "pid $$$$, $$$$$$");
         assert_eq!(literal("ä$(ö)$"), "ä$$(ö)$");
-    }
-
-    #[test]
-    fn a_path_stays_one_word_whatever_it_holds() {
-        assert_eq!(shell_word("/work/db/data_1.x-y"), "/work/db/data_1.x-y");
-        assert_eq!(shell_word("/work/db/my data"), "'/work/db/my data'");
-        assert_eq!(shell_word("/work/db/$(reboot);`id`"), "'/work/db/$(reboot);`id`'");
-        assert_eq!(shell_word("/work/db/it's"), r"'/work/db/it'\''s'");
     }
 }

@@ -99,6 +99,7 @@ impl<'a> PodVolumes<'a> {
         let memory = memory.map(|(index, (_, mount))| VolumeMount {
             mount_path: mount.target.clone(),
             name: memory_volume(index),
+            read_only: mount.read_only.then_some(true),
             ..VolumeMount::default()
         });
         volumes.chain(self.files(service).map(file)).chain(memory).collect()
