@@ -21,6 +21,7 @@ pub mod model;
 pub mod names;
 pub mod object;
 pub mod render;
+pub mod schedule;
 pub mod schema;
 mod shell;
 pub mod slots;

@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
+use crate::schedule::Schedule;
 
 pub use self::container::{HealthCheck, Labels, MemoryMount, Pod, Port, Protocol, Runtime, Security, Starter, Until};
 pub use self::snapshot::{
@@ -230,7 +231,7 @@ pub struct NetworkPort {
 }
 
 /// `App.reconcile`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reconcile {
     /// `drift`.
     pub drift: DriftPolicy,
@@ -242,6 +243,33 @@ pub struct Reconcile {
     pub progress_deadline: Option<u64>,
     /// `dependsOn`: Apps that come first; no cycles among the Apps of a source.
     pub depends_on: Vec<Spanned<AppId>>,
+    /// `prepull`: new images are pulled before the Pod that runs is stopped.
+    pub prepull: bool,
+    /// `windows`: when the App may be interrupted without a new commit.
+    pub windows: Vec<Window>,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self {
+            drift: DriftPolicy::default(),
+            force: false,
+            suspend: false,
+            progress_deadline: None,
+            depends_on: Vec::new(),
+            prepull: true,
+            windows: Vec::new(),
+        }
+    }
+}
+
+/// `App.reconcile.windows[]`: a time that comes again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// `schedule` and `timeZone`: when it opens.
+    pub opens: Schedule,
+    /// `duration` in seconds: how long it stays open.
+    pub duration: u64,
 }
 
 /// `App.reconcile.drift`.

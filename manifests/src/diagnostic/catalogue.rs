@@ -76,7 +76,7 @@ pub static CATALOGUE: &[Entry] = &[
     entry(
         "bad-schedule",
         &[Error],
-        "A schedule has not the five fields of cron and is none of its names.",
+        "A schedule has not the five fields of cron and is none of its names, or it never comes.",
         "Write minute, hour, day of month, month and day of week, e.g. `0 3 * * *`.",
     ),
     entry(
@@ -90,6 +90,12 @@ pub static CATALOGUE: &[Entry] = &[
         &[Error],
         "The source of a volume has none of the known forms.",
         "Write `disk:<name>`, `snapshot:<name>`, `snapshot:latest`, `snapshot:latest@<instant>` or `existing:<id>`.",
+    ),
+    entry(
+        "bad-time-zone",
+        &[Error],
+        "There is no time zone of this name.",
+        "Give a name of the IANA database, e.g. `Europe/Berlin`.",
     ),
     entry(
         "bad-value",

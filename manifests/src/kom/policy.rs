@@ -16,9 +16,6 @@ use crate::yaml::fields::{Fields, Findings, suggest};
 /// Seconds that a hook may take when it does not say.
 const DEFAULT_TIMEOUT: u64 = 60;
 
-/// What may stand in place of five cron fields.
-const MACROS: [&str; 7] = ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
-
 /// The words of `onError`.
 const ON_ERROR: [(&str, HookFailure); 2] = [("fail", HookFailure::Fail), ("continue", HookFailure::Continue)];
 
@@ -104,7 +101,7 @@ fn trigger(fields: &mut Fields<'_, '_>) -> Option<Trigger> {
     };
     match (schedule, on) {
         (Some(cron), None) => {
-            schedule_shape(&cron, findings);
+            syntax::schedule(&cron, time_zone.as_ref(), findings);
             if let Some(required) = &required {
                 misplaced(&required.at, "required", "on: deploy");
             }
@@ -137,31 +134,6 @@ fn trigger(fields: &mut Fields<'_, '_>) -> Option<Trigger> {
             None
         }
     }
-}
-
-/// Checks that a schedule has the shape of five cron fields or is a macro.
-pub(super) fn schedule_shape(schedule: &Spanned<String>, findings: &Findings) {
-    let text = schedule.value.as_str();
-    let message = if text.starts_with('@') {
-        if MACROS.contains(&text) {
-            return;
-        }
-        format!("`{text}` is not one of cron's names")
-    } else if text.starts_with("TZ=") || text.starts_with("CRON_TZ=") {
-        "the time zone does not belong into the schedule".to_owned()
-    } else {
-        let fields = text.split_whitespace().count();
-        if fields == 5 {
-            return;
-        }
-        format!("a schedule has five fields; `{text}` has {fields}")
-    };
-    let help = match suggest(text, MACROS) {
-        Some(meant) if text.starts_with('@') => format!("did you mean `{meant}`?"),
-        _ if text.contains("TZ=") => "give it as `timeZone`".to_owned(),
-        _ => "write minute, hour, day of month, month, day of week, e.g. `0 3 * * *`".to_owned(),
-    };
-    findings.push(Diagnostic::error("bad-schedule", schedule.at.clone(), message).help(help));
 }
 
 fn retention(node: &Node, findings: &Findings) -> Option<Retention> {

@@ -1,13 +1,15 @@
 //! `App.spec.reconcile`: how the agent treats the App.
 
 use super::duration;
-use super::policy::schedule_shape;
-use super::{shape, unsupported};
+use super::{shape, syntax, unsupported};
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::id::AppId;
-use crate::model::{DriftPolicy, Reconcile};
+use crate::model::{DriftPolicy, Reconcile, Window};
 use crate::yaml::Node;
 use crate::yaml::fields::{self, Fields, Findings};
+
+/// Longest time that a window is open, in seconds.
+const LONGEST_WINDOW: u64 = 7 * 86_400;
 
 /// The words of `drift`.
 const DRIFT: [(&str, DriftPolicy); 3] =
@@ -24,14 +26,12 @@ pub(super) fn read(app: &mut Fields<'_, '_>) -> Reconcile {
         suspend: flag(&mut fields, "suspend"),
         progress_deadline: progress_deadline(&mut fields),
         depends_on: depends_on(&mut fields),
+        prepull: fields.boolean("prepull").is_none_or(|prepull| prepull.value),
+        windows: fields.list("windows").iter().filter_map(|window| self::window(window, findings)).collect(),
     };
     // Checked, so that what is written today means the same when a later version acts on it.
-    fields.boolean("prepull");
     fields.choice("rollback", &[("off", ()), ("lastHealthy", ())]);
     fields.choice("data", &[("keep", ()), ("restore", ())]);
-    for window in fields.list("windows") {
-        check_window(window, findings);
-    }
     for key in ["dependsOn", "prepull", "rollback", "data", "windows"] {
         unsupported(&mut fields, key, "reconcile");
     }
@@ -87,15 +87,22 @@ fn depends_on(fields: &mut Fields<'_, '_>) -> Vec<Spanned<AppId>> {
     fields.strings("dependsOn").into_iter().filter_map(parse).collect()
 }
 
-/// `windows[]`: a cron expression and how long the window stays open.
-fn check_window(window: &Node, findings: &Findings) {
-    let Some(fields) = Fields::of(window, "windows[]", findings) else { return };
-    let mut fields = fields.shaped(&shape::WINDOW);
-    if let Some(schedule) = fields.required_string("schedule") {
-        schedule_shape(&schedule, findings);
-    }
+/// `windows[]`: when it opens and how long it stays open.
+fn window(window: &Node, findings: &Findings) -> Option<Window> {
+    let mut fields = Fields::of(window, "windows[]", findings)?.shaped(&shape::WINDOW);
+    let opens = fields.required_string("schedule");
     fields.required("duration");
-    positive(&mut fields, "duration");
-    fields.string("timeZone");
+    let duration = positive(&mut fields, "duration").filter(|duration| {
+        let fits = duration.value <= LONGEST_WINDOW;
+        if !fits {
+            let message = "a window is open for at most 7 days".to_owned();
+            let help = "shorten `duration`; without `windows`, a change waits for the next commit";
+            findings.push(Diagnostic::error("bad-duration", duration.at.clone(), message).help(help));
+        }
+        fits
+    });
+    let zone = fields.string("timeZone");
     fields.finish();
+    let opens = syntax::schedule(&opens?, zone.as_ref(), findings);
+    Some(Window { opens: opens?, duration: duration?.value })
 }

@@ -1,8 +1,11 @@
-//! The syntax of names, domains and labels, each with its message.
+//! The syntax of names, domains, labels and schedules, each with its message.
+
+use jiff::tz::TimeZone;
 
 use crate::diagnostic::{Diagnostic, Spanned};
 use crate::id::is_dns1123_label;
 use crate::labels;
+use crate::schedule::{self, Schedule, ScheduleError};
 use crate::yaml::fields::Findings;
 
 /// Checks a DNS-1123 label of at most `longest` characters.
@@ -52,4 +55,23 @@ pub(super) fn label_value(value: &Spanned<String>, findings: &Findings) -> bool 
         findings.push(Diagnostic::error("bad-label", value.at.clone(), message).help(help));
     }
     sound
+}
+
+/// Reads a schedule in its time zone; `None` when either is wrong, and reported.
+pub(super) fn schedule(
+    text: &Spanned<String>,
+    zone: Option<&Spanned<String>>,
+    findings: &Findings,
+) -> Option<Schedule> {
+    let report = |code, at: &Spanned<String>, ScheduleError { message, help }| {
+        findings.push(Diagnostic::error(code, at.at.clone(), message).help(help));
+    };
+    let zone = match zone {
+        None => Some(TimeZone::UTC),
+        Some(name) => schedule::time_zone(&name.value).map_err(|error| report("bad-time-zone", name, error)).ok(),
+    };
+    // A wrong schedule is told beside a wrong zone.
+    let read = Schedule::parse(&text.value, zone.clone().unwrap_or(TimeZone::UTC));
+    let read = read.map_err(|error| report("bad-schedule", text, error)).ok();
+    zone.and(read)
 }

@@ -235,6 +235,7 @@ fn reconcile_is_checked_and_says_what_it_does_not_do_yet() {
         "    - {schedule: 0 3 * * *, duration: 2h, timeZone: Asia/Tokyo}\n",
         "    - {schedule: '@nightly', duration: 0s}\n",
         "    - {cron: x}\n",
+        "    - {schedule: 0 3 * * 7, duration: 30d, timeZone: Europe/Berlim}\n",
         "  prune: true\n",
     )), @r"
     error[unknown-value] kompoxops.yml:10:12: `drift` cannot be `no` | write one of `correct`, `report` and `off`
@@ -243,21 +244,33 @@ fn reconcile_is_checked_and_says_what_it_does_not_do_yet() {
     error[bad-duration] kompoxops.yml:13:23: `progressDeadline` must be a duration; `10` is none | write it like `90s`, `10m`, `1h30m` or `7d`
     error[bad-id] kompoxops.yml:14:17: `dependsOn` names Apps by their ID: `db` is not of the form `/ws/W/prv/P/cls/C/app/A` with DNS-1123 names
     error[wrong-type] kompoxops.yml:15:14: `prepull` must be `true` or `false`, found a string | write `true` or `false`, without quotes
-    error[unknown-value] kompoxops.yml:16:15: `rollback` cannot be `last` | write one of `off` and `lastHealthy`
-    error[bad-schedule] kompoxops.yml:20:20: `@nightly` is not one of cron's names | write minute, hour, day of month, month, day of week, e.g. `0 3 * * *`
     error[bad-duration] kompoxops.yml:20:42: `duration` must be above zero
+    error[bad-schedule] kompoxops.yml:20:20: `@nightly` is not one of cron's names | write minute, hour, day of month, month, day of week, e.g. `0 3 * * *`
     error[missing-key] kompoxops.yml:21:9: `windows[]` needs `schedule` | add `schedule:`
     error[missing-key] kompoxops.yml:21:9: `windows[]` needs `duration` | add `duration:`
     error[unknown-key] kompoxops.yml:21:10: `windows[]` has no key `cron` | known keys are `schedule`, `duration` and `timeZone`
+    error[bad-duration] kompoxops.yml:22:41: a window is open for at most 7 days | shorten `duration`; without `windows`, a change waits for the next commit
+    error[bad-time-zone] kompoxops.yml:22:56: there is no time zone `Europe/Berlim` | did you mean `Europe/Berlin`?
+    error[bad-schedule] kompoxops.yml:22:20: `7` is no day of week | Sunday is `0`
+    error[unknown-value] kompoxops.yml:16:15: `rollback` cannot be `last` | write one of `off` and `lastHealthy`
     warning[not-supported-yet] kompoxops.yml:14:5: this version of the agent does not act on `dependsOn` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:15:5: this version of the agent does not act on `prepull` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:16:5: this version of the agent does not act on `rollback` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:17:5: this version of the agent does not act on `data` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:18:5: this version of the agent does not act on `windows` of reconcile yet | it is checked, and takes effect with a later version
-    error[unknown-key] kompoxops.yml:22:5: `reconcile` has no key `prune` | known keys are `drift`, `force`, `suspend`, `progressDeadline`, `dependsOn`, `prepull`, `rollback`, `data` and `windows`
+    error[unknown-key] kompoxops.yml:23:5: `reconcile` has no key `prune` | known keys are `drift`, `force`, `suspend`, `progressDeadline`, `dependsOn`, `prepull`, `rollback`, `data` and `windows`
     ");
     let app = app_of("reconcile: {dependsOn: [/ws/ops/prv/aks1/cls/c1/app/db]}\n");
     assert_eq!(app.reconcile.depends_on[0].value.app, "db");
+    assert!(app.reconcile.prepull, "on where nothing is said");
+    let app = app_of(concat!(
+        "reconcile:\n  prepull: false\n",
+        "  windows: [{schedule: '@weekly', duration: 2h30m, timeZone: Asia/Tokyo}, {schedule: 0 3 * * *, duration: 1h}]\n",
+    ));
+    assert!(!app.reconcile.prepull);
+    let windows: Vec<(String, u64)> =
+        app.reconcile.windows.iter().map(|window| (window.opens.to_string(), window.duration)).collect();
+    assert_eq!(windows, [("@weekly Asia/Tokyo".to_owned(), 9_000), ("0 3 * * *".to_owned(), 3_600)]);
 }
 
 #[test]
