@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, PodTemplateS
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 mod claims;
-mod pods;
+pub(crate) mod pods;
 mod recent_event;
 mod rollout;
 
@@ -72,11 +72,11 @@ pub enum Outlook {
 }
 
 impl Health {
-    fn progressing(label: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn progressing(label: &'static str, text: impl Into<String>) -> Self {
         Self::Progressing { reason: Reason { label, text: text.into(), outlook: Outlook::MayHeal } }
     }
 
-    fn degraded(label: &'static str, outlook: Outlook, text: impl Into<String>) -> Self {
+    pub(crate) fn degraded(label: &'static str, outlook: Outlook, text: impl Into<String>) -> Self {
         Self::Degraded { reason: Reason { label, text: text.into(), outlook } }
     }
 
@@ -254,7 +254,7 @@ fn same(of_replica_set: &PodTemplateSpec, of_deployment: &PodTemplateSpec) -> bo
 }
 
 /// What a component says, on one line and of a length that fits a report.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     const LONGEST: usize = 300;
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST) {

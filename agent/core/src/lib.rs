@@ -10,5 +10,7 @@ pub mod next;
 pub mod observed;
 pub mod ownership;
 pub mod plan;
+pub mod prepull;
 pub mod report;
 pub mod views;
+pub mod windows;

@@ -25,7 +25,7 @@ pub(super) fn progressing(pods: &[&Pod], events: &[Event]) -> Option<Health> {
 }
 
 /// No node takes the Pod; the scheduler says why.
-fn unschedulable(pod: &Pod) -> Option<Health> {
+pub(crate) fn unschedulable(pod: &Pod) -> Option<Health> {
     let condition = pod.status.as_ref()?.conditions.iter().flatten().find(|condition| {
         condition.type_ == "PodScheduled"
             && condition.status == "False"
@@ -49,7 +49,7 @@ fn ended(pod: &Pod) -> Option<Health> {
 
 /// The Pod has a node but nothing runs yet, and the newest thing said about it is a warning: a
 /// volume that cannot be mounted, a network that cannot be set up.
-fn stuck(pod: &Pod, events: &[Event]) -> Option<Health> {
+pub(crate) fn stuck(pod: &Pod, events: &[Event]) -> Option<Health> {
     let started = containers(pod).any(|container| container.status.is_some_and(has_started));
     if started || !is_scheduled(pod) {
         return None;
@@ -198,7 +198,7 @@ impl Container<'_> {
 
 /// Reasons of the kubelet for a container whose image is not there. The two that take turns are one,
 /// so that they are seen to last.
-fn image_trouble(reason: &str) -> Option<(&'static str, Outlook)> {
+pub(crate) fn image_trouble(reason: &str) -> Option<(&'static str, Outlook)> {
     Some(match reason {
         "ErrImagePull" | "ImagePullBackOff" => ("ImagePullBackOff", Outlook::Unlikely),
         "ErrImageNeverPull" => ("ErrImageNeverPull", Outlook::Unlikely),
