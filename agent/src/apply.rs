@@ -1,18 +1,20 @@
 //! Apply: carries out confirmed plans, stage by stage. It decides nothing; where a disk had to be
 //! made first, the pure planner is asked again with the disk in hand.
 
+use std::time::Duration;
+
 use futures::stream::{self, StreamExt as _};
 use kompox_core::observed::LiveObject;
 use kompox_core::ownership;
 use kompox_core::plan::order::Stage;
 use kompox_core::plan::{self, Action, Counts, What};
 use kompox_manifests::labels;
-use kompox_manifests::object::{Kind, Object};
+use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::Value;
 use tracing::info;
 
-use crate::cluster::ClusterError;
 use crate::cluster::error::Cause;
+use crate::cluster::{ClusterError, Deletion};
 use crate::confirm::{Confirmed, PARALLEL};
 use crate::context::{Agent, Planned};
 use crate::disks;
@@ -107,6 +109,8 @@ async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -
     if settled.is_empty() {
         return Ok(());
     }
+    // The provider has others now than it said.
+    agent.listings.forget(&planned.app.id);
     planned.observed.settle(settled);
     planned.plan = plan::plan(&planned.app, &planned.observed, &planned.settings);
     planned.plan.actions.retain(|action| !agent.refuted.drops(action));
@@ -118,15 +122,15 @@ async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -
 
 /// Writes one stage's objects, several at once; the stage is over when all are accepted.
 async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut Counts) -> Result<(), Failure> {
-    let writes: Vec<&Action> = planned
+    let writes: Vec<_> = planned
         .plan
         .actions
         .iter()
         .filter(|action| action.what.stage() == stage)
         .filter(|action| matches!(action.what, What::Create { .. } | What::Change { .. }))
+        .map(|action| write(agent, action, planned.app.reconcile.force))
         .collect();
-    let mut results =
-        stream::iter(writes).map(|action| write(agent, action, planned.app.reconcile.force)).buffer_unordered(PARALLEL);
+    let mut results = stream::iter(writes).buffer_unordered(PARALLEL);
     let mut first_failure = None;
     while let Some(result) = results.next().await {
         match result {
@@ -148,7 +152,8 @@ async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, F
     match &action.what {
         What::Create { object, .. } => {
             info!(object = %object.key, reason = %action.reason, "creating");
-            agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
+            let written = agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
+            agent.cache.put(&written);
             Ok(Written::Created)
         }
         What::Change { object, live, takeover, .. } => {
@@ -156,7 +161,8 @@ async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, F
             if let Some(managed_fields) = takeover {
                 take_over(agent, object, live, managed_fields).await?;
             }
-            agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
+            let written = agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
+            agent.cache.put(&written);
             Ok(Written::Changed)
         }
         What::CreateDisk(_)
@@ -175,15 +181,34 @@ async fn take_over(agent: &Agent, object: &Object, live: &LiveObject, managed_fi
     let (mut version, mut managed_fields) = (live.resource_version.clone(), managed_fields.to_vec());
     for _ in 1..TAKEOVER_ATTEMPTS {
         match agent.cluster.patch_managed_fields(&live.key, &version, &managed_fields).await {
-            Ok(_) => return Ok(()),
+            Ok(taken) => {
+                agent.cache.put(&taken);
+                return Ok(());
+            }
             Err(ClusterError { cause: Cause::Changed, .. }) => {}
             Err(error) => return Err(failed(error)),
         }
-        let Some(live) = agent.cluster.get(&live.key).await.map_err(failed)? else { return Ok(()) };
+        let Some(live) = changed(agent, &live.key, &version).await else {
+            return Err(failed(ClusterError::new(format!("take over {}", live.key), Cause::Changed)));
+        };
         let Some(takeover) = ownership::takeover(&live, &object.body, &agent.people) else { return Ok(()) };
         (version, managed_fields) = (live.resource_version, takeover.managed_fields);
     }
-    agent.cluster.patch_managed_fields(&live.key, &version, &managed_fields).await.map(drop).map_err(failed)
+    let taken = agent.cluster.patch_managed_fields(&live.key, &version, &managed_fields).await.map_err(failed)?;
+    agent.cache.put(&taken);
+    Ok(())
+}
+
+/// Another version of an object than this one, as soon as the watch brings it; `None` when it does not, or
+/// the object is gone.
+async fn changed(agent: &Agent, key: &ObjectKey, than: &str) -> Option<LiveObject> {
+    for _ in 0..20 {
+        match agent.cache.object(key)? {
+            live if live.resource_version == than => tokio::time::sleep(Duration::from_millis(50)).await,
+            live => return Some(live),
+        }
+    }
+    None
 }
 
 /// Deletes what the commit no longer asks for, in reverse order, after everything else succeeded.
@@ -191,11 +216,11 @@ async fn delete_leftovers(agent: &Agent, planned: &Planned, done: &mut Counts) -
     for action in planned.plan.actions.iter().rev() {
         let What::Delete(live) = &action.what else { continue };
         info!(object = %live.key, reason = %action.reason, "deleting");
-        agent
-            .cluster
-            .delete(&live.key, &live.uid, &live.resource_version)
-            .await
-            .map_err(|error| Failure::of_object(&live.key, &planned.app.at, &error))?;
+        let deleted = agent.cluster.delete(&live.key, &live.uid, &live.resource_version).await;
+        let deleted = deleted.map_err(|error| Failure::of_object(&live.key, &planned.app.at, &error))?;
+        if deleted == Deletion::Gone {
+            agent.cache.forget(live);
+        }
         done.deleted += 1;
     }
     Ok(())

@@ -1,18 +1,21 @@
 //! The cluster: reading what it holds, writing what differs.
 //!
-//! [`ClusterApi`] is the port; [`KubeCluster`] is its adapter to a real API server. `Fenced` stops
-//! every write once the Lease is lost. What belongs to the cluster as a whole lies in the Namespace
+//! [`ClusterApi`] is the port for single calls, [`watch::WatchApi`] the one for watching;
+//! [`KubeCluster`] is the adapter of both to a real API server. What watches tell is kept in the
+//! [`cache`]. `Fenced` stops every write once the Lease is lost. What belongs to the cluster as a whole lies in the Namespace
 //! [`SYSTEM_NAMESPACE`]: which cluster it is ([`identity`]), which agent may write ([`lease`]) and
 //! what the agent remembers of its sources ([`state`]).
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::Workload;
 use kompox_core::observed::LiveObject;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::{Value, json};
 
+pub(crate) mod cache;
 pub(crate) mod connect;
 pub(crate) mod error;
 pub(crate) mod facts;
@@ -22,6 +25,7 @@ pub(crate) mod kube_cluster;
 pub(crate) mod lease;
 mod reply;
 pub(crate) mod state;
+pub(crate) mod watch;
 
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -47,6 +51,9 @@ pub(crate) trait ClusterApi: Send + Sync {
     /// Every object of a kind that carries the label `app.kubernetes.io/managed-by: kompox`, in all
     /// namespaces. All of them or an error, never a part.
     async fn list_owned(&self, kind: Kind) -> Result<Vec<LiveObject>, ClusterError>;
+
+    /// Every object of a kind that is of the App with this instance hash, as the API server has it now.
+    async fn list_instance(&self, kind: Kind, instance: &str) -> Result<Vec<LiveObject>, ClusterError>;
 
     /// Names of the ConfigMaps of the agent itself, in its Namespace.
     async fn list_records(&self) -> Result<Vec<String>, ClusterError>;
@@ -82,17 +89,12 @@ pub(crate) trait ClusterApi: Send + Sync {
     /// Deletes exactly the object that was seen: same UID, same resource version. What it owns goes after it.
     async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError>;
 
-    /// What is known of the nodes.
-    async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError>;
-
-    /// The content hash of each of these ConfigMaps and Secrets by name. A missing one has none. The
+    /// The version and the content hash of a ConfigMap or Secret; `None` when it does not exist. The
     /// contents are forgotten at once.
-    async fn external_hashes(
-        &self,
-        namespace: &str,
-        wanted: &[(Kind, String)],
-        hash: ContentHash,
-    ) -> Result<BTreeMap<(Kind, String), String>, ClusterError>;
+    async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError>;
+
+    /// Events about the objects with these UIDs.
+    async fn events(&self, namespace: &str, uids: &[String]) -> Result<Vec<Event>, ClusterError>;
 
     /// A Deployment with what its health depends on.
     async fn workload(&self, namespace: &str, deployment: &str) -> Result<Workload, ClusterError>;

@@ -8,18 +8,25 @@ use kompox_core::ownership::Managers;
 use kompox_core::plan::{NewDisks, Plan, Settings};
 use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
+use kompox_manifests::names::Names;
 use kompox_manifests::source::SourceTree;
 use tokio::sync::Mutex;
 
 use crate::cluster::ClusterApi;
+use crate::cluster::cache::Cache;
 use crate::cluster::lease::LostSignal;
+use crate::disks::Listings;
 use crate::failure::Failure;
 use crate::refuted::Refuted;
 
 /// What every reconcile works with.
 pub(crate) struct Agent {
-    /// The cluster.
+    /// The cluster, to write to it.
     pub(crate) cluster: Arc<dyn ClusterApi>,
+    /// What is in the cluster.
+    pub(crate) cache: Arc<Cache>,
+    /// What providers said of disks.
+    pub(crate) listings: Listings,
     /// Only Apps of this Cluster are ours.
     pub(crate) cluster_id: ClusterId,
     /// `newDisks` of the configuration.
@@ -63,11 +70,35 @@ pub(crate) struct Commit {
     pub(crate) path: String,
 }
 
+/// Which commit something is asked for by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommitRef {
+    /// Commit id, or hash of a folder's content.
+    pub(crate) id: String,
+    /// When it was made.
+    pub(crate) time: Timestamp,
+}
+
+/// What is asked for: one App of one commit.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// Name of the source that it comes from; `None` for a working tree that a person applies.
+    pub(crate) source: Option<Arc<str>>,
+    /// The commit.
+    pub(crate) commit: Arc<CommitRef>,
+    /// The App.
+    pub(crate) app: Arc<App>,
+    /// The names that are derived from it.
+    pub(crate) names: Arc<Names>,
+    /// Hash of all files that the App was made from. It tells whether another commit asks for the same.
+    pub(crate) digest: Arc<str>,
+}
+
 /// The plan of one App with everything that it was made from.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
     /// The App.
-    pub(crate) app: App,
+    pub(crate) app: Arc<App>,
     /// What was seen of it.
     pub(crate) observed: ObservedApp,
     /// What the agent was told.

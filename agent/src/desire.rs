@@ -1,17 +1,19 @@
 //! Desire: what a commit asks of this cluster. Pure; the work is done by `kompox-manifests`.
 
-use kompox_manifests::desired::{self, Desired};
+use std::sync::Arc;
+
+use kompox_manifests::desired::{self, Conversions, Desired};
 use kompox_manifests::diagnostic::{Diagnostic, Severity};
 use kompox_manifests::id::{AppId, ClusterId};
-use kompox_manifests::model::App;
+use kompox_manifests::names::Names;
 
-use crate::context::Commit;
+use crate::context::{Commit, CommitRef, Wish};
 
 /// What a commit asks of this cluster.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     /// Apps of this cluster, in the order of their entries.
-    pub(crate) apps: Vec<App>,
+    pub(crate) apps: Vec<Wish>,
     /// Entries that are rejected as a whole.
     pub(crate) rejected: Vec<RejectedEntry>,
     /// Everything that is to be said about the files, sorted.
@@ -31,9 +33,12 @@ pub(crate) struct RejectedEntry {
     pub(crate) claims: Vec<AppId>,
 }
 
-/// Loads a commit and keeps what is for this cluster.
-pub(crate) fn desire(commit: &Commit, cluster: &ClusterId) -> Wanted {
-    let Desired { entries, diagnostics, certain } = desired::desire(commit.tree.as_ref(), &commit.path);
+/// Loads a commit and keeps what is for this cluster. Entries that an earlier commit had too are not
+/// converted again.
+pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversions) -> Wanted {
+    let Desired { entries, diagnostics, certain } = known.desire(commit.tree.as_ref(), &commit.path);
+    let source: Option<Arc<str>> = commit.source.as_deref().map(Arc::from);
+    let of_commit = Arc::new(CommitRef { id: commit.id.clone(), time: commit.time });
     let mut wanted = Wanted { apps: Vec::new(), rejected: Vec::new(), diagnostics, certain };
     for entry in entries {
         // An entry for other clusters alone is their agents' to report.
@@ -46,7 +51,15 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId) -> Wanted {
             let cause = error.map_or_else(|| format!("{}: rejected", entry.file), ToString::to_string);
             wanted.rejected.push(RejectedEntry { file: entry.file, cause, claims: entry.claims });
         } else {
-            wanted.apps.extend(entry.apps.into_iter().filter(|app| app.id.cluster == *cluster));
+            let digest: Arc<str> = entry.record.digest().into();
+            let ours = entry.apps.into_iter().filter(|app| app.id.cluster == *cluster);
+            wanted.apps.extend(ours.map(|app| Wish {
+                source: source.clone(),
+                commit: Arc::clone(&of_commit),
+                names: Arc::new(Names::of(&app.id)),
+                app,
+                digest: Arc::clone(&digest),
+            }));
         }
     }
     wanted

@@ -16,7 +16,13 @@ use kompox_manifests::object::Kind;
 use kompox_manifests::slots::VolumeBinding;
 use tracing::{debug, warn};
 
+use crate::context::{Agent, Wish};
 use crate::failure::Failure;
+
+mod listings;
+
+use listings::Listing;
+pub(crate) use listings::{Listings, Serial};
 
 /// How long the making of a disk may take inside one reconcile; the next one goes on waiting.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,9 +34,10 @@ fn driver(app: &App, nodes: &[Node]) -> Result<Arc<dyn Driver>, Failure> {
         .map_err(|error| Failure::of_driver(&format!("{}: provider driver", app.provider.driver.at), &error))
 }
 
-/// Adds what the provider says of the App's disks to what was observed of it. An App without
-/// volumes needs no provider.
-pub(crate) async fn observe(app: &App, observed: &mut ObservedApp) {
+/// Adds what the provider says of the App's disks to what was observed of it. An App without volumes
+/// needs no provider.
+pub(crate) async fn observe(agent: &Agent, wish: &Wish, observed: &mut ObservedApp) {
+    let app = wish.app.as_ref();
     if app.volumes.is_empty() {
         return;
     }
@@ -43,10 +50,15 @@ pub(crate) async fn observe(app: &App, observed: &mut ObservedApp) {
             return;
         }
     };
-    let scope = DiskScope::of(&app.id);
-    observed.disks = driver.list_disks(&scope).await.map_err(|error| error.to_string());
-    // Asked of drivers without snapshots too: what a later version left speaks of an earlier life.
-    observed.snapshots = driver.list_snapshots(&scope).await.map_err(|error| error.to_string());
+    let Listing { disks, snapshots } = match agent.listings.known(wish, &observed.objects) {
+        Some(listing) => listing,
+        None => {
+            let listing = ask(app, driver.as_ref()).await;
+            agent.listings.remember(wish, &observed.objects, &listing);
+            listing
+        }
+    };
+    (observed.disks, observed.snapshots) = (disks, snapshots);
     if let Ok(disks) = &observed.disks {
         for disk in disks {
             match driver.volume_class(disk) {
@@ -59,6 +71,16 @@ pub(crate) async fn observe(app: &App, observed: &mut ObservedApp) {
         }
     }
     prospects(app, observed);
+}
+
+/// Asks the provider.
+async fn ask(app: &App, driver: &dyn Driver) -> Listing {
+    let scope = DiskScope::of(&app.id);
+    Listing {
+        disks: driver.list_disks(&scope).await.map_err(|error| error.to_string()),
+        // Asked of drivers without snapshots too: what a later version left speaks of an earlier life.
+        snapshots: driver.list_snapshots(&scope).await.map_err(|error| error.to_string()),
+    }
 }
 
 /// How new disks would appear; their handles are placeholders.

@@ -1,64 +1,115 @@
-//! Health: how the Apps are whose plans were applied. One look, no waiting: a reconcile that finds
-//! something still on its way comes again soon, so a newer commit takes over at once.
+//! Health: how an App is whose plan was applied. One look, no waiting: what is still on its way is looked
+//! at again when something of it changes or a deadline passes, so a newer commit takes over at once.
 
-use kompox_core::health::{Limits, Verdict, assess};
-use kompox_manifests::names::Names;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Event;
+use kompox_core::health::{Limits, Rollout, Verdict, Workload, assess};
+use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
+use tokio::time::Instant;
+use tracing::debug;
 
 use crate::apply::Applied;
-use crate::context::{Agent, Commit};
+use crate::context::{Agent, Wish};
 use crate::failure::{Failure, Kind};
-use crate::memory::Memory;
+use crate::memory::{Memory, Watched};
 use crate::outcome::{AppOutcome, State};
 
-/// Looks at every App that something was written to, or that has not been seen healthy at this
-/// commit yet.
-pub(crate) async fn look(
-    agent: &Agent,
-    commit: &Commit,
-    applied: Vec<Applied>,
-    memory: &mut Memory,
-) -> Vec<AppOutcome> {
-    let mut outcomes = Vec::with_capacity(applied.len());
-    for applied in applied {
-        outcomes.push(look_at(agent, commit, applied, memory).await);
-    }
-    outcomes
+/// Events say why something takes long; they are asked for when it does, and not more often than this.
+const EVENTS: Duration = Duration::from_secs(5);
+
+/// How an App is, and when that may change without anything being heard.
+pub(crate) struct Look {
+    /// How it is.
+    pub(crate) outcome: AppOutcome,
+    /// Another look makes sense after this time.
+    pub(crate) again: Option<Duration>,
 }
 
-async fn look_at(agent: &Agent, commit: &Commit, applied: Applied, memory: &mut Memory) -> AppOutcome {
+impl Look {
+    /// A look that needs no other one.
+    pub(crate) fn last(outcome: AppOutcome) -> Self {
+        Self { outcome, again: None }
+    }
+}
+
+/// Looks at an App.
+pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &mut Memory) -> Look {
     let Applied { planned, done, stopped } = applied;
     let app = &planned.app;
-    let outcome = |state| AppOutcome { id: app.id.clone(), done, state };
+    let outcome = |state| AppOutcome::of(wish, done, state);
     if let Some(failure) = stopped {
-        memory.unsettled(&app.id);
-        return outcome(State::Failed(failure));
+        memory.unsettled();
+        return Look::last(outcome(State::Failed(failure)));
     }
     if app.reconcile.suspend {
-        return outcome(State::Suspended);
+        return Look::last(outcome(State::Suspended));
     }
     let limits = Limits::of_app(app.reconcile.progress_deadline, !app.volumes.is_empty());
-    let watched = memory.rollout(&app.id, &commit.id, done.wrote(), limits);
-    if watched.settled {
-        return outcome(State::Healthy);
-    }
-    let names = Names::of(&app.id);
-    let health = match agent.cluster.workload(&names.namespace, &names.workload()).await {
-        Ok(workload) => assess(&workload),
-        Err(error) => return outcome(State::Failed(Failure::of_cluster("its Pods cannot be read", &error))),
+    let watched = memory.rollout(&wish.digest, done.wrote(), limits);
+    let mut workload = match workload(agent, wish) {
+        Ok(workload) => workload,
+        Err(failure) => return Look::last(outcome(State::Failed(failure))),
     };
-    match watched.rollout.observe(watched.began.elapsed(), &health) {
+    workload.events = events(agent, watched, &workload).await;
+    let health = assess(&workload);
+    if watched.settled {
+        if health.reason().is_none() {
+            return Look::last(outcome(State::Healthy));
+        }
+        // It was healthy and is not any more.
+        watched.settled = false;
+        watched.began = Instant::now();
+        watched.rollout = Rollout::new(limits);
+    }
+    let elapsed = watched.began.elapsed();
+    let state = match watched.rollout.observe(elapsed, &health) {
         Verdict::Healthy => {
             watched.settled = true;
-            outcome(State::Healthy)
+            return Look::last(outcome(State::Healthy));
         }
         Verdict::Wait => {
             let reason = health.reason().map_or_else(|| "settling".to_owned(), |reason| reason.text.clone());
-            outcome(State::Progressing(reason))
+            State::Progressing(reason)
         }
         Verdict::Failed { reason, timed_out } => {
             let late = if timed_out { " (the progress deadline is over)" } else { "" };
             let text = format!("{}: {}{late}", reason.label, reason.text);
-            outcome(State::Failed(Failure { text, label: reason.label, kind: Kind::Unhealthy }))
+            State::Failed(Failure { text, label: reason.label, kind: Kind::Unhealthy })
+        }
+    };
+    let mut again = watched.rollout.next_look(elapsed);
+    if matches!(state, State::Progressing(_)) && !asked_about(&workload).is_empty() {
+        again = Some(again.map_or(EVENTS, |again| again.min(EVENTS)));
+    }
+    Look { outcome: outcome(state), again }
+}
+
+fn workload(agent: &Agent, wish: &Wish) -> Result<Workload, Failure> {
+    let names = wish.names.as_ref();
+    let deployment =
+        ObjectKey { kind: ObjectKind::Deployment, namespace: Some(names.namespace.clone()), name: names.workload() };
+    agent.cache.workload(&names.hashes.instance, &deployment)
+}
+
+/// UIDs of what Events are asked about: Pods that do not start and claims that are not bound.
+fn asked_about(workload: &Workload) -> Vec<String> {
+    workload.with_events().map(str::to_owned).collect()
+}
+
+/// What Events say, as far as somebody wants to know.
+async fn events(agent: &Agent, watched: &mut Watched, workload: &Workload) -> Vec<Event> {
+    let uids = asked_about(workload);
+    let namespace = workload.deployment.as_ref().and_then(|deployment| deployment.metadata.namespace.clone());
+    let (Some(namespace), false) = (namespace, uids.is_empty() || watched.began.elapsed() < EVENTS) else {
+        return watched.events.iter().flat_map(|(_, events)| events.clone()).collect();
+    };
+    if watched.events.as_ref().is_none_or(|(read, _)| read.elapsed() >= EVENTS) {
+        match agent.cluster.events(&namespace, &uids).await {
+            Ok(events) => watched.events = Some((Instant::now(), events)),
+            // They would only have said more.
+            Err(error) => debug!(%error, "Events cannot be read"),
         }
     }
+    watched.events.iter().flat_map(|(_, events)| events.clone()).collect()
 }

@@ -11,6 +11,7 @@ mod confirm;
 mod context;
 mod desire;
 mod disks;
+mod engine;
 mod failure;
 mod fault;
 mod forge;
@@ -32,7 +33,6 @@ mod source;
 mod telemetry;
 #[cfg(test)]
 mod testing;
-mod trigger;
 
 use std::process::ExitCode;
 

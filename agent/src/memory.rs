@@ -1,67 +1,132 @@
-//! What one source's reconciles remember from one to the next. Losing it (a restart) costs repeated
-//! dry-runs and a look at every Pod, nothing else.
+//! What is remembered of an App from one look to the next. Losing it (a restart) costs repeated dry-runs
+//! and a look at its Pods, nothing else.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::{Limits, Rollout};
-use kompox_manifests::id::AppId;
+use tokio::time::Instant;
 
+use crate::cluster::cache::Revision;
+use crate::context::{Agent, Wish};
+use crate::disks::Serial;
 use crate::failure::{Failure, Kind};
+use crate::outcome::{AppOutcome, State};
 
-/// The memory of one source.
+/// The memory of one App.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// Commits that the API server refused for an App, until a newer one comes.
-    refusals: BTreeMap<AppId, (String, Failure)>,
-    /// The commit of each App that the API server accepted last: what it refuses of that later is not
-    /// the commit's fault.
-    accepted: BTreeMap<AppId, String>,
-    /// Rollouts under way, and those that ended.
-    rollouts: BTreeMap<AppId, Watched>,
+    /// The commit that the API server refused, until a newer one comes.
+    refusal: Option<(String, Failure)>,
+    /// The commit that the API server accepted last: what it refuses of that later is not the commit's fault.
+    accepted: Option<String>,
+    /// The rollout under way, or the one that ended.
+    rollout: Option<Watched>,
+    /// What was looked at last, and what that came to for good.
+    settled: Option<(Inputs, State)>,
+    /// How often in a row it failed through something that may pass.
+    faults: u32,
 }
 
-/// A rollout of one App at one commit.
+/// Everything that a look at an App depends on, in short: while it is the same, another look finds the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Inputs {
+    digest: Arc<str>,
+    cluster: Revision,
+    disks: Option<Serial>,
+}
+
+impl Inputs {
+    /// What a look at an App depends on now.
+    pub(crate) fn of(agent: &Agent, wish: &Wish) -> Self {
+        Self {
+            digest: Arc::clone(&wish.digest),
+            cluster: agent.cache.revision(&wish.names.hashes.instance, &wish.names.namespace),
+            disks: agent.listings.serial(wish),
+        }
+    }
+
+    /// Takes the provider's answer that the look has asked for.
+    pub(crate) fn asked_disks(&mut self, agent: &Agent, wish: &Wish) {
+        self.disks = agent.listings.serial(wish);
+    }
+}
+
+/// A rollout of one App.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    commit: String,
+    digest: Arc<str>,
     /// When it began.
     pub(crate) began: Instant,
     /// What was seen of it.
     pub(crate) rollout: Rollout,
-    /// It ended well; nothing is looked at until something is written again.
+    /// It ended well, and nothing was written since then.
     pub(crate) settled: bool,
+    /// What Events said of its Pods, and when they were read.
+    pub(crate) events: Option<(Instant, Vec<Event>)>,
 }
 
-impl Memory {
-    /// Why a commit cannot be deployed for an App, when that is known.
-    pub(crate) fn refusal(&self, app: &AppId, commit: &str) -> Option<&Failure> {
-        self.refusals.get(app).filter(|(refused, _)| refused == commit).map(|(_, failure)| failure)
-    }
-
-    /// Remembers that the API server accepted a commit of an App.
-    pub(crate) fn accepted(&mut self, app: &AppId, commit: &str) {
-        self.accepted.insert(app.clone(), commit.to_owned());
-    }
-
-    /// Remembers a refusal that a newer commit alone can mend.
-    pub(crate) fn refused(&mut self, app: &AppId, commit: &str, failure: &Failure) {
-        if failure.kind == Kind::Rejected && self.accepted.get(app).is_none_or(|accepted| accepted != commit) {
-            self.refusals.insert(app.clone(), (commit.to_owned(), failure.clone()));
-        }
-    }
-
-    /// The rollout of an App at a commit; a new one when the commit is new or something was written.
-    pub(crate) fn rollout(&mut self, app: &AppId, commit: &str, written: bool, limits: Limits) -> &mut Watched {
-        let fresh = || Watched {
-            commit: commit.to_owned(),
+impl Watched {
+    fn new(digest: &Arc<str>, limits: Limits) -> Self {
+        Self {
+            digest: Arc::clone(digest),
             began: Instant::now(),
             rollout: Rollout::new(limits),
             settled: false,
+            events: None,
+        }
+    }
+}
+
+impl Memory {
+    /// What a look with these inputs came to for good, when there was one.
+    pub(crate) fn settled(&self, inputs: &Inputs) -> Option<&State> {
+        self.settled.as_ref().filter(|(of, _)| of == inputs && inputs.disks.is_some()).map(|(_, state)| state)
+    }
+
+    /// Remembers what a look came to. What is still on its way, may pass, or wrote something is looked at
+    /// again.
+    pub(crate) fn ended(&mut self, inputs: Inputs, outcome: &mut AppOutcome) {
+        let lasting = match &outcome.state {
+            State::Healthy | State::Suspended => true,
+            // It goes on watching its Pods, and cannot be told from one that is on its way.
+            State::Failed(failure) => failure.kind == Kind::Obstacle,
+            State::Progressing(_) => false,
         };
-        let watched = self.rollouts.entry(app.clone()).or_insert_with(fresh);
-        if watched.commit != commit || (written && watched.settled) {
-            *watched = fresh();
+        self.settled = (lasting && !outcome.done.wrote()).then(|| (inputs, outcome.state.clone()));
+        let passes = matches!(&outcome.state, State::Failed(failure) if failure.passes());
+        self.faults = if passes { self.faults.saturating_add(1) } else { 0 };
+        outcome.faults = self.faults;
+    }
+
+    /// Whether what an App asks for was seen healthy.
+    pub(crate) fn was_healthy(&self, digest: &Arc<str>) -> bool {
+        self.rollout.as_ref().is_some_and(|watched| watched.settled && watched.digest == *digest)
+    }
+
+    /// Why a commit cannot be deployed, when that is known.
+    pub(crate) fn refusal(&self, commit: &str) -> Option<&Failure> {
+        self.refusal.as_ref().filter(|(refused, _)| refused == commit).map(|(_, failure)| failure)
+    }
+
+    /// Remembers that the API server accepted a commit.
+    pub(crate) fn accepted(&mut self, commit: &str) {
+        self.accepted = Some(commit.to_owned());
+    }
+
+    /// Remembers a refusal that a newer commit alone can mend.
+    pub(crate) fn refused(&mut self, commit: &str, failure: &Failure) {
+        if failure.kind == Kind::Rejected && self.accepted.as_deref() != Some(commit) {
+            self.refusal = Some((commit.to_owned(), failure.clone()));
+        }
+    }
+
+    /// The rollout; a new one when something else is asked for or something was written to one that had
+    /// ended.
+    pub(crate) fn rollout(&mut self, digest: &Arc<str>, written: bool, limits: Limits) -> &mut Watched {
+        let watched = self.rollout.get_or_insert_with(|| Watched::new(digest, limits));
+        if watched.digest != *digest || (written && watched.settled) {
+            *watched = Watched::new(digest, limits);
         } else if written {
             // Its time goes on: something that is written again and again never gets healthy either.
             watched.rollout = Rollout::new(limits);
@@ -70,7 +135,7 @@ impl Memory {
     }
 
     /// Forgets a rollout: something may have been written, and how it went is not known.
-    pub(crate) fn unsettled(&mut self, app: &AppId) {
-        self.rollouts.remove(app);
+    pub(crate) fn unsettled(&mut self) {
+        self.rollout = None;
     }
 }

@@ -1,10 +1,12 @@
-//! What a reconcile came to, App by App.
+//! What reconciling came to, App by App.
+
+use std::sync::Arc;
 
 use kompox_core::plan::Counts;
 use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::id::AppId;
-use kompox_manifests::model::App;
 
+use crate::context::{CommitRef, Wish};
 use crate::desire::Wanted;
 use crate::failure::{Failure, Kind};
 
@@ -18,6 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) left_over: Vec<String>,
     /// Everything that is to be said about the files.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Every App was looked at.
+    pub(crate) complete: bool,
 }
 
 /// The outcome for one App.
@@ -25,10 +29,14 @@ pub(crate) struct Outcome {
 pub(crate) struct AppOutcome {
     /// The App.
     pub(crate) id: AppId,
+    /// The commit that it was brought to.
+    pub(crate) commit: Arc<CommitRef>,
     /// What was done.
     pub(crate) done: Counts,
     /// How it is now.
     pub(crate) state: State,
+    /// How often in a row it failed through something that may pass.
+    pub(crate) faults: u32,
 }
 
 /// How an App is after a reconcile.
@@ -45,14 +53,14 @@ pub(crate) enum State {
 }
 
 impl Outcome {
-    /// Joins what the stages found.
-    pub(crate) fn new(wanted: Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>) -> Self {
+    /// The outcome of Apps that a commit asks for.
+    pub(crate) fn new(wanted: &Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>, complete: bool) -> Self {
         apps.sort_by(|one, other| one.id.cmp(&other.id));
-        let rejected = wanted.rejected.into_iter().map(|entry| {
-            let failure = Failure { text: entry.cause, label: "rejected", kind: Kind::Rejected };
-            (entry.file, failure)
+        let rejected = wanted.rejected.iter().map(|entry| {
+            let failure = Failure { text: entry.cause.clone(), label: "rejected", kind: Kind::Rejected };
+            (entry.file.clone(), failure)
         });
-        Self { apps, rejected: rejected.collect(), left_over, diagnostics: wanted.diagnostics }
+        Self { apps, rejected: rejected.collect(), left_over, diagnostics: wanted.diagnostics.clone(), complete }
     }
 
     /// All failures, the entries' first.
@@ -68,20 +76,25 @@ impl Outcome {
     pub(crate) fn progressing(&self) -> bool {
         self.apps.iter().any(|app| matches!(app.state, State::Progressing(_)))
     }
-
-    /// Everything that was done.
-    pub(crate) fn done(&self) -> Counts {
-        let mut sum = Counts::default();
-        for app in &self.apps {
-            sum += app.done;
-        }
-        sum
-    }
 }
 
 impl AppOutcome {
     /// An App of which nothing was done.
-    pub(crate) fn failed(app: &App, failure: Failure) -> Self {
-        Self { id: app.id.clone(), done: Counts::default(), state: State::Failed(failure) }
+    pub(crate) fn untouched(wish: &Wish, state: State) -> Self {
+        Self::of(wish, Counts::default(), state)
+    }
+
+    /// An App and what was done of it.
+    pub(crate) fn of(wish: &Wish, done: Counts, state: State) -> Self {
+        Self { id: wish.app.id.clone(), commit: Arc::clone(&wish.commit), done, state, faults: 0 }
+    }
+
+    /// Whether nothing more is expected to happen by itself, neither good nor bad.
+    pub(crate) fn is_final(&self) -> bool {
+        match &self.state {
+            State::Healthy | State::Suspended => true,
+            State::Progressing(_) => false,
+            State::Failed(failure) => !failure.passes(),
+        }
     }
 }

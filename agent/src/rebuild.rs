@@ -4,14 +4,17 @@
 
 use std::collections::BTreeSet;
 
+use std::sync::Arc;
+
 use kompox_core::observed::ObservedApp;
 use kompox_manifests::model::App;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use crate::cluster::{ClusterError, state};
-use crate::context::Agent;
+use crate::context::{Agent, CommitRef, Wish};
 use crate::failure::Failure;
-use crate::observe::Observed;
+use crate::observe;
 
 /// What was seen when the cluster was empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,52 +35,86 @@ impl Rebuilt {
         self.with_disks.iter().filter(|other| **other != app.id.app).cloned().collect()
     }
 
-    fn seen(apps: &[&App], observed: &Observed) -> Self {
-        let mut rebuilt = Self::default();
-        for app in apps {
-            let Some(seen) = observed.apps.get(&app.id) else { continue };
-            if seen.disks.as_ref().is_ok_and(|disks| !disks.is_empty()) {
-                rebuilt.with_disks.insert(app.id.app.clone());
-            }
-            if misses_disks(app, seen) {
-                rebuilt.missing.insert(app.id.slashed());
-            }
+    fn add(&mut self, app: &App, seen: &ObservedApp) {
+        if seen.disks.as_ref().is_ok_and(|disks| !disks.is_empty()) {
+            self.with_disks.insert(app.id.app.clone());
         }
-        if rebuilt.with_disks.is_empty() { Self::default() } else { rebuilt }
+        if misses_disks(app, seen) {
+            self.missing.insert(app.id.slashed());
+        }
     }
 }
 
-/// Sees whether a source is in a rebuilt cluster, and remembers it there.
+/// What is known of one source. While nothing of it is in the cluster, its Apps wait here for each other:
+/// the first Namespace that is written ends the sight by which the others would be judged.
+#[derive(Debug, Default)]
+pub(crate) struct Sight(Mutex<Option<(Arc<CommitRef>, Rebuilt)>>);
+
+/// Sees whether a source is in a rebuilt cluster, and remembers it there. `wishes` are all that the commit
+/// asks for, `wish` and `observed` the one that is to be planned.
 ///
 /// # Errors
 /// It cannot be read or written down; nothing may be written then.
 pub(crate) async fn recognize(
     agent: &Agent,
-    source: Option<&str>,
-    apps: &[&App],
-    observed: &Observed,
+    sight: &Sight,
+    wishes: &[Arc<Wish>],
+    wish: &Wish,
+    observed: &ObservedApp,
 ) -> Result<Rebuilt, Failure> {
     // What a person applies by hand is that person's word.
-    let Some(source) = source else { return Ok(Rebuilt::default()) };
-    let missing = apps.iter().any(|app| observed.apps.get(&app.id).is_some_and(|seen| misses_disks(app, seen)));
-    if !missing {
+    let Some(source) = wish.source.as_deref() else { return Ok(Rebuilt::default()) };
+    let is_fresh = || agent.cache.apps_of_source(source).is_empty();
+    if !is_fresh() && !misses_disks(&wish.app, observed) {
         return Ok(Rebuilt::default());
     }
-    let failed = |error: ClusterError| Failure::of_cluster("what is known of a rebuilt cluster", &error);
-    let name = format!("{source}{}", state::REBUILT);
-    let stored = state::load(agent.cluster.as_ref(), &name).await.map_err(failed)?;
-    let known = stored.as_ref().and_then(|stored| serde_json::from_value(stored.value.clone()).ok());
-    if !observed.fresh {
-        return Ok(known.unwrap_or_default());
+    let mut sight = sight.0.lock().await;
+    if let Some((commit, rebuilt)) = sight.as_ref()
+        && *commit == wish.commit
+    {
+        return Ok(rebuilt.clone());
     }
-    let seen = Rebuilt::seen(apps, observed);
-    let news = known.unwrap_or_default() != seen;
-    if news && agent.may_write().is_ok() {
-        let value = serde_json::json!(seen);
-        let version = stored.as_ref().map(|stored| stored.resource_version.as_str());
-        state::save(agent.cluster.as_ref(), &name, &value, version).await.map_err(failed)?;
+    // Others may have written while this one waited.
+    if !is_fresh() {
+        return Ok(load(agent, source).await?.0.unwrap_or_default());
+    }
+    let mut seen = Rebuilt::default();
+    let mut is_certain = true;
+    for wish in wishes.iter().filter(|wish| !wish.app.volumes.is_empty()) {
+        let observed = observe::observe(agent, wish).await?;
+        is_certain &= observed.disks.is_ok();
+        seen.add(&wish.app, &observed);
+    }
+    if seen.with_disks.is_empty() {
+        seen = Rebuilt::default();
+    }
+    if !seen.missing.is_empty() {
+        let (known, version) = load(agent, source).await?;
+        if known.as_ref() != Some(&seen) && agent.may_write().is_ok() {
+            let (name, value) = (name(source), serde_json::json!(seen));
+            state::save(agent.cluster.as_ref(), &name, &value, version.as_deref()).await.map_err(failed)?;
+        }
+    }
+    if is_certain {
+        *sight = Some((Arc::clone(&wish.commit), seen.clone()));
     }
     Ok(seen)
+}
+
+/// What was written down, and its version.
+async fn load(agent: &Agent, source: &str) -> Result<(Option<Rebuilt>, Option<String>), Failure> {
+    let stored = state::load(agent.cluster.as_ref(), &name(source)).await.map_err(failed)?;
+    let known = stored.as_ref().and_then(|stored| serde_json::from_value(stored.value.clone()).ok());
+    Ok((known, stored.map(|stored| stored.resource_version)))
+}
+
+fn name(source: &str) -> String {
+    format!("{source}{}", state::REBUILT)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn failed(error: ClusterError) -> Failure {
+    Failure::of_cluster("what is known of a rebuilt cluster", &error)
 }
 
 /// Whether the provider says that a volume of the App has no disk.

@@ -10,7 +10,7 @@ use crate::failure::{Failure, Kind};
 use crate::outcome::{AppOutcome, Outcome, State as AppState};
 use crate::record::{AppRecord, CommitRecord};
 
-/// After so many reconciles in a row that failed through no fault of the commit, its status says so.
+/// After so many looks in a row at an App that failed through no fault of the commit, its status says so.
 const PATIENCE: u32 = 5;
 
 /// The status of a commit that was just seen.
@@ -27,20 +27,22 @@ pub(crate) fn superseded(status_name: &str, record: &CommitRecord, by: &str) -> 
     vec![Word::Superseded { by: by.to_owned() }.status(source_context(status_name))]
 }
 
-/// Enters the outcome of a reconcile into the commit's record. A commit that succeeded stays a
-/// success: what happens to its Apps later is no news about the commit.
-pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome, faults_in_a_row: u32) {
-    for app in &outcome.apps {
-        if app.done.wrote() {
-            *record.done.entry(app.id.slashed()).or_default() += app.done;
-        }
+/// Counts what was done for a commit.
+pub(crate) fn count(record: &mut CommitRecord, app: &AppOutcome) {
+    if app.done.wrote() {
+        *record.done.entry(app.id.slashed()).or_default() += app.done;
     }
+}
+
+/// Enters how everything is into the commit's record. A commit that succeeded stays a success: what
+/// happens to its Apps later is no news about the commit.
+pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     record.problems = outcome.failures().map(|failure| failure.text.clone()).collect();
     if record.state == State::Success {
         return;
     }
     for app in &outcome.apps {
-        let Status { state, description, .. } = of_app(record, app, faults_in_a_row).status(String::new());
+        let Status { state, description, .. } = of_app(record, app).status(String::new());
         let concerns = record.done.contains_key(&app.id.slashed()) || matches!(state, State::Failure | State::Error);
         match record.apps.get_mut(&app.id.slashed()) {
             Some(known) if is_news(known.state, state) => *known = AppRecord { state, description },
@@ -50,7 +52,7 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome, faults_in_a_ro
     }
     let present: BTreeSet<String> = outcome.apps.iter().map(|app| app.id.slashed()).collect();
     record.apps.retain(|app, _| present.contains(app));
-    let Status { state, description, .. } = of_source(record, outcome, faults_in_a_row).status(String::new());
+    let Status { state, description, .. } = of_source(record, outcome).status(String::new());
     tell(record, state, description);
 }
 
@@ -72,19 +74,6 @@ fn tell(record: &mut CommitRecord, state: State, description: String) {
     if is_news(record.state, state) || record.description.is_empty() {
         record.state = state;
         record.description = description;
-    }
-}
-
-/// Enters that the cluster could not even be read.
-pub(crate) fn enter_fault(record: &mut CommitRecord, failure: &Failure, faults_in_a_row: u32) {
-    record.problems = vec![failure.text.clone()];
-    if record.state == State::Success {
-        return;
-    }
-    let Status { state, description, .. } =
-        of_failure(Counts::default(), failure, "", faults_in_a_row).status(String::new());
-    if state.is_final() {
-        tell(record, state, description);
     }
 }
 
@@ -114,16 +103,16 @@ fn app_name(slashed: &str) -> &str {
     slashed.rsplit('/').next().unwrap_or(slashed)
 }
 
-fn of_app(record: &CommitRecord, app: &AppOutcome, faults_in_a_row: u32) -> Word {
+fn of_app(record: &CommitRecord, app: &AppOutcome) -> Word {
     let counts = record.done.get(&app.id.slashed()).copied().unwrap_or_default();
     match &app.state {
         AppState::Healthy | AppState::Suspended => Word::Healthy(counts),
         AppState::Progressing(_) => Word::Waiting(counts),
-        AppState::Failed(failure) => of_failure(counts, failure, "", faults_in_a_row),
+        AppState::Failed(failure) => of_failure(counts, failure, "", app.faults),
     }
 }
 
-fn of_source(record: &CommitRecord, outcome: &Outcome, faults_in_a_row: u32) -> Word {
+fn of_source(record: &CommitRecord, outcome: &Outcome) -> Word {
     let mut counts = Counts::default();
     for done in record.done.values() {
         counts += *done;
@@ -131,17 +120,19 @@ fn of_source(record: &CommitRecord, outcome: &Outcome, faults_in_a_row: u32) -> 
     // What is wrong with the commit says more than what is wrong around it.
     let of_commit = |kind: Kind| !matches!(kind, Kind::Fault(_));
     let failures = || {
-        let rejected = outcome.rejected.iter().map(|(_, failure)| ("", failure));
+        let rejected = outcome.rejected.iter().map(|(_, failure)| ("", failure, 0));
         let apps = outcome.apps.iter().filter_map(|app| match &app.state {
-            AppState::Failed(failure) => Some((app.id.app.as_str(), failure)),
+            AppState::Failed(failure) => Some((app.id.app.as_str(), failure, app.faults)),
             AppState::Healthy | AppState::Suspended | AppState::Progressing(_) => None,
         });
         rejected.chain(apps)
     };
-    let worst = failures().find(|(_, failure)| of_commit(failure.kind)).or_else(|| failures().next());
+    let worst = failures().find(|(_, failure, _)| of_commit(failure.kind)).or_else(|| failures().next());
     match worst {
-        Some((_, failure)) if outcome.progressing() && !of_commit(failure.kind) => Word::Waiting(counts),
-        Some((subject, failure)) => of_failure(counts, failure, subject, faults_in_a_row),
+        // The numbers are not known yet, and there may be worse.
+        _ if !outcome.complete => Word::Waiting(counts),
+        Some((_, failure, _)) if outcome.progressing() && !of_commit(failure.kind) => Word::Waiting(counts),
+        Some((subject, failure, faults)) => of_failure(counts, failure, subject, faults),
         None if outcome.progressing() => Word::Waiting(counts),
         None => Word::Healthy(counts),
     }
@@ -153,7 +144,7 @@ fn of_failure(counts: Counts, failure: &Failure, subject: &str, faults_in_a_row:
         Kind::Rejected if counts.wrote() => Word::Unhealthy(counts, cause),
         Kind::Rejected => Word::Rejected(cause),
         Kind::Obstacle | Kind::Unhealthy => Word::Unhealthy(counts, cause),
-        Kind::Fault(_) if faults_in_a_row < PATIENCE && failure.passes() => Word::Waiting(counts),
+        Kind::Fault(_) if faults_in_a_row <= PATIENCE && failure.passes() => Word::Waiting(counts),
         Kind::Fault(_) => Word::Faulted(cause),
     }
 }

@@ -14,10 +14,13 @@ use tracing::warn;
 
 use crate::cluster::state::{self, Stored};
 use crate::cluster::{ClusterApi, ClusterError};
+use crate::engine::observer::Observer;
 use crate::forge::Forge;
 use crate::forge::outbox::{Courier, Errand};
+use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice};
 use crate::record::{CommitRecord, Record};
+use crate::report;
 
 /// Messages that may wait. Each says everything anew, so one that finds no room is no loss for long.
 const CAPACITY: usize = 256;
@@ -101,13 +104,6 @@ impl Reporter {
         }
     }
 
-    /// Tells that a commit is held back.
-    pub(crate) fn held(&self, commit: &str, reason: &str) {
-        let description = kompox_core::report::description(&format!("held: {reason}"));
-        let context = source_context(&self.status_name);
-        self.say(commit, vec![Status { context, state: State::Failure, description, target_url: None }]);
-    }
-
     /// Writes down how a commit goes.
     pub(crate) fn record(&self, record: &CommitRecord) {
         self.send(Message::Record(Box::new(record.clone())));
@@ -126,6 +122,27 @@ impl Reporter {
         if self.messages.try_send(message).is_err() {
             warn!("the reporter is far behind; the next reconcile tells it again");
         }
+    }
+}
+
+impl Observer for Reporter {
+    fn commit(&self, _source: &str, record: &CommitRecord, before: Option<&CommitRecord>) {
+        if let Some(before) = before {
+            self.say(&before.id, report::superseded(&self.status_name, before, &record.id));
+        }
+        self.say(&record.id, vec![report::seen(&self.status_name)]);
+        self.record(record);
+    }
+
+    fn held(&self, _source: &str, commit: &str, reason: &str) {
+        let description = kompox_core::report::description(&format!("held: {reason}"));
+        let context = source_context(&self.status_name);
+        self.say(commit, vec![Status { context, state: State::Failure, description, target_url: None }]);
+    }
+
+    fn source(&self, _source: &str, record: &CommitRecord, _outcome: &Outcome) {
+        self.say(&record.id, report::statuses(&self.status_name, record));
+        self.record(record);
     }
 }
 

@@ -4,20 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kompox_core::health::Workload;
 use kompox_core::ownership::Managers;
 use kompox_core::plan::NewDisks;
+use kompox_manifests::desired::Conversions;
+use kompox_manifests::id::AppId;
 use kompox_manifests::object::Kind;
 use kompox_manifests::source::MemoryTree;
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+use crate::cluster::cache::Cache;
 use crate::cluster::faulty::Faulty;
 use crate::cluster::lease::lost_signal;
 use crate::cluster::memory::Memory as MemoryCluster;
-use crate::context::{Agent, Commit};
+use crate::cluster::watch::WatchApi;
+use crate::context::{Agent, Commit, Wish};
+use crate::desire;
+use crate::disks::Listings;
+use crate::memory::Memory;
+use crate::outcome::{AppOutcome, Outcome};
+use crate::rebuild::Sight;
+use crate::reconcile::{Siblings, left_over, reconcile};
 use crate::refuted::Refuted;
 
 /// A commit's id from its number.
@@ -51,6 +59,8 @@ impl World {
         let (lease, lost) = lost_signal(Duration::from_secs(600));
         let agent = Agent {
             cluster: Arc::clone(&cluster) as _,
+            cache: Arc::default(),
+            listings: Listings::default(),
             cluster_id: "/ws/w1/prv/p1/cls/c1".parse().unwrap(),
             new_disks: NewDisks::Allow,
             people: Managers::default(),
@@ -60,7 +70,7 @@ impl World {
         };
         let mut world = Self { cluster, agent: Arc::new(agent), files: BTreeMap::new(), root, lease };
         world.app("shop");
-        world.health(healthy());
+        world.heal(true);
         world
     }
 
@@ -98,9 +108,35 @@ impl World {
         }
     }
 
-    /// What Deployments are from now on.
-    pub(crate) fn health(&self, workload: Workload) {
-        *self.cluster.inner.workloads.lock().unwrap() = [workload].into();
+    /// Whether the Pods of Deployments come up, from now on.
+    pub(crate) fn heal(&self, healthy: bool) {
+        self.cluster.inner.heal(healthy);
+    }
+
+    /// Watches the cluster, as long as the tasks live.
+    pub(crate) fn watch(&self) -> tokio::task::JoinSet<()> {
+        self.agent.cache.start(&(Arc::clone(&self.cluster) as Arc<dyn WatchApi>))
+    }
+
+    /// Another process over the same cluster and disks: it remembers nothing.
+    pub(crate) fn restarted(&self) -> Arc<Agent> {
+        Arc::new(Agent {
+            cluster: Arc::clone(&self.cluster) as _,
+            cache: Arc::new(Cache::default()),
+            listings: Listings::default(),
+            cluster_id: self.agent.cluster_id.clone(),
+            new_disks: NewDisks::Allow,
+            people: Managers::default(),
+            refuted: Refuted::default(),
+            births: Mutex::default(),
+            lost: self.agent.lost.clone(),
+        })
+    }
+
+    /// Sees the cluster as it is now, and looks once at every App of a commit.
+    pub(crate) async fn look(&self, commit: &Commit, memory: &mut Memories) -> Outcome {
+        self.agent.cache.read_once(self.cluster.as_ref()).await.unwrap();
+        look(&self.agent, commit, memory).await
     }
 
     pub(crate) fn lose_lease(&self) {
@@ -135,21 +171,23 @@ impl World {
     }
 }
 
-/// A Deployment that is rolled out.
-pub(crate) fn healthy() -> Workload {
-    workload(1)
+/// What is remembered of every App of a source.
+#[derive(Default)]
+pub(crate) struct Memories {
+    apps: BTreeMap<AppId, Memory>,
+    sight: Sight,
 }
 
-/// A Deployment whose Pod does not come up.
-pub(crate) fn starting() -> Workload {
-    workload(0)
-}
-
-fn workload(available: i32) -> Workload {
-    let deployment = serde_json::from_value(json!({
-        "metadata": {"generation": 1},
-        "spec": {"replicas": 1, "selector": {}, "template": {}},
-        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": available},
-    }));
-    Workload { deployment: Some(deployment.unwrap()), ..Workload::default() }
+/// Looks once at every App of a commit, one after the other.
+pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) -> Outcome {
+    let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
+    let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
+    let mut outcomes: Vec<AppOutcome> = Vec::new();
+    for wish in &wishes {
+        let siblings = Siblings { wishes: &wishes, sight: &memory.sight };
+        let of_app = memory.apps.entry(wish.app.id.clone()).or_default();
+        outcomes.push(reconcile(agent, wish, &siblings, of_app).await.outcome);
+    }
+    let left_over = left_over(agent, commit.source.as_deref(), &wanted);
+    Outcome::new(&wanted, left_over, outcomes, true)
 }

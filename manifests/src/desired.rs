@@ -8,13 +8,16 @@ mod across;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::compose::{self, ComposeInput};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::entry::{self, EntryFile, Found};
 use crate::id::AppId;
 use crate::kom::{self, AppSpec, Loaded};
 use crate::model::{App, Ingress};
-use crate::source::SourceTree;
+use crate::source::{Record, RecordedTree, SourceTree};
 use crate::yaml::fields::{Findings, suggest};
 
 /// What a commit asks for.
@@ -37,19 +40,21 @@ pub struct Entry {
     /// Whether an error rejects it, whole.
     pub rejected: bool,
     /// Its Apps; none when it is rejected.
-    pub apps: Vec<App>,
+    pub apps: Vec<Arc<App>>,
     /// The Apps that it is about, also when it is rejected: nothing of them may be removed.
     pub claims: Vec<AppId>,
     /// The App that is meant where none is named.
     pub default_app: Option<AppId>,
     /// What was found in it, sorted and without repetitions.
     pub diagnostics: Vec<Diagnostic>,
+    /// What was read to know all of this.
+    pub record: Arc<Record>,
 }
 
 impl Desired {
     /// The Apps of all sound entries.
     pub fn apps(&self) -> impl Iterator<Item = &App> {
-        self.entries.iter().flat_map(|entry| &entry.apps)
+        self.entries.iter().flat_map(|entry| entry.apps.iter().map(Arc::as_ref))
     }
 
     /// The entries that are rejected.
@@ -67,42 +72,76 @@ impl Desired {
 /// Reads what a commit asks for in the entries at and below `path`.
 #[must_use]
 pub fn desire(tree: &dyn SourceTree, path: &str) -> Desired {
-    let general = Findings::new();
-    let Found { entries, ambiguous, complete } = entry::find(tree, path, &general);
-    let mut drafts: Vec<Draft> = entries.iter().map(|entry| Draft::load(tree, entry)).collect();
-    drafts.extend(ambiguous.chunks(2).filter_map(|both| Draft::ambiguous(tree, both)));
-    across::check(&drafts);
-    drafts.sort_by(|one, other| one.file.cmp(&other.file));
-
-    let certain = complete && drafts.iter().all(|draft| !draft.loaded.uncertain);
-    let entries: Vec<Entry> = drafts.into_iter().map(Draft::finish).collect();
-    let mut diagnostics = general.into_vec();
-    diagnostics.extend(entries.iter().flat_map(|entry| entry.diagnostics.iter().cloned()));
-    diagnostic::sort(&mut diagnostics);
-    Desired { entries, diagnostics, certain }
+    Conversions::default().desire(tree, path)
 }
 
-/// An entry that may still be rejected for what others say.
-struct Draft {
-    file: String,
-    findings: Findings,
+/// Entries that were converted for an earlier commit: those that read the same files in the next one are
+/// taken over as they are.
+#[derive(Default)]
+pub struct Conversions {
+    /// By entry file; with the other file of its folder where there are two.
+    known: BTreeMap<Vec<String>, Arc<Conversion>>,
+}
+
+impl Conversions {
+    /// As [`desire`], converting only what an earlier call has not seen.
+    #[must_use]
+    pub fn desire(&mut self, tree: &dyn SourceTree, path: &str) -> Desired {
+        let general = Findings::new();
+        let Found { entries, ambiguous, complete } = entry::find(tree, path, &general);
+        let before = std::mem::take(&mut self.known);
+        let mut drafts = Vec::with_capacity(entries.len());
+        for files in entries.chunks(1).chain(ambiguous.chunks(2)) {
+            let Some(last) = files.last() else { continue };
+            let key: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+            let known = before.get(&key).filter(|known| known.record.holds_in(tree));
+            let own = known.map_or_else(|| Arc::new(Conversion::of(tree, files)), Arc::clone);
+            self.known.insert(key, Arc::clone(&own));
+            drafts.push(Draft { file: last.path.clone(), own, across: Findings::new() });
+        }
+        across::check(&drafts);
+        drafts.sort_by(|one, other| one.file.cmp(&other.file));
+
+        let certain = complete && drafts.iter().all(|draft| !draft.own.loaded.uncertain);
+        let entries: Vec<Entry> = drafts.into_iter().map(Draft::finish).collect();
+        let mut diagnostics = general.into_vec();
+        diagnostics.extend(entries.iter().flat_map(|entry| entry.diagnostics.iter().cloned()));
+        diagnostic::sort(&mut diagnostics);
+        Desired { entries, diagnostics, certain }
+    }
+}
+
+/// An entry by itself, whatever the others say.
+struct Conversion {
+    record: Arc<Record>,
+    findings: Vec<Diagnostic>,
     loaded: Loaded,
-    apps: Vec<App>,
+    apps: Vec<Arc<App>>,
     /// Rejected by a finding of another place: its folder's two entry files.
     ambiguous: bool,
 }
 
-impl Draft {
-    fn load(tree: &dyn SourceTree, entry: &EntryFile) -> Self {
-        let findings = Findings::new();
-        let loaded = kom::load(tree, entry, &findings);
-        let apps = loaded.apps.iter().filter_map(|spec| app(tree, entry, &loaded, spec, &findings)).collect();
-        Self { file: entry.path.clone(), findings, loaded, apps, ambiguous: false }
+impl Conversion {
+    fn of(tree: &dyn SourceTree, files: &[EntryFile]) -> Self {
+        let recorded = RecordedTree::new(tree);
+        let (findings, mut loaded, apps) = match files {
+            [entry] => {
+                let findings = Findings::new();
+                let loaded = kom::load(&recorded, entry, &findings);
+                let app = |spec| app(&recorded, entry, &loaded, spec, &findings).map(Arc::new);
+                let apps = loaded.apps.iter().filter_map(app).collect();
+                (findings.into_vec(), loaded, apps)
+            }
+            both => (Vec::new(), Self::ambiguous(&recorded, both), Vec::new()),
+        };
+        // They have become Apps; their documents are not needed any more.
+        loaded.apps = Vec::new();
+        let record = Arc::new(recorded.into_record());
+        Self { record, findings, loaded, apps, ambiguous: files.len() > 1 }
     }
 
     /// A folder with two entry files: neither counts, but what they claim is theirs.
-    fn ambiguous(tree: &dyn SourceTree, both: &[EntryFile]) -> Option<Self> {
-        let file = both.last()?.path.clone();
+    fn ambiguous(tree: &dyn SourceTree, both: &[EntryFile]) -> Loaded {
         let mut joined = Loaded::default();
         for entry in both {
             // Their own mistakes matter once it is clear which of the two is meant.
@@ -110,23 +149,39 @@ impl Draft {
             joined.uncertain |= loaded.uncertain;
             joined.claims.extend(loaded.claims);
         }
-        Some(Self { file, findings: Findings::new(), loaded: joined, apps: Vec::new(), ambiguous: true })
+        joined
     }
 
     fn is_rejected(&self) -> bool {
-        self.ambiguous || self.findings.has_errors()
+        self.ambiguous || self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// An entry that may still be rejected for what others say.
+struct Draft {
+    file: String,
+    own: Arc<Conversion>,
+    /// What is wrong with it because of other entries.
+    across: Findings,
+}
+
+impl Draft {
+    fn is_rejected(&self) -> bool {
+        self.own.is_rejected() || self.across.has_errors()
     }
 
     fn finish(self) -> Entry {
         let rejected = self.is_rejected();
-        let Self { file, findings, loaded, apps, ambiguous: _ } = self;
-        let mut diagnostics = findings.into_vec();
+        let Self { file, own, across } = self;
+        let mut diagnostics = own.findings.clone();
+        diagnostics.extend(across.into_vec());
         diagnostic::sort(&mut diagnostics);
-        let mut claims: Vec<AppId> = loaded.claims.into_iter().map(|claim| claim.value).collect();
+        let mut claims: Vec<AppId> = own.loaded.claims.iter().map(|claim| claim.value.clone()).collect();
         claims.sort();
         claims.dedup();
-        let apps = if rejected { Vec::new() } else { apps };
-        Entry { file, rejected, apps, claims, default_app: loaded.default_app, diagnostics }
+        let apps = if rejected { Vec::new() } else { own.apps.clone() };
+        let default_app = own.loaded.default_app.clone();
+        Entry { file, rejected, apps, claims, default_app, diagnostics, record: Arc::clone(&own.record) }
     }
 }
 

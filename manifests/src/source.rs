@@ -1,8 +1,12 @@
 //! The port through which a commit (or a working folder) is read. Nothing is ever checked out: an
 //! implementation reads blobs from an object store or files from a folder, and follows no symlink.
 
+mod recorded;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use self::recorded::{Record, RecordedTree};
 
 /// Read-only view of one repository at one commit. Paths are relative to the repository's root,
 /// separated by `/`, without `.` or `..` components and without a leading `/`; the root is `""`.
@@ -18,6 +22,12 @@ pub trait SourceTree: Send + Sync {
     /// # Errors
     /// See [`TreeError`].
     fn read(&self, path: &str, limit: u64) -> Result<Arc<[u8]>, TreeError>;
+
+    /// The identity of a file's content in the store behind the tree, where it has one that is cheaper to
+    /// tell than the content is to read. The same identity is the same content, in any tree of the store.
+    fn blob(&self, _path: &str) -> Option<String> {
+        None
+    }
 }
 
 /// A child of a folder.

@@ -32,6 +32,26 @@ pub struct Workload {
     pub events: Vec<Event>,
 }
 
+/// Of how many objects Events are read; a Deployment of the agent has one Pod.
+const MOST_WITH_EVENTS: usize = 4;
+
+impl Workload {
+    /// UIDs of the Pods that have not started and the claims that are not bound: what Events say of them
+    /// makes [`assess`] more precise.
+    pub fn with_events(&self) -> impl Iterator<Item = &str> {
+        let pods = self.pods.iter().filter(|pod| {
+            pod.metadata.deletion_timestamp.is_none()
+                && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Pending")
+        });
+        let claims = self
+            .claims
+            .iter()
+            .filter(|claim| claim.status.as_ref().and_then(|status| status.phase.as_deref()) != Some("Bound"));
+        let all = pods.map(|pod| &pod.metadata).chain(claims.map(|claim| &claim.metadata));
+        all.filter_map(|metadata| metadata.uid.as_deref()).take(MOST_WITH_EVENTS)
+    }
+}
+
 /// How a workload is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {

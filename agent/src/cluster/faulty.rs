@@ -1,17 +1,19 @@
 //! A cluster that fails as a script says, in front of another one. For tests.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
+use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::Workload;
 use kompox_core::observed::LiveObject;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::Value;
 
 use super::error::Cause;
-use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts};
+use super::watch::{Change, Sighting, Topic, WatchApi};
+use super::{ClusterApi, ClusterError, ContentHash, Deletion};
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug)]
@@ -102,6 +104,10 @@ impl<C: ClusterApi> ClusterApi for Faulty<C> {
         self.call("list", kind, self.inner.list_owned(kind)).await
     }
 
+    async fn list_instance(&self, kind: Kind, instance: &str) -> Result<Vec<LiveObject>, ClusterError> {
+        self.call("list", kind, self.inner.list_instance(kind, instance)).await
+    }
+
     async fn list_records(&self) -> Result<Vec<String>, ClusterError> {
         self.call("list", "records", self.inner.list_records()).await
     }
@@ -130,17 +136,12 @@ impl<C: ClusterApi> ClusterApi for Faulty<C> {
         self.call("delete", key, self.inner.delete(key, uid, version)).await
     }
 
-    async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError> {
-        self.call("list", "nodes", self.inner.nodes()).await
+    async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
+        self.call("hash", key, self.inner.content_hash(key, hash)).await
     }
 
-    async fn external_hashes(
-        &self,
-        namespace: &str,
-        wanted: &[(Kind, String)],
-        hash: ContentHash,
-    ) -> Result<BTreeMap<(Kind, String), String>, ClusterError> {
-        self.call("hash", namespace, self.inner.external_hashes(namespace, wanted, hash)).await
+    async fn events(&self, namespace: &str, uids: &[String]) -> Result<Vec<Event>, ClusterError> {
+        self.call("events", namespace, self.inner.events(namespace, uids)).await
     }
 
     async fn workload(&self, namespace: &str, deployment: &str) -> Result<Workload, ClusterError> {
@@ -149,5 +150,20 @@ impl<C: ClusterApi> ClusterApi for Faulty<C> {
 
     async fn server_version(&self) -> Result<String, ClusterError> {
         self.call("version", "", self.inner.server_version()).await
+    }
+}
+
+#[async_trait]
+impl<C: WatchApi> WatchApi for Faulty<C> {
+    async fn list(&self, topic: Topic, take: &mut (dyn FnMut(Sighting) + Send)) -> Result<String, ClusterError> {
+        self.call("list-all", format!("{topic:?}"), self.inner.list(topic, take)).await
+    }
+
+    async fn watch(
+        &self,
+        topic: Topic,
+        from: &str,
+    ) -> Result<BoxStream<'static, Result<Change, ClusterError>>, ClusterError> {
+        self.call("watch", format!("{topic:?}"), self.inner.watch(topic, from)).await
     }
 }

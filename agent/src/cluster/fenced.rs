@@ -1,9 +1,9 @@
 //! Writes only while the Lease is held.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::Workload;
 use kompox_core::observed::LiveObject;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::error::Cause;
 use super::lease::LostSignal;
-use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts};
+use super::{ClusterApi, ClusterError, ContentHash, Deletion};
 
 /// A cluster whose writes stop the moment that the Lease is lost, those under way too. Reading and
 /// dry-runs go on.
@@ -50,6 +50,10 @@ impl ClusterApi for Fenced {
         self.inner.list_owned(kind).await
     }
 
+    async fn list_instance(&self, kind: Kind, instance: &str) -> Result<Vec<LiveObject>, ClusterError> {
+        self.inner.list_instance(kind, instance).await
+    }
+
     async fn list_records(&self) -> Result<Vec<String>, ClusterError> {
         self.inner.list_records().await
     }
@@ -78,17 +82,12 @@ impl ClusterApi for Fenced {
         self.write("delete", key, self.inner.delete(key, uid, resource_version)).await
     }
 
-    async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError> {
-        self.inner.nodes().await
+    async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
+        self.inner.content_hash(key, hash).await
     }
 
-    async fn external_hashes(
-        &self,
-        namespace: &str,
-        wanted: &[(Kind, String)],
-        hash: ContentHash,
-    ) -> Result<BTreeMap<(Kind, String), String>, ClusterError> {
-        self.inner.external_hashes(namespace, wanted, hash).await
+    async fn events(&self, namespace: &str, uids: &[String]) -> Result<Vec<Event>, ClusterError> {
+        self.inner.events(namespace, uids).await
     }
 
     async fn workload(&self, namespace: &str, deployment: &str) -> Result<Workload, ClusterError> {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::Workload;
 use kompox_core::observed::LiveObject;
 use kompox_core::ownership::FIELD_MANAGER;
+use kompox_manifests::labels;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use kube::Client;
 use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, ValidationDirective};
@@ -21,8 +22,9 @@ use super::SYSTEM_NAMESPACE;
 use super::connect::Origin;
 use super::error::{Cause, ClusterError};
 use super::reply::{Call, chain};
-use super::{ClusterApi, ContentHash, Deletion, NodeFacts};
+use super::{ClusterApi, ContentHash, Deletion};
 
+mod watching;
 mod workload;
 
 /// What every object that the agent or the older command line wrote is labelled with.
@@ -32,7 +34,7 @@ const OWNED: &str = "app.kubernetes.io/managed-by=kompox";
 const RECORDS: &str = "app.kubernetes.io/managed-by=kompox-agent";
 
 /// Objects of one page of a list.
-const PAGE: u32 = 500;
+const PAGE: u32 = 250;
 
 /// How often a list begins again when its pages expire while it is read.
 const LIST_ATTEMPTS: usize = 3;
@@ -62,21 +64,31 @@ impl KubeCluster {
     ///
     /// The client's own reading of answers is not used: it logs bodies, which may be Secrets.
     pub(super) async fn send(&self, call: &Call, request: Request) -> Result<Vec<u8>, ClusterError> {
-        let request = request.map_err(|error| call.error(Cause::Configuration(chain(&error))))?;
         let exchange = async {
-            let response = self.client.send(request.map(Body::from)).await?;
-            let code = response.status().as_u16();
-            let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-            Ok((code, after, response.into_body().collect_bytes().await?))
+            let body = self.answer(call, request).await?;
+            body.collect_bytes().await.map_err(|error| call.no_answer(&error))
         };
-        let (code, after, body) = tokio::time::timeout(self.deadline, exchange)
-            .await
-            .map_err(|_| call.error(Cause::TimedOut(self.deadline)))?
-            .map_err(|error: kube::Error| call.no_answer(&error))?;
-        match code {
-            200..=299 => Ok(body.into()),
-            _ => Err(call.refusal(code, &body, after.map(Duration::from_secs))),
+        let body = tokio::time::timeout(self.deadline, exchange).await;
+        body.map_err(|_| call.error(Cause::TimedOut(self.deadline)))?.map(Into::into)
+    }
+
+    /// Makes a call whose answer never ends; the deadline is for its beginning.
+    async fn open(&self, call: &Call, request: Request) -> Result<Body, ClusterError> {
+        let answer = tokio::time::timeout(self.deadline, self.answer(call, request)).await;
+        answer.map_err(|_| call.error(Cause::TimedOut(self.deadline)))?
+    }
+
+    /// The body of an answer that does not say no.
+    async fn answer(&self, call: &Call, request: Request) -> Result<Body, ClusterError> {
+        let request = request.map_err(|error| call.error(Cause::Configuration(chain(&error))))?;
+        let response = self.client.send(request.map(Body::from)).await.map_err(|error| call.no_answer(&error))?;
+        let code = response.status().as_u16();
+        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        if (200..300).contains(&code) {
+            return Ok(response.into_body());
         }
+        let body = response.into_body().collect_bytes().await.map_err(|error| call.no_answer(&error))?;
+        Err(call.refusal(code, &body, after.map(Duration::from_secs)))
     }
 
     /// Makes a call and reads the answer as JSON.
@@ -119,12 +131,18 @@ impl KubeCluster {
         let mut items = Vec::new();
         loop {
             let page: Page<T> = self.send_json(call, kube::core::Request::new(path).list(&params)).await?;
-            items.extend(page.items);
+            items.extend(page.items.unwrap_or_default());
             match page.metadata.next {
                 Some(token) if !token.is_empty() => params.continue_token = Some(token),
                 _ => return Ok(items),
             }
         }
+    }
+
+    async fn list_labelled(&self, kind: Kind, selector: &str) -> Result<Vec<LiveObject>, ClusterError> {
+        let call = Call::new("list", format!("{kind} objects"), kind == Kind::Secret);
+        let items: Vec<Value> = self.list(&call, &path(kind, None), &ListParams::default().labels(selector)).await?;
+        items.into_iter().map(|body| live_object(&call, kind, body)).collect()
     }
 
     async fn apply_with(&self, object: &Object, force: bool, dry_run: bool) -> Result<LiveObject, ClusterError> {
@@ -144,9 +162,11 @@ impl KubeCluster {
 #[async_trait]
 impl ClusterApi for KubeCluster {
     async fn list_owned(&self, kind: Kind) -> Result<Vec<LiveObject>, ClusterError> {
-        let call = Call::new("list", format!("{kind} objects"), kind == Kind::Secret);
-        let items: Vec<Value> = self.list(&call, &path(kind, None), &ListParams::default().labels(OWNED)).await?;
-        items.into_iter().map(|body| live_object(&call, kind, body)).collect()
+        self.list_labelled(kind, OWNED).await
+    }
+
+    async fn list_instance(&self, kind: Kind, instance: &str) -> Result<Vec<LiveObject>, ClusterError> {
+        self.list_labelled(kind, &format!("{OWNED},{}={instance}", labels::INSTANCE_HASH)).await
     }
 
     async fn list_records(&self) -> Result<Vec<String>, ClusterError> {
@@ -215,28 +235,15 @@ impl ClusterApi for KubeCluster {
         }
     }
 
-    async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError> {
-        let call = Call::new("list", "nodes", false);
-        let nodes: Vec<Node> = self.list(&call, "/api/v1/nodes", &ListParams::default()).await?;
-        Ok(nodes.into_iter().map(NodeFacts::from).collect())
+    async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
+        let Some(object) = self.get(key).await? else { return Ok(None) };
+        let contents =
+            contents(&object).ok_or_else(|| call("read", key).not_understood("its data is not what its kind holds"))?;
+        Ok(Some((object.resource_version, hash(&contents))))
     }
 
-    async fn external_hashes(
-        &self,
-        namespace: &str,
-        wanted: &[(Kind, String)],
-        hash: ContentHash,
-    ) -> Result<BTreeMap<(Kind, String), String>, ClusterError> {
-        let mut hashes = BTreeMap::new();
-        for (kind, name) in wanted {
-            let key = ObjectKey { kind: *kind, namespace: Some(namespace.to_owned()), name: name.clone() };
-            if let Some(object) = self.get(&key).await? {
-                let contents = contents(&object)
-                    .ok_or_else(|| call("read", &key).not_understood("its data is not what its kind holds"))?;
-                hashes.insert((*kind, name.clone()), hash(&contents));
-            }
-        }
-        Ok(hashes)
+    async fn events(&self, namespace: &str, uids: &[String]) -> Result<Vec<Event>, ClusterError> {
+        self.read_events(namespace, uids.iter().map(String::as_str)).await
     }
 
     async fn workload(&self, namespace: &str, deployment: &str) -> Result<Workload, ClusterError> {
@@ -257,13 +264,17 @@ impl ClusterApi for KubeCluster {
 struct Page<T> {
     #[serde(default)]
     metadata: PageMetadata,
-    items: Vec<T>,
+    /// An empty list of metadata has `null` here.
+    items: Option<Vec<T>>,
 }
 
 #[derive(Default, serde::Deserialize)]
 struct PageMetadata {
     #[serde(rename = "continue")]
     next: Option<String>,
+    /// The version of the whole list.
+    #[serde(rename = "resourceVersion", default)]
+    version: String,
 }
 
 fn call(verb: &str, key: &ObjectKey) -> Call {

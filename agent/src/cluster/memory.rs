@@ -1,44 +1,115 @@
-//! A cluster in memory, for tests of what is built on [`ClusterApi`]. It knows versions and
-//! preconditions; it knows nothing of defaults, validation or field managers.
+//! A cluster in memory, for tests of what is built on [`ClusterApi`] and [`WatchApi`]. It knows versions,
+//! preconditions and watches; it knows nothing of defaults, validation or field managers.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::Workload;
 use kompox_core::observed::LiveObject;
 use kompox_manifests::diagnostic::{SourceFile, Span};
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::error::Cause;
-use super::{ClusterApi, ClusterError, ContentHash, Deletion, NodeFacts};
+use super::watch::{Change, Sighting, Topic, WatchApi};
+use super::{ClusterApi, ClusterError, ContentHash, Deletion};
 
 /// See the module.
-#[derive(Default)]
 pub(crate) struct Memory {
-    objects: Mutex<BTreeMap<ObjectKey, Value>>,
-    versions: Mutex<u64>,
-    /// What [`ClusterApi::workload`] answers, in order; the last one for ever.
-    pub(crate) workloads: Mutex<VecDeque<Workload>>,
+    inner: Arc<Inner>,
 }
 
-impl Memory {
-    /// Stores a body as a new version.
-    fn store(&self, key: &ObjectKey, body: &Value) -> LiveObject {
-        let mut version = self.versions.lock().unwrap();
-        *version += 1;
-        let mut body = body.clone();
+struct Inner {
+    state: Mutex<State>,
+    /// The newest version.
+    version: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<ObjectKey, Value>,
+    /// Every change so far: its version, the object, and whether it is there after it.
+    log: Vec<(u64, LiveObject, bool)>,
+    /// Whether the Pods of Deployments come up.
+    healthy: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { inner: Arc::new(Inner { state: Mutex::default(), version: watch::Sender::new(0) }) }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a change under a new version, which is set in the object.
+    fn note(&self, state: &mut State, key: &ObjectKey, mut body: Value, exists: bool) -> LiveObject {
+        let version = *self.version.borrow() + 1;
         body["metadata"]["resourceVersion"] = json!(version.to_string());
         if body.pointer("/metadata/uid").is_none() {
             body["metadata"]["uid"] = json!(format!("uid-{version}"));
         }
-        self.objects.lock().unwrap().insert(key.clone(), body.clone());
-        live(key, body)
+        if key.kind == Kind::Deployment {
+            roll_out(&mut body, state.healthy);
+        }
+        let object = live(key, body.clone());
+        if exists {
+            state.objects.insert(key.clone(), body);
+        } else {
+            state.objects.remove(key);
+        }
+        state.log.push((version, object.clone(), exists));
+        self.version.send_replace(version);
+        object
+    }
+}
+
+/// What the Deployment controller writes.
+fn roll_out(body: &mut Value, healthy: bool) {
+    body["metadata"]["generation"] = json!(1);
+    let available = i32::from(healthy);
+    body["status"] =
+        json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": available});
+}
+
+impl Memory {
+    /// Stores a body as a new version.
+    pub(crate) fn store(&self, key: &ObjectKey, body: &Value) -> LiveObject {
+        self.inner.note(&mut self.inner.state(), key, body.clone(), true)
+    }
+
+    /// Whether the Pods of Deployments come up, from now on.
+    pub(crate) fn heal(&self, healthy: bool) {
+        let mut state = self.inner.state();
+        state.healthy = healthy;
+        let deployments = state.objects.iter().filter(|(key, _)| key.kind == Kind::Deployment);
+        let deployments: Vec<(ObjectKey, Value)> = deployments.map(|(key, body)| (key.clone(), body.clone())).collect();
+        for (key, body) in deployments {
+            self.inner.note(&mut state, &key, body, true);
+        }
+    }
+
+    /// Deletes what a person deletes.
+    pub(crate) fn delete_now(&self, key: &ObjectKey) {
+        let mut state = self.inner.state();
+        if let Some(body) = state.objects.get(key).cloned() {
+            self.inner.note(&mut state, key, body, false);
+        }
     }
 
     fn read(&self, key: &ObjectKey) -> Option<LiveObject> {
-        self.objects.lock().unwrap().get(key).map(|body| live(key, body.clone()))
+        self.inner.state().objects.get(key).map(|body| live(key, body.clone()))
+    }
+
+    fn all(&self) -> Vec<LiveObject> {
+        self.inner.state().objects.iter().map(|(key, body)| live(key, body.clone())).collect()
     }
 
     fn matching(&self, verb: &str, key: &ObjectKey, version: &str) -> Result<LiveObject, ClusterError> {
@@ -82,17 +153,80 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
+fn is_owned(object: &LiveObject) -> bool {
+    object.label("app.kubernetes.io/managed-by") == Some("kompox")
+}
+
+/// What a watch of the topic shows of an object.
+fn sighting(topic: Topic, object: &LiveObject) -> Option<Sighting> {
+    let belongs = match topic {
+        Topic::Owned(kind) => object.key.kind == kind && is_owned(object),
+        Topic::Names(kind) => object.key.kind == kind,
+        Topic::Pods | Topic::ReplicaSets | Topic::Nodes => false,
+    };
+    belongs.then(|| Sighting {
+        namespace: object.key.namespace.clone(),
+        name: object.key.name.clone(),
+        uid: object.uid.clone(),
+        version: object.resource_version.clone(),
+        instance: object.label("kompox.dev/app-instance-hash").map(str::to_owned),
+        body: object.body.to_string().into_bytes(),
+    })
+}
+
+#[async_trait]
+impl WatchApi for Memory {
+    async fn list(&self, topic: Topic, take: &mut (dyn FnMut(Sighting) + Send)) -> Result<String, ClusterError> {
+        let version = self.inner.version.borrow().to_string();
+        self.all().iter().filter_map(|object| sighting(topic, object)).for_each(take);
+        Ok(version)
+    }
+
+    async fn watch(
+        &self,
+        topic: Topic,
+        from: &str,
+    ) -> Result<BoxStream<'static, Result<Change, ClusterError>>, ClusterError> {
+        let start: u64 = from.parse().unwrap();
+        let state = (Arc::clone(&self.inner), self.inner.version.subscribe(), start);
+        let next = move |(inner, mut newest, mut at): (Arc<Inner>, watch::Receiver<u64>, u64)| async move {
+            loop {
+                let found = inner.state().log.iter().find(|(version, ..)| *version > at).cloned();
+                let Some((version, object, exists)) = found else {
+                    newest.changed().await.ok()?;
+                    continue;
+                };
+                at = version;
+                if let Some(sighting) = sighting(topic, &object) {
+                    let change = if exists { Change::Seen(sighting) } else { Change::Gone(sighting) };
+                    return Some((Ok(change), (inner, newest, at)));
+                }
+            }
+        };
+        Ok(stream::unfold(state, next).boxed())
+    }
+}
+
 #[async_trait]
 impl ClusterApi for Memory {
     async fn list_owned(&self, kind: Kind) -> Result<Vec<LiveObject>, ClusterError> {
-        let objects = self.objects.lock().unwrap();
-        let all = objects.iter().filter(|(key, _)| key.kind == kind).map(|(key, body)| live(key, body.clone()));
-        Ok(all.filter(|object| object.label("app.kubernetes.io/managed-by") == Some("kompox")).collect())
+        let of_kind = |object: &LiveObject| object.key.kind == kind && is_owned(object);
+        Ok(self.all().into_iter().filter(of_kind).collect())
+    }
+
+    async fn list_instance(&self, kind: Kind, instance: &str) -> Result<Vec<LiveObject>, ClusterError> {
+        let mut objects = self.list_owned(kind).await?;
+        objects.retain(|object| object.label("kompox.dev/app-instance-hash") == Some(instance));
+        Ok(objects)
     }
 
     async fn list_records(&self) -> Result<Vec<String>, ClusterError> {
-        let objects = self.objects.lock().unwrap();
-        Ok(objects.keys().filter(|key| key.kind == Kind::ConfigMap).map(|key| key.name.clone()).collect())
+        let all = self.all();
+        Ok(all
+            .iter()
+            .filter(|object| object.key.kind == Kind::ConfigMap)
+            .map(|object| object.key.name.clone())
+            .collect())
     }
 
     async fn get(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
@@ -130,27 +264,26 @@ impl ClusterApi for Memory {
         if self.matching("delete", key, version)?.uid != uid {
             return Err(ClusterError::new(format!("delete {key}"), Cause::Changed));
         }
-        self.objects.lock().unwrap().remove(key);
+        self.delete_now(key);
         Ok(Deletion::Gone)
     }
 
-    async fn nodes(&self) -> Result<Vec<NodeFacts>, ClusterError> {
+    async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
+        Ok(self.read(key).map(|object| {
+            let text = object.body.get("data").map(ToString::to_string).unwrap_or_default();
+            (object.resource_version, hash(&BTreeMap::from([("data".to_owned(), text.into_bytes())])))
+        }))
+    }
+
+    async fn events(&self, _namespace: &str, _uids: &[String]) -> Result<Vec<Event>, ClusterError> {
         Ok(Vec::new())
     }
 
-    async fn external_hashes(
-        &self,
-        _namespace: &str,
-        _wanted: &[(Kind, String)],
-        _hash: ContentHash,
-    ) -> Result<BTreeMap<(Kind, String), String>, ClusterError> {
-        Ok(BTreeMap::new())
-    }
-
-    async fn workload(&self, _namespace: &str, _deployment: &str) -> Result<Workload, ClusterError> {
-        let mut workloads = self.workloads.lock().unwrap();
-        let next = if workloads.len() > 1 { workloads.pop_front() } else { workloads.front().cloned() };
-        Ok(next.unwrap_or_default())
+    async fn workload(&self, namespace: &str, deployment: &str) -> Result<Workload, ClusterError> {
+        let key =
+            ObjectKey { kind: Kind::Deployment, namespace: Some(namespace.to_owned()), name: deployment.to_owned() };
+        let deployment = self.read(&key).map(|live| serde_json::from_value(live.body).unwrap());
+        Ok(Workload { deployment, ..Workload::default() })
     }
 
     async fn server_version(&self) -> Result<String, ClusterError> {

@@ -1,24 +1,30 @@
 //! `apply`: one reconcile from a working tree, by a person.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use kompox_core::plan::{Counts, NewDisks, Plan, text};
 use serde_json::{Value, json};
 
 use super::plan::as_text;
 use super::{Exit, answer, confirmed, run, talk, tree};
 use crate::args::{ApplyArgs, Output};
+use crate::cluster::cache::Cache;
 use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::Patience;
+use crate::cluster::watch::WatchApi;
 use crate::cluster::{ClusterApi, identity};
-use crate::context::{Agent, Commit};
-use crate::memory::Memory;
-use crate::outcome::{Outcome, State};
+use crate::context::Agent;
+use crate::engine::Engine;
+use crate::engine::observer::Observer;
+use crate::engine::source::Source;
+use crate::outcome::{AppOutcome, Outcome, State};
 use crate::reconcile;
 
-/// Time between two looks at Pods that start.
-const SOON: Duration = Duration::from_secs(1);
+/// How long the first look at the cluster may take.
+const FIRST_SIGHT: Duration = Duration::from_secs(30);
 
 /// `apply`.
 ///
@@ -29,8 +35,12 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
     let cluster_id = tree::cluster_of(&args.tree, &commit)?;
     let cluster = Arc::new(run::connected(&args.tree.kube).await?);
     identity::check(cluster.as_ref(), &cluster_id).await?;
+    let cache = Arc::new(Cache::default());
+    let _watches = cache.start(&(Arc::clone(&cluster) as Arc<dyn WatchApi>));
     if !args.yes {
-        let reader = run::reader_of(Arc::clone(&cluster) as Arc<dyn ClusterApi>, cluster_id.clone(), NewDisks::Allow);
+        cache.synced(FIRST_SIGHT).await;
+        let api = Arc::clone(&cluster) as Arc<dyn ClusterApi>;
+        let reader = run::reader_of(api, Arc::clone(&cache), cluster_id.clone(), NewDisks::Allow);
         let preview = reconcile::preview(&reader, &commit).await?;
         tree::loaded(&preview.wanted);
         talk(&as_text(&preview));
@@ -46,10 +56,14 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
     let leadership = run::lead(&cluster, Patience::UntilHolderIsAlive).await?;
     let lost = leadership.signal();
     let fenced: Arc<dyn ClusterApi> = Arc::new(Fenced::new(cluster, lost.clone()));
-    let agent = Agent { lost: Some(lost), ..run::reader_of(fenced, cluster_id, NewDisks::Allow) };
-    let result = to_the_end(&agent, &commit).await;
+    let agent = Arc::new(Agent { lost: Some(lost), ..run::reader_of(fenced, cache, cluster_id, NewDisks::Allow) });
+    let talker = Arc::new(Talker::default());
+    let source = Source::by_hand(Arc::clone(&agent), &commit, vec![Arc::clone(&talker) as Arc<dyn Observer>]);
+    let engine = Engine::new(Arc::clone(&agent), vec![Arc::new(source)]);
+    let outcome = engine.settle().await.into_iter().next().flatten();
     leadership.release().await;
-    let (outcome, done) = result?;
+    let outcome = outcome.context("the files were not looked at")?;
+    let done = talker.done();
     super::show(&outcome.diagnostics);
     answer(&match args.output {
         Output::Text => told(&outcome, done),
@@ -58,26 +72,26 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
     Ok(run::exit_of(&outcome))
 }
 
-/// Reconciles until nothing is on its way any more; gives the last outcome and all that was done.
-async fn to_the_end(agent: &Agent, commit: &Commit) -> anyhow::Result<(Outcome, Counts)> {
-    let mut memory = Memory::default();
-    let mut done = Counts::default();
-    let mut last_reason = String::new();
-    loop {
-        let outcome = reconcile::reconcile(agent, commit, &mut memory).await?;
-        done += outcome.done();
-        if !outcome.progressing() {
-            return Ok((outcome, done));
+/// Tells the person on the terminal how it goes on, and adds up what was done.
+#[derive(Default)]
+struct Talker(Mutex<(Counts, BTreeMap<String, String>)>);
+
+impl Talker {
+    fn done(&self) -> Counts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl Observer for Talker {
+    fn app(&self, _source: &str, outcome: &AppOutcome) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (done, reasons) = &mut *state;
+        *done += outcome.done;
+        if let State::Progressing(reason) = &outcome.state
+            && reasons.insert(outcome.id.app.clone(), reason.clone()).as_ref() != Some(reason)
+        {
+            talk(&format!("{}: {reason}", outcome.id.app));
         }
-        for app in &outcome.apps {
-            if let State::Progressing(reason) = &app.state
-                && *reason != last_reason
-            {
-                talk(&format!("{}: {reason}", app.id.app));
-                last_reason.clone_from(reason);
-            }
-        }
-        tokio::time::sleep(SOON).await;
     }
 }
 

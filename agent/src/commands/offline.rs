@@ -1,6 +1,7 @@
 //! `validate` and `render`: no cluster, no provider.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use kompox_drivers::class;
@@ -60,8 +61,8 @@ pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Error);
     }
     let mut handles = volume_handles(&args.volume_handles)?;
-    let all: Vec<App> = entries.into_iter().flat_map(|entry| entry.apps).collect();
-    let apps: Vec<&App> = match &args.app {
+    let all: Vec<Arc<App>> = entries.into_iter().flat_map(|entry| entry.apps).collect();
+    let apps: Vec<&Arc<App>> = match &args.app {
         None => all.iter().collect(),
         Some(id) => {
             let known = || all.iter().map(|app| app.id.to_string()).collect::<Vec<_>>().join(", ");

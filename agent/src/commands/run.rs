@@ -13,12 +13,18 @@ use tracing::{info, warn};
 
 use super::Exit;
 use crate::args::{ClusterArgs, PlanArgs, RunArgs};
+use crate::cluster::cache::Cache;
 use crate::cluster::connect::{ConnectOptions, connect};
 use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::{self, Holder, Leadership, LeaseRecord, LeaseTiming, Patience};
+use crate::cluster::watch::WatchApi;
 use crate::cluster::{ClusterApi, ClusterError, KubeCluster, identity};
 use crate::config::{self, Config, ForgeChoice, Given, Reference, SourceConfig};
 use crate::context::{Agent, Commit};
+use crate::disks::Listings;
+use crate::engine::Engine;
+use crate::engine::observer::Observer;
+use crate::engine::source::Source;
 use crate::failure::Kind;
 use crate::forge;
 use crate::outcome::{Outcome, State};
@@ -27,7 +33,6 @@ use crate::redact::Redactor;
 use crate::refuted::Refuted;
 use crate::reporter::{self, Reporter};
 use crate::source::{self, RevisionId};
-use crate::trigger::Trigger;
 
 /// How long `--once` waits for the forge to take the last statuses.
 const LAST_WORDS: Duration = Duration::from_secs(30);
@@ -68,27 +73,34 @@ async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
     let cluster = Arc::new(connected(&args.kube).await?);
     claim(cluster.as_ref(), &config.cluster, args.once).await?;
     check_version(cluster.as_ref()).await;
+    // Watched also while another agent holds the Lease: taking over is quick then.
+    let cache = Arc::new(Cache::default());
+    let _watches = cache.start(&(Arc::clone(&cluster) as Arc<dyn WatchApi>));
     loop {
         let patience = if args.once { Patience::UntilHolderIsAlive } else { Patience::Forever };
         let leadership = lead(&cluster, patience).await?;
         let lost = leadership.signal();
         let fenced: Arc<dyn ClusterApi> =
             Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
-        let agent =
-            Arc::new(Agent { lost: Some(lost.clone()), ..reader_of(fenced, config.cluster.clone(), config.new_disks) });
+        let reader = reader_of(fenced, Arc::clone(&cache), config.cluster.clone(), config.new_disks);
+        let agent = Arc::new(Agent { lost: Some(lost.clone()), ..reader });
         let redactor = Arc::new(Redactor::default());
-        let mut triggers = Vec::new();
+        let (mut sources, mut reporters) = (Vec::new(), Vec::new());
         for source in &config.sources {
-            triggers.push(trigger(args, config, source, &agent, &redactor).await?);
+            let (source, reporter) = prepare(args, config, source, &agent, &redactor).await?;
+            sources.push(Arc::new(source));
+            reporters.push(reporter);
         }
+        let engine = Engine::new(Arc::clone(&agent), sources);
         if args.once {
-            let exit = once(triggers).await;
+            let exit = exit_of_all(&engine.settle().await);
+            flush(&reporters).await;
             leadership.release().await;
             return Ok(exit);
         }
         tokio::select! {
             () = lost.lost() => warn!("the Lease is lost: everything is stopped until it is ours again"),
-            _ = join_all(triggers.iter_mut().map(Trigger::run)) => {}
+            () = engine.run() => {}
         }
     }
 }
@@ -113,20 +125,22 @@ fn is_too_old(version: &str) -> bool {
     matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) < (1, 31))
 }
 
-/// Every source once, one after the other; the worst exit counts.
-async fn once(triggers: Vec<Trigger>) -> Exit {
-    let mut worst = Exit::Success;
-    for mut trigger in triggers {
-        let outcome = trigger.once().await;
-        trigger.flush(LAST_WORDS).await;
-        let exit = outcome.as_ref().map_or(Exit::Error, exit_of);
-        worst = match (worst, exit) {
-            (Exit::Error, _) | (_, Exit::Error) => Exit::Error,
-            (Exit::Success, other) | (other, Exit::Success) => other,
-            (one, _) => one,
-        };
+/// The worst exit code of all sources; one without an outcome could not be fetched.
+fn exit_of_all(outcomes: &[Option<Outcome>]) -> Exit {
+    let exits = outcomes.iter().map(|outcome| outcome.as_ref().map_or(Exit::Error, exit_of));
+    exits.fold(Exit::Success, |worst, exit| match (worst, exit) {
+        (Exit::Error, _) | (_, Exit::Error) => Exit::Error,
+        (Exit::Success, other) | (other, Exit::Success) => other,
+        (one, _) => one,
+    })
+}
+
+/// Hands everything that is still to be told to the forges.
+async fn flush(reporters: &[Reporter]) {
+    let flushed = join_all(reporters.iter().map(Reporter::flush));
+    if tokio::time::timeout(LAST_WORDS, flushed).await.is_err() {
+        warn!("not all statuses could be delivered; the next run goes on");
     }
-    worst
 }
 
 /// The exit code that an outcome comes to.
@@ -144,14 +158,14 @@ pub(crate) fn exit_of(outcome: &Outcome) -> Exit {
     if exit == Exit::Success && waiting { Exit::Unhealthy } else { exit }
 }
 
-/// Prepares a source; waits for the cluster where it does not answer yet.
-async fn trigger(
+/// Prepares a source and what tells of it; waits for the cluster where it does not answer yet.
+async fn prepare(
     args: &RunArgs,
     config: &Config,
     source: &SourceConfig,
     agent: &Arc<Agent>,
     redactor: &Arc<Redactor>,
-) -> anyhow::Result<Trigger> {
+) -> anyhow::Result<(Source, Reporter)> {
     let cache = args.cache_dir.clone().unwrap_or_else(source::default_cache_folder);
     let opened = source::open(source, &cache, redactor).map_err(anyhow::Error::new)?;
     let forge = match &source.forge {
@@ -163,10 +177,11 @@ async fn trigger(
     };
     let cluster = &agent.cluster;
     let loaded = patiently(args.once, || reporter::load(cluster.as_ref(), &source.name)).await?;
-    let commit = loaded.commit();
+    let record = loaded.commit();
     let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
-    Ok(Trigger::new(Arc::clone(agent), source.clone(), config.status_name.clone(), opened, reporter, commit))
+    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(reporter.clone())];
+    Ok((Source::new(Arc::clone(agent), source.clone(), opened, observers, record), reporter))
 }
 
 /// Writes this cluster's identity once, or refuses a wrong cluster.
@@ -243,13 +258,29 @@ pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Res
 pub(crate) async fn reader(args: &ClusterArgs, cluster_id: ClusterId, new_disks: NewDisks) -> anyhow::Result<Agent> {
     let cluster = connected(args).await?;
     identity::check(&cluster, &cluster_id).await?;
-    Ok(reader_of(Arc::new(cluster), cluster_id, new_disks))
+    let cache = Cache::default();
+    cache.read_once(&cluster).await?;
+    Ok(reader_of(Arc::new(cluster), Arc::new(cache), cluster_id, new_disks))
 }
 
 /// An agent that only reads.
-pub(crate) fn reader_of(cluster: Arc<dyn ClusterApi>, cluster_id: ClusterId, new_disks: NewDisks) -> Agent {
-    let (refuted, births) = (Refuted::default(), tokio::sync::Mutex::default());
-    Agent { cluster, cluster_id, new_disks, people: Managers::default(), refuted, births, lost: None }
+pub(crate) fn reader_of(
+    cluster: Arc<dyn ClusterApi>,
+    cache: Arc<Cache>,
+    cluster_id: ClusterId,
+    new_disks: NewDisks,
+) -> Agent {
+    Agent {
+        cluster,
+        cache,
+        listings: Listings::default(),
+        cluster_id,
+        new_disks,
+        people: Managers::default(),
+        refuted: Refuted::default(),
+        births: tokio::sync::Mutex::default(),
+        lost: None,
+    }
 }
 
 #[cfg(test)]

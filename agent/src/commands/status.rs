@@ -8,6 +8,7 @@ use std::time::Duration;
 use kompox_core::health::{Health, assess};
 use kompox_core::observed::LiveObject;
 use kompox_core::report::State;
+use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +16,6 @@ use serde_json::Value;
 use super::{Exit, answer, run};
 use crate::args::{Output, StatusArgs};
 use crate::cluster::{ClusterApi, state};
-use crate::observe::{APP_ANNOTATION, SOURCE_ANNOTATION};
 use crate::record::Record;
 
 /// Time between two looks of `--watch`.
@@ -85,7 +85,7 @@ async fn look(cluster: &dyn ClusterApi, only: Option<&str>) -> anyhow::Result<An
     let namespaces = cluster.list_owned(Kind::Namespace).await?;
     let mut apps = Vec::new();
     for namespace in &namespaces {
-        let Some(app) = namespace.annotation(APP_ANNOTATION) else { continue };
+        let Some(app) = namespace.annotation(labels::APP) else { continue };
         let name = app.rsplit('/').next().unwrap_or(app);
         if only.is_none_or(|only| only == name || only == app) {
             apps.push(look_at(cluster, namespace, app, name).await?);
@@ -141,7 +141,7 @@ async fn look_at(cluster: &dyn ClusterApi, namespace: &LiveObject, app: &str, na
     Ok(AppStatus {
         app: app.to_owned(),
         namespace: namespace.key.name.clone(),
-        source: namespace.annotation(SOURCE_ANNOTATION).map(str::to_owned),
+        source: namespace.annotation(labels::SOURCE).map(str::to_owned),
         state,
         text,
     })

@@ -1,12 +1,17 @@
 //! The whole path over a cluster in memory: what is confirmed, in which order it is written, and what
 //! remains when a call fails.
 
+use kompox_core::plan::Counts;
+
 use super::*;
+use crate::cluster::ClusterError;
 use crate::cluster::error::{Cause, FieldProblem};
 use crate::cluster::faulty::Fault;
+use crate::cluster::watch::Topic;
+use crate::context::Commit;
 use crate::failure::Kind as FailureKind;
-use crate::outcome::State;
-use crate::testing::World;
+use crate::outcome::{Outcome, State};
+use crate::testing::{Memories, World, look};
 
 fn invalid() -> Cause {
     Cause::Invalid(vec![FieldProblem { field: "spec".into(), message: "wrong".into(), immutable: false }])
@@ -24,10 +29,17 @@ fn failure(outcome: &Outcome) -> &Failure {
     first
 }
 
+/// Everything that was done.
+fn done(outcome: &Outcome) -> Counts {
+    let mut sum = Counts::default();
+    outcome.apps.iter().for_each(|app| sum += app.done);
+    sum
+}
+
 #[tokio::test]
 async fn everything_is_tried_before_anything_is_written() {
     let world = World::new();
-    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     assert!(outcome.failures().next().is_none());
     let calls = world.cluster.calls();
     let last_try = calls.iter().rposition(|call| call.starts_with("dry-run")).unwrap();
@@ -41,7 +53,7 @@ async fn everything_is_tried_before_anything_is_written() {
 #[tokio::test]
 async fn stages_are_written_in_order_and_the_disk_between_them() {
     let world = World::new();
-    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     let written = world.calls("apply");
     let stage = |call: &String| {
         let kind = Kind::from_name(call.split(' ').next().unwrap()).unwrap();
@@ -49,18 +61,18 @@ async fn stages_are_written_in_order_and_the_disk_between_them() {
     };
     let stages: Vec<_> = written.iter().map(stage).collect();
     assert!(stages.is_sorted(), "{written:#?}");
-    assert_eq!((written.len(), world.disks()), (outcome.done().created, 1));
-    assert_eq!(outcome.done().disks_created, 1);
-    assert_eq!(outcome.done().disks_assigned, 0, "assigning its first disk is part of making it");
+    assert_eq!((written.len(), world.disks()), (done(&outcome).created, 1));
+    assert_eq!(done(&outcome).disks_created, 1);
+    assert_eq!(done(&outcome).disks_assigned, 0, "assigning its first disk is part of making it");
 }
 
 #[tokio::test]
 async fn refuted_candidates_are_neither_written_nor_tried_again() {
     let world = World::new();
-    let mut memory = Memory::default();
+    let mut memory = Memories::default();
     let mut counts = Vec::new();
     for _ in 0..3 {
-        reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+        world.look(&world.commit(1), &mut memory).await;
         counts.push((world.calls("apply").len(), world.calls("dry-run").len()));
     }
     let [(first, tried), (second, tried_again), third] = counts[..] else { panic!() };
@@ -73,18 +85,18 @@ async fn refuted_candidates_are_neither_written_nor_tried_again() {
 async fn one_refusal_stops_the_whole_app_until_the_commit_changes() {
     let world = World::new();
     world.cluster.fault_later("dry-run", 4, Fault::Refuse(invalid()));
-    let mut memory = Memory::default();
-    let outcome = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    let mut memory = Memories::default();
+    let outcome = world.look(&world.commit(1), &mut memory).await;
     assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
     assert!(failure(&outcome).text.contains("kompoxops.yml:"), "{}", failure(&outcome));
     let tried = world.calls("dry-run").len();
-    let again = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    let again = world.look(&world.commit(1), &mut memory).await;
     assert_eq!(failure(&again), failure(&outcome));
     assert_eq!(world.calls("dry-run").len(), tried, "the same commit is not tried again");
     assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
-    let next = reconcile(&world.agent, &world.commit(2), &mut memory).await.unwrap();
+    let next = world.look(&world.commit(2), &mut memory).await;
     assert!(next.failures().next().is_none());
-    assert!(next.done().wrote());
+    assert!(done(&next).wrote());
 }
 
 #[tokio::test]
@@ -96,7 +108,7 @@ async fn a_refusal_of_one_app_does_not_stop_another() {
         "volumes:\n    - {name: data, size: 1Gi}",
         "volumes: [{name: data, size: 1Gi, type: files}]",
     );
-    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     assert_eq!(failure(&outcome).kind, FailureKind::Obstacle);
     let states: Vec<bool> = outcome.apps.iter().map(|app| app.done.wrote()).collect();
     assert_eq!(states, [true, false], "blog is written, shop is not");
@@ -108,14 +120,14 @@ async fn a_failed_write_ends_its_stage_and_the_next_reconcile_goes_on() {
     let world = World::new();
     // Namespace, access (4), volumes (2), then the Secret.
     world.cluster.fault_later("apply", 7, Fault::Refuse(unavailable()));
-    let mut memory = Memory::default();
-    let outcome = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    let mut memory = Memories::default();
+    let outcome = world.look(&world.commit(1), &mut memory).await;
     assert!(failure(&outcome).passes(), "{}", failure(&outcome));
     let written = world.calls("apply");
     assert!(written.last().unwrap().starts_with("Secret"), "{written:#?}");
     assert!(!written.iter().any(|call| call.starts_with("Deployment")), "{written:#?}");
-    assert_eq!(outcome.done().created, 7, "what was written before is counted");
-    let next = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    assert_eq!(done(&outcome).created, 7, "what was written before is counted");
+    let next = world.look(&world.commit(1), &mut memory).await;
     assert!(next.failures().next().is_none());
     assert!(world.objects().await.iter().any(|object| object.starts_with("Deployment")));
     assert_eq!(world.disks(), 1);
@@ -124,15 +136,15 @@ async fn a_failed_write_ends_its_stage_and_the_next_reconcile_goes_on() {
 #[tokio::test]
 async fn a_lost_reply_of_any_write_ends_in_the_same_objects() {
     let straight = World::new();
-    reconcile(&straight.agent, &straight.commit(1), &mut Memory::default()).await.unwrap();
+    straight.look(&straight.commit(1), &mut Memories::default()).await;
     let wanted: Vec<String> = straight.objects().await.iter().map(|object| without_handle(object)).collect();
     for write in 0..straight.calls("apply").len() {
         let world = World::new();
         world.cluster.fault_later("apply", write, Fault::LoseReply);
-        let mut memory = Memory::default();
-        let first = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+        let mut memory = Memories::default();
+        let first = world.look(&world.commit(1), &mut memory).await;
         assert!(failure(&first).passes(), "{}", failure(&first));
-        let second = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+        let second = world.look(&world.commit(1), &mut memory).await;
         assert!(second.failures().next().is_none());
         let objects: Vec<String> = world.objects().await.iter().map(|object| without_handle(object)).collect();
         assert_eq!((objects, world.disks()), (wanted.clone(), 1), "reply {write} lost");
@@ -152,7 +164,7 @@ fn without_handle(object: &str) -> String {
 async fn without_the_lease_no_disk_is_made() {
     let world = World::new();
     world.lose_lease();
-    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     assert_eq!(failure(&outcome).label, "lease-lost");
     assert_eq!(world.disks(), 0);
     assert!(!world.objects().await.iter().any(|object| object.starts_with("Deployment")));
@@ -161,19 +173,32 @@ async fn without_the_lease_no_disk_is_made() {
 #[tokio::test]
 async fn an_unreadable_cluster_is_a_failure_without_a_write() {
     let world = World::new();
-    world.cluster.fault_later("list", 3, Fault::Refuse(unavailable()));
-    let failure = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.err().unwrap();
-    assert!(failure.passes() && failure.text.contains("the cluster cannot be read"), "{failure}");
-    assert!(world.calls("apply").is_empty());
+    // Not all of it was listed yet.
+    world.cluster.fault_later("list-all", 3, Fault::Refuse(unavailable()));
+    assert!(world.agent.cache.read_once(world.cluster.as_ref()).await.is_err());
+    let outcome = look(&world.agent, &world.commit(1), &mut Memories::default()).await;
+    let failure = failure(&outcome);
+    assert!(failure.passes() && failure.text.contains("the cluster cannot be seen"), "{failure}");
+    assert!(world.calls("apply").is_empty() && world.calls("dry-run").is_empty());
+    // It was seen, and is not any more.
+    let mut memory = Memories::default();
+    let world = World::new();
+    world.look(&world.commit(1), &mut memory).await;
+    let missing = ClusterError::new("watch", Cause::Forbidden("may not watch secrets".into()));
+    world.agent.cache.lost(Topic::Owned(Kind::Secret), &missing);
+    let before = world.cluster.calls().len();
+    let outcome = look(&world.agent, &world.commit(2), &mut memory).await;
+    assert!(outcome.failures().next().unwrap().text.contains("may not watch secrets"));
+    assert_eq!(world.cluster.calls().len(), before);
 }
 
 #[tokio::test]
 async fn a_webhook_that_cannot_be_asked_does_not_stop_the_app() {
     let world = World::new();
     world.cluster.fault_later("dry-run", 6, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
-    let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     assert!(outcome.failures().next().is_none());
-    assert!(outcome.done().wrote());
+    assert!(done(&outcome).wrote());
 }
 
 #[tokio::test]
@@ -181,15 +206,15 @@ async fn of_two_sources_with_one_app_the_first_keeps_it() {
     let world = World::new();
     let ours = world.commit(1);
     let theirs = Commit { source: Some("other".into()), ..ours.clone() };
-    let (mut one, mut two) = (Memory::default(), Memory::default());
+    let (mut one, mut two) = (Memories::default(), Memories::default());
     // Both at once: neither has seen the other's Namespace when it plans.
-    let (first, second) =
-        tokio::join!(reconcile(&world.agent, &ours, &mut one), reconcile(&world.agent, &theirs, &mut two));
-    let stopped = [first.unwrap(), second.unwrap()].iter().map(|outcome| outcome.failures().count()).sum::<usize>();
+    world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
+    let (first, second) = tokio::join!(look(&world.agent, &ours, &mut one), look(&world.agent, &theirs, &mut two));
+    let stopped = [first, second].iter().map(|outcome| outcome.failures().count()).sum::<usize>();
     assert_eq!(stopped, 1);
     let mut owners = Vec::new();
     for (commit, memory) in [(&ours, &mut one), (&theirs, &mut two)] {
-        let outcome = reconcile(&world.agent, commit, memory).await.unwrap();
+        let outcome = world.look(commit, memory).await;
         match outcome.failures().next() {
             None => owners.push(commit.source.clone().unwrap()),
             Some(failure) => assert!(failure.text.contains("belongs to the source"), "{failure}"),
@@ -202,40 +227,47 @@ async fn of_two_sources_with_one_app_the_first_keeps_it() {
 async fn an_app_that_left_the_commit_is_left_over_and_untouched() {
     let mut world = World::new();
     world.app("blog");
-    let mut memory = Memory::default();
-    reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    let mut memory = Memories::default();
+    world.look(&world.commit(1), &mut memory).await;
     let before = world.objects().await;
     world.files.retain(|file, _| !file.starts_with("blog/"));
-    let outcome = reconcile(&world.agent, &world.commit(2), &mut memory).await.unwrap();
+    let outcome = world.look(&world.commit(2), &mut memory).await;
     assert_eq!(outcome.left_over, ["w1/p1/c1/blog"]);
     assert_eq!(world.objects().await, before);
     // Broken is not gone.
     world.app("blog");
     world.edit("blog/kompoxops.yml", "compose:", "komposé:");
-    let outcome = reconcile(&world.agent, &world.commit(3), &mut memory).await.unwrap();
+    let outcome = world.look(&world.commit(3), &mut memory).await;
     assert_eq!((outcome.left_over.len(), outcome.rejected.len()), (0, 1));
 }
 
 #[tokio::test]
-async fn health_is_believed_only_after_a_while_and_asked_no_more_then() {
+async fn health_is_believed_only_after_a_while_and_watched_on() {
     let world = World::new();
-    let mut memory = Memory::default();
-    let first = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    let mut memory = Memories::default();
+    let first = world.look(&world.commit(1), &mut memory).await;
     assert!(first.progressing());
     tokio::time::sleep(std::time::Duration::from_millis(3100)).await;
-    let second = reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
+    let second = world.look(&world.commit(1), &mut memory).await;
     assert_eq!(second.apps[0].state, State::Healthy);
-    let looks = world.calls("workload").len();
-    reconcile(&world.agent, &world.commit(1), &mut memory).await.unwrap();
-    assert_eq!(world.calls("workload").len(), looks);
+    // Now that it is settled, nothing is asked of anybody.
+    let calls = world.cluster.calls().len();
+    let third = look(&world.agent, &world.commit(1), &mut memory).await;
+    assert_eq!((&third.apps[0].state, world.cluster.calls().len()), (&State::Healthy, calls));
+    // A Pod that ends later is seen, and so is that it is back.
+    for (healthy, progressing) in [(false, true), (true, true)] {
+        world.heal(healthy);
+        assert_eq!(world.look(&world.commit(1), &mut memory).await.progressing(), progressing);
+    }
     // After a restart nothing is remembered: one more look, nothing written.
-    let restarted = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
-    assert!(restarted.progressing() && !restarted.done().wrote());
+    let restarted = world.look(&world.commit(1), &mut Memories::default()).await;
+    assert!(restarted.progressing() && !done(&restarted).wrote());
 }
 
 #[tokio::test]
 async fn a_preview_writes_nothing() {
     let world = World::new();
+    world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
     let preview = preview(&world.agent, &world.commit(1)).await.unwrap();
     assert!(preview.plans[0].writes());
     assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
@@ -246,7 +278,7 @@ async fn rebuilt() -> (World, World) {
     let mut before = World::new();
     before.files.clear();
     before.app("blog");
-    reconcile(&before.agent, &before.commit(1), &mut Memory::default()).await.unwrap();
+    before.look(&before.commit(1), &mut Memories::default()).await;
     let mut after = World::on_disks_of(&before);
     after.app("blog");
     (before, after)
@@ -257,7 +289,7 @@ async fn in_a_rebuilt_cluster_a_missing_disk_is_held_for_good() {
     let (_before, world) = rebuilt().await;
     // Each time another process.
     for _ in 0..3 {
-        let outcome = reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.unwrap();
+        let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
         assert!(failure(&outcome).text.contains("rebuilt cluster"), "{}", failure(&outcome));
         assert_eq!(world.disks(), 1);
     }
@@ -266,11 +298,11 @@ async fn in_a_rebuilt_cluster_a_missing_disk_is_held_for_good() {
     // An App that comes later is a new one.
     let mut later = world;
     later.app("wiki");
-    let outcome = reconcile(&later.agent, &later.commit(2), &mut Memory::default()).await.unwrap();
+    let outcome = later.look(&later.commit(2), &mut Memories::default()).await;
     assert_eq!((outcome.failures().count(), later.disks()), (1, 2));
     // A person's word.
     let by_hand = Commit { source: None, ..later.commit(2) };
-    let outcome = reconcile(&later.agent, &by_hand, &mut Memory::default()).await.unwrap();
+    let outcome = later.look(&by_hand, &mut Memories::default()).await;
     assert_eq!((outcome.failures().count(), later.disks()), (0, 3));
 }
 
@@ -278,6 +310,9 @@ async fn in_a_rebuilt_cluster_a_missing_disk_is_held_for_good() {
 async fn a_rebuilt_cluster_that_cannot_be_noted_is_not_written_to() {
     let (_before, world) = rebuilt().await;
     world.cluster.fault_later("create", 0, Fault::Refuse(unavailable()));
-    assert!(reconcile(&world.agent, &world.commit(1), &mut Memory::default()).await.is_err());
-    assert!(world.calls("apply").is_empty());
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
+    // The first look fails to note it; the next one does.
+    assert!(outcome.failures().any(|failure| failure.text.contains("rebuilt cluster: ")), "{}", failure(&outcome));
+    assert!(world.calls("apply").iter().all(|call| !call.contains("shop")));
+    assert_eq!(world.disks(), 1);
 }

@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use kompox_core::next::Next;
 
 use super::*;
+use crate::context::CommitRef;
 use crate::testing::commit_id;
 
 const NAME: &str = "c1";
@@ -10,11 +13,18 @@ fn counts(created: usize) -> Counts {
 }
 
 fn app(name: &str, created: usize, state: AppState) -> AppOutcome {
-    AppOutcome { id: format!("/ws/w1/prv/p1/cls/c1/app/{name}").parse().unwrap(), done: counts(created), state }
+    let commit = CommitRef { id: commit_id(1), time: "2026-01-02T03:04:05Z".parse().unwrap() };
+    AppOutcome {
+        id: format!("/ws/w1/prv/p1/cls/c1/app/{name}").parse().unwrap(),
+        commit: Arc::new(commit),
+        done: counts(created),
+        state,
+        faults: 0,
+    }
 }
 
 fn outcome(apps: Vec<AppOutcome>) -> Outcome {
-    Outcome { apps, rejected: Vec::new(), left_over: Vec::new(), diagnostics: Vec::new() }
+    Outcome { apps, rejected: Vec::new(), left_over: Vec::new(), diagnostics: Vec::new(), complete: true }
 }
 
 fn failure(kind: Kind, text: &str) -> Failure {
@@ -31,12 +41,21 @@ fn progressing() -> AppState {
 
 const RETRY: Kind = Kind::Fault(Next::Retry { after: None });
 
+/// Enters an outcome in which Apps failed so many times in a row.
+fn enter_with(record: &mut CommitRecord, outcome: &Outcome, faults: u32) {
+    let with_faults = |app: &AppOutcome| AppOutcome { faults, ..app.clone() };
+    let apps: Vec<AppOutcome> = outcome.apps.iter().map(with_faults).collect();
+    apps.iter().for_each(|app| count(record, app));
+    let (rejected, diagnostics) = (outcome.rejected.clone(), Vec::new());
+    enter(record, &Outcome { apps, rejected, left_over: Vec::new(), diagnostics, complete: outcome.complete });
+}
+
 /// Every status that a forge is told of a commit that goes through these outcomes, in order.
 fn told(outcomes: &[(Outcome, u32)]) -> Vec<(String, State, String)> {
     let mut record = CommitRecord::new(&commit_id(1), "main");
     let mut outbox: Vec<Status> = vec![seen(NAME)];
     for (outcome, faults) in outcomes {
-        enter(&mut record, outcome, *faults);
+        enter_with(&mut record, outcome, *faults);
         for status in statuses(NAME, &record) {
             // As the outbox does: only what is new about a context.
             if outbox.iter().rfind(|told| told.context == status.context) != Some(&status) {
@@ -117,12 +136,12 @@ fn faults_that_pass_are_borne_for_a_while() {
     for kind in [RETRY, Kind::Fault(Next::Wait)] {
         let bad = |faults| (outcome(vec![app("a", 0, failed(kind, "timeout"))]), faults);
         let good = (outcome(vec![app("a", 1, AppState::Healthy)]), 0);
-        let borne = states(&[bad(0), bad(PATIENCE - 1), good]);
+        let borne = states(&[bad(1), bad(PATIENCE), good]);
         assert_eq!(
             borne,
             [of("kompox/c1", State::Pending), of("kompox/c1/a", State::Success), of("kompox/c1", State::Success)]
         );
-        assert_eq!(states(&[bad(PATIENCE)]).last(), Some(&of("kompox/c1", State::Error)));
+        assert_eq!(states(&[bad(PATIENCE + 1)]).last(), Some(&of("kompox/c1", State::Error)));
     }
 }
 
@@ -134,7 +153,7 @@ fn what_nobody_can_wait_out_is_an_error_at_once() {
 
 #[test]
 fn an_error_gives_way_to_what_the_commit_came_to_but_not_back() {
-    let step = |state| (outcome(vec![app("a", 0, state)]), PATIENCE);
+    let step = |state| (outcome(vec![app("a", 0, state)]), PATIENCE + 1);
     let told = states(&[
         step(failed(RETRY, "timeout")),
         step(failed(Kind::Unhealthy, "ImagePullBackOff")),
@@ -184,16 +203,29 @@ fn a_commit_that_ended_is_not_superseded() {
 }
 
 #[test]
-fn a_cluster_that_cannot_be_read_is_a_problem_and_later_an_error() {
+fn what_is_wrong_is_kept_in_whole_sentences() {
     let mut record = CommitRecord::new(&commit_id(1), "main");
-    let away = failure(RETRY, "no connection");
-    enter_fault(&mut record, &away, 0);
+    let away = || outcome(vec![app("a", 0, failed(RETRY, "no connection"))]);
+    enter_with(&mut record, &away(), 1);
     assert_eq!((record.state, record.problems.as_slice()), (State::Pending, ["no connection".to_owned()].as_slice()));
     assert!(statuses(NAME, &record).is_empty());
-    enter_fault(&mut record, &away, PATIENCE);
+    enter_with(&mut record, &away(), PATIENCE + 1);
     assert_eq!(record.state, State::Error);
-    enter(&mut record, &outcome(vec![app("a", 1, AppState::Healthy)]), 0);
+    enter_with(&mut record, &outcome(vec![app("a", 1, AppState::Healthy)]), 0);
     assert_eq!((record.state, record.problems.len()), (State::Success, 0));
-    enter_fault(&mut record, &away, PATIENCE);
-    assert_eq!(record.state, State::Success);
+    enter_with(&mut record, &away(), PATIENCE + 1);
+    assert_eq!((record.state, record.problems.len()), (State::Success, 1));
+}
+
+#[test]
+fn nothing_final_is_told_before_every_app_was_looked_at() {
+    let bad = || app("a", 0, failed(Kind::Unhealthy, "down"));
+    let partly = Outcome { complete: false, ..outcome(vec![bad(), app("b", 0, progressing())]) };
+    let whole = outcome(vec![bad(), app("b", 2, AppState::Healthy)]);
+    let source: Vec<(State, String)> = told(&[(partly, 0), (whole, 0)])
+        .into_iter()
+        .filter(|(context, ..)| context == "kompox/c1")
+        .map(|(_, state, text)| (state, text))
+        .collect();
+    assert_eq!(source, [(State::Pending, "planning".into()), (State::Failure, "2 created; a: down".into())]);
 }

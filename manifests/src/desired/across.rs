@@ -24,7 +24,7 @@ pub(super) fn check(drafts: &[Draft]) {
 fn same_app(drafts: &[Draft]) {
     let mut places: BTreeMap<&AppId, Vec<(&Draft, &Span)>> = BTreeMap::new();
     for draft in drafts {
-        for claim in &draft.loaded.claims {
+        for claim in &draft.own.loaded.claims {
             let places = places.entry(&claim.value).or_default();
             // Twice in one entry is that entry's own mistake, and reported there.
             if !places.iter().any(|(other, _)| std::ptr::eq(*other, draft)) {
@@ -37,7 +37,7 @@ fn same_app(drafts: &[Draft]) {
             let Some((_, other)) = places.iter().find(|(other, _)| !std::ptr::eq(*other, *draft)) else { continue };
             let message = format!("App `{id}` is in another entry too, at {other}; neither is deployed");
             let help = "rename one of the two, or remove it; what runs stays as it is until then";
-            draft.findings.push(Diagnostic::error("app-twice", (*at).clone(), message).help(help));
+            draft.across.push(Diagnostic::error("app-twice", (*at).clone(), message).help(help));
         }
     }
 }
@@ -46,7 +46,7 @@ fn same_app(drafts: &[Draft]) {
 fn differing_parents(drafts: &[&Draft]) {
     let mut places: BTreeMap<&ResourceId, Vec<(&Draft, &Parent)>> = BTreeMap::new();
     for draft in drafts {
-        for parent in &draft.loaded.parents {
+        for parent in &draft.own.loaded.parents {
             places.entry(&parent.id).or_default().push((draft, parent));
         }
     }
@@ -61,7 +61,7 @@ fn differing_parents(drafts: &[&Draft]) {
             };
             let message = format!("{} `{id}` says something else at {}: {difference} differs", id.kind(), other.at);
             let help = "make them the same in every entry";
-            draft.findings.push(Diagnostic::error("kom-conflict", parent.at.clone(), message).help(help));
+            draft.across.push(Diagnostic::error("kom-conflict", parent.at.clone(), message).help(help));
         }
     }
 }
@@ -70,7 +70,7 @@ fn differing_parents(drafts: &[&Draft]) {
 fn same_hash(drafts: &[&Draft]) {
     let mut places: BTreeMap<(&ClusterId, String), Vec<(&Draft, &App)>> = BTreeMap::new();
     for draft in drafts {
-        for app in &draft.apps {
+        for app in &draft.own.apps {
             places.entry((&app.id.cluster, Hashes::of(&app.id).app)).or_default().push((draft, app));
         }
     }
@@ -79,7 +79,7 @@ fn same_hash(drafts: &[&Draft]) {
             let Some((_, other)) = places.iter().find(|(_, other)| other.id != app.id) else { continue };
             let message = format!("`{}` has the hash {hash}, as has `{}` at {}", app.id, other.id, other.at);
             let help = "rename one of the two: their disks could not be told apart";
-            draft.findings.push(Diagnostic::error("app-hash", app.at.clone(), message).help(help));
+            draft.across.push(Diagnostic::error("app-hash", app.at.clone(), message).help(help));
         }
     }
 }
@@ -88,7 +88,7 @@ fn same_hash(drafts: &[&Draft]) {
 fn dependency_cycles(drafts: &[&Draft]) {
     let mut apps: BTreeMap<&AppId, (&Draft, &App)> = BTreeMap::new();
     for draft in drafts {
-        apps.extend(draft.apps.iter().map(|app| (&app.id, (*draft, app))));
+        apps.extend(draft.own.apps.iter().map(|app| (&app.id, (*draft, app.as_ref()))));
     }
     let mut done: BTreeSet<&AppId> = BTreeSet::new();
     for start in apps.keys() {
@@ -99,7 +99,7 @@ fn dependency_cycles(drafts: &[&Draft]) {
             let Some((draft, app)) = apps.get(id) else { continue };
             let next = app.reconcile.depends_on.iter().find(|next| cycle.contains(&&next.value));
             let at = next.map_or_else(|| app.at.clone(), |next| next.at.clone());
-            draft.findings.push(Diagnostic::error("depends-on", at, message.clone()).help("take one of them out"));
+            draft.across.push(Diagnostic::error("depends-on", at, message.clone()).help("take one of them out"));
         }
     }
 }

@@ -310,3 +310,49 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_an_entry_has_not_read_does_not_convert_it_again() {
+    let first = [("a/kompoxops.yml", single("a", "")), ("b/kompoxops.yml", single("b", ""))];
+    let mut next = first.clone();
+    next[1].1 = single("b", "  reconcile: {suspend: true}\n");
+    let tree = |files: &[(&str, String)]| MemoryTree::new(files.iter().map(|(path, text)| (*path, text)));
+    let mut conversions = Conversions::default();
+    let before = conversions.desire(&tree(&first), "");
+    let after = conversions.desire(&tree(&next), "");
+    assert!(Arc::ptr_eq(&before.entries[0].apps[0], &after.entries[0].apps[0]));
+    assert!(!Arc::ptr_eq(&before.entries[1].apps[0], &after.entries[1].apps[0]));
+    assert_eq!(before.entries[0].record.digest(), after.entries[0].record.digest());
+    assert_ne!(before.entries[1].record.digest(), after.entries[1].record.digest());
+}
+
+#[test]
+fn conversions_that_are_kept_say_what_new_ones_would() {
+    type Files = Vec<(String, String)>;
+    let entries = |a: &str, b: &str| -> Files {
+        vec![
+            ("a/kompoxops.yml".to_owned(), single("a", a).replace("  compose: ", "  compose: file:compose.yml # ")),
+            ("a/compose.yml".to_owned(), "services: {web: {image: nginx}}".to_owned()),
+            ("b/kompoxops.yml".to_owned(), single("b", b)),
+        ]
+    };
+    let mut commits = vec![entries("", "")];
+    // Each of the others changes one thing, and goes back.
+    let mut with = |change: &dyn Fn(&mut Files)| {
+        let mut files = entries("", "");
+        change(&mut files);
+        commits.extend([files, entries("", "")]);
+    };
+    with(&|files| files[1].1 = "services: {web: {image: nginx:2}}".to_owned());
+    with(&|files| drop(files.remove(1)));
+    with(&|files| files[1].1 = "services: {web: {imagine: nginx}}".to_owned());
+    with(&|files| files[2].1 = single("a", ""));
+    with(&|files| files[2].1 = files[2].1.replace("settings: {}", "settings: {K: v}"));
+    with(&|files| files.push(("b/kompoxapp.yml".to_owned(), "kind: App".to_owned())));
+    with(&|files| drop(files.remove(2)));
+    let mut conversions = Conversions::default();
+    for files in commits {
+        let tree = MemoryTree::new(files);
+        assert_eq!(conversions.desire(&tree, ""), desire(&tree, ""));
+    }
+}

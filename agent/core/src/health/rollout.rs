@@ -83,6 +83,16 @@ impl Rollout {
         Verdict::Wait
     }
 
+    /// How long after `elapsed` the judgement may change although nothing else does; `None` when nothing is
+    /// awaited any more.
+    #[must_use]
+    pub fn next_look(&self, elapsed: Duration) -> Option<Duration> {
+        let settled = self.healthy_since.map(|since| since + self.limits.settle);
+        let given_up = self.troubled_since.values().map(|since| *since + self.limits.patience);
+        let dates = settled.into_iter().chain(given_up).chain([self.limits.deadline]);
+        dates.filter(|date| *date > elapsed).min().map(|date| date - elapsed)
+    }
+
     fn healthy(&mut self, elapsed: Duration) -> Verdict {
         let since = *self.healthy_since.get_or_insert(elapsed);
         if elapsed.saturating_sub(since) >= self.limits.settle { Verdict::Healthy } else { Verdict::Wait }

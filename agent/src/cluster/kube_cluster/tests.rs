@@ -17,18 +17,18 @@ struct Seen {
 }
 
 /// Serves one scripted answer a request; after the script, hangs.
-struct Server {
+pub(super) struct Server {
     address: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Server {
-    fn start(answers: Vec<(u16, Value)>) -> Self {
+    pub(super) fn start(answers: Vec<(u16, Value)>) -> Self {
         Self::start_raw(answers.into_iter().map(|(code, body)| (code, String::new(), body.to_string())).collect())
     }
 
     /// Status, further header lines, body.
-    fn start_raw(answers: Vec<(u16, String, String)>) -> Self {
+    pub(super) fn start_raw(answers: Vec<(u16, String, String)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -47,7 +47,7 @@ impl Server {
         Self { address, seen }
     }
 
-    async fn client(&self, deadline: Duration) -> KubeCluster {
+    pub(super) async fn client(&self, deadline: Duration) -> KubeCluster {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         let text = format!(
@@ -59,7 +59,7 @@ impl Server {
         connect(&ConnectOptions { kubeconfig: Some(path), context: None, deadline }).await.unwrap()
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         self.seen.lock().unwrap().iter().map(|seen| seen.line.clone()).collect()
     }
 
@@ -93,7 +93,7 @@ fn write(mut stream: &TcpStream, code: u16, headers: &str, body: &str) {
         .unwrap();
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 fn key(kind: Kind) -> ObjectKey {
     ObjectKey { kind, namespace: Some("shop".into()), name: "web".into() }
@@ -154,7 +154,7 @@ async fn a_list_is_read_to_its_end_and_items_get_their_kind() {
     let lines = server.lines();
     assert!(lines[0].contains("/apis/networking.k8s.io/v1/ingresses?"), "{lines:?}");
     assert!(
-        lines[0].contains("labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkompox") && lines[0].contains("limit=500")
+        lines[0].contains("labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkompox") && lines[0].contains("limit=250")
     );
     assert!(lines[1].contains("continue=next%2Fpage"), "{lines:?}");
 }
@@ -179,7 +179,7 @@ async fn a_list_whose_pages_expired_begins_again_and_is_never_a_part() {
 async fn a_call_is_made_once_and_says_how_long_to_wait() {
     let busy = (429, "retry-after: 9\r\n".to_owned(), "slow down".to_owned());
     let server = Server::start_raw(vec![busy.clone(), busy]);
-    let error = server.client(SECOND).await.nodes().await.unwrap_err();
+    let error = server.client(SECOND).await.list_records().await.unwrap_err();
     assert_eq!(error.next(), kompox_core::next::Next::Retry { after: Some(Duration::from_secs(9)) });
     server.only();
 }
@@ -249,15 +249,13 @@ async fn contents_are_decoded_hashed_and_missing_ones_left_out() {
         (200, stored(json!({"data": {"b": "plain"}, "binaryData": {"c": "eA=="}}))),
         (404, missing),
     ]);
-    let wanted = [(Kind::Secret, "s".to_owned()), (Kind::ConfigMap, "m".to_owned()), (Kind::Secret, "gone".to_owned())];
-    let hashes = server.client(SECOND).await.external_hashes("shop", &wanted, lengths).await.unwrap();
-    assert_eq!(
-        hashes,
-        BTreeMap::from([
-            ((Kind::Secret, "s".into()), "a:hello".into()),
-            ((Kind::ConfigMap, "m".into()), "b:plain,c:x".into())
-        ])
-    );
+    let cluster = server.client(SECOND).await;
+    let mut hashes = Vec::new();
+    for kind in [Kind::Secret, Kind::ConfigMap, Kind::Secret] {
+        hashes.push(cluster.content_hash(&key(kind), lengths).await.unwrap());
+    }
+    let hash = |text: &str| Some(("7".to_owned(), text.to_owned()));
+    assert_eq!(hashes, [hash("a:hello"), hash("b:plain,c:x"), None]);
 }
 
 #[tokio::test]
@@ -269,16 +267,14 @@ async fn no_error_quotes_a_secret() {
             Server::start_raw(vec![(200, String::new(), body.to_owned()), (200, String::new(), body.to_owned())]);
         let cluster = server.client(SECOND).await;
         let got = cluster.get(&key(Kind::Secret)).await.unwrap_err();
-        let wanted = [(Kind::Secret, "web".to_owned())];
-        let hashed = cluster.external_hashes("shop", &wanted, lengths).await.unwrap_err();
+        let hashed = cluster.content_hash(&key(Kind::Secret), lengths).await.unwrap_err();
         for error in [got, hashed] {
             assert_eq!(error.label(), "answer");
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         }
     }
     let server = Server::start(vec![(200, stored(json!({"data": {"password": "canary-4711!"}})))]);
-    let wanted = [(Kind::Secret, "web".to_owned())];
-    let error = server.client(SECOND).await.external_hashes("shop", &wanted, lengths).await.unwrap_err();
+    let error = server.client(SECOND).await.content_hash(&key(Kind::Secret), lengths).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "read Secret shop/web: the answer was not understood: its data is not what its kind holds"

@@ -11,9 +11,6 @@ use serde::de::DeserializeOwned;
 use super::{Call, ClusterError, KubeCluster, collection, path};
 use crate::cluster::error::Cause;
 
-/// Of how many objects the Events are read; a Deployment of the agent has one Pod.
-const MOST_WITH_EVENTS: usize = 4;
-
 impl KubeCluster {
     pub(super) async fn read_workload(&self, namespace: &str, name: &str) -> Result<Workload, ClusterError> {
         let deployment: Option<Deployment> = self.read(Kind::Deployment, namespace, name).await?;
@@ -26,7 +23,7 @@ impl KubeCluster {
                 self.read_all::<ReplicaSet>("/apis/apps/v1", "replicasets", namespace, &selector),
                 self.read_all::<Pod>("/api/v1", "pods", namespace, &selector),
             )?;
-            workload.events = self.read_events(namespace, &workload).await?;
+            workload.events = self.read_events(namespace, workload.with_events()).await?;
         }
         Ok(Workload { deployment: Some(deployment), ..workload })
     }
@@ -43,19 +40,13 @@ impl KubeCluster {
         Ok(claims)
     }
 
-    /// Events about the Pods that are not running and the claims that are not bound.
-    async fn read_events(&self, namespace: &str, workload: &Workload) -> Result<Vec<Event>, ClusterError> {
-        let pods = workload.pods.iter().filter(|pod| {
-            pod.metadata.deletion_timestamp.is_none()
-                && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Pending")
-        });
-        let claims = workload
-            .claims
-            .iter()
-            .filter(|claim| claim.status.as_ref().and_then(|status| status.phase.as_deref()) != Some("Bound"));
-        let uids = pods.map(|pod| &pod.metadata).chain(claims.map(|claim| &claim.metadata));
+    pub(super) async fn read_events(
+        &self,
+        namespace: &str,
+        uids: impl Iterator<Item = &str> + Send,
+    ) -> Result<Vec<Event>, ClusterError> {
         let mut events = Vec::new();
-        for uid in uids.filter_map(|metadata| metadata.uid.as_deref()).take(MOST_WITH_EVENTS) {
+        for uid in uids {
             let call = Call::new("list", format!("Events in {namespace}"), false);
             let about = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
             let path = format!("/api/v1/namespaces/{namespace}/events");

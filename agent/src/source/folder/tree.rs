@@ -241,6 +241,12 @@ impl SourceTree for Listing {
             _ => Err(changed()),
         }
     }
+
+    fn blob(&self, path: &str) -> Option<String> {
+        let Entry { kind: _, id, stamp } = self.entries.get(path)?;
+        // The hash of a larger file is not one of its content.
+        stamp.filter(|stamp| stamp.size <= MAX_HASHED).map(|_| id.to_string())
+    }
 }
 
 impl Listing {

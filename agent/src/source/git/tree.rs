@@ -102,6 +102,11 @@ impl SourceTree for GitTree {
             Ok(Arc::from(blob.data()))
         })
     }
+
+    fn blob(&self, path: &str) -> Option<String> {
+        let found = self.with(|repository| self.find(repository, path));
+        found.ok().filter(|(_, kind)| *kind == EntryKind::File).map(|(id, _)| id.to_string())
+    }
 }
 
 fn kind(mode: i32) -> EntryKind {

@@ -1,0 +1,191 @@
+//! What is watched, and how a watch is followed for ever: list, then changes from there on, again after
+//! every end. A version that the API server has forgotten (410) means a new list, which finds deletions too.
+//!
+//! The client library's own watcher is not used: it logs what it cannot read, which may be a Secret.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use kompox_manifests::object::Kind;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, warn};
+
+use super::ClusterError;
+use super::cache::Cache;
+use super::error::Cause;
+use crate::pace::{Backoff, dice};
+
+/// How a watch is followed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// How long nothing may be heard of it. The API server sends a bookmark every minute.
+    quiet: Duration,
+    /// One that ends sooner than this has failed, whatever it said.
+    short: Duration,
+    /// The first wait after a failure, and the longest.
+    waits: (Duration, Duration),
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_secs(100),
+            short: Duration::from_secs(1),
+            waits: (Duration::from_millis(250), Duration::from_secs(30)),
+        }
+    }
+}
+
+/// A set of objects that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Topic {
+    /// Objects of Apps, whole.
+    Owned(Kind),
+    /// Pods of Apps, whole but for their bookkeeping.
+    Pods,
+    /// ReplicaSets of Apps, likewise.
+    ReplicaSets,
+    /// Labels of nodes.
+    Nodes,
+    /// Names and versions of all ConfigMaps or Secrets in the namespaces of Apps: those that people keep
+    /// there are no objects of Apps.
+    Names(Kind),
+}
+
+impl Topic {
+    /// All of them.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let others =
+            [Self::Pods, Self::ReplicaSets, Self::Nodes, Self::Names(Kind::ConfigMap), Self::Names(Kind::Secret)];
+        Kind::ALL.into_iter().map(Self::Owned).chain(others)
+    }
+
+    /// Whether only metadata is asked for.
+    pub(crate) const fn metadata_only(self) -> bool {
+        matches!(self, Self::Nodes | Self::Names(_))
+    }
+}
+
+/// An object as a watch shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    /// Its namespace; `None` for cluster-scoped kinds.
+    pub(crate) namespace: Option<String>,
+    /// Its name.
+    pub(crate) name: String,
+    /// `metadata.uid`.
+    pub(crate) uid: String,
+    /// `metadata.resourceVersion`.
+    pub(crate) version: String,
+    /// Which App's it is (label `kompox.dev/app-instance-hash`).
+    pub(crate) instance: Option<String>,
+    /// What is kept of it, as JSON without white space.
+    pub(crate) body: Vec<u8>,
+}
+
+/// One event of a watch.
+pub(crate) enum Change {
+    /// An object is new, or has changed.
+    Seen(Sighting),
+    /// An object is gone, or does not belong to the topic any more.
+    Gone(Sighting),
+    /// Nothing changed up to this version.
+    Bookmark(String),
+}
+
+/// The part of a cluster's API that watching needs.
+#[async_trait]
+pub(crate) trait WatchApi: Send + Sync {
+    /// Hands over everything that belongs to a topic; gives the version of the list.
+    async fn list(&self, topic: Topic, take: &mut (dyn FnMut(Sighting) + Send)) -> Result<String, ClusterError>;
+
+    /// Everything that changes from a version on. An error ends the stream; so does the API server, every
+    /// few minutes.
+    async fn watch(
+        &self,
+        topic: Topic,
+        from: &str,
+    ) -> Result<BoxStream<'static, Result<Change, ClusterError>>, ClusterError>;
+}
+
+/// Keeps a cache up to date about a topic, for ever.
+pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, cache: &Cache, timing: Timing) {
+    let mut backoff = Backoff::new(timing.waits.0, timing.waits.1);
+    let mut from: Option<String> = None;
+    loop {
+        let began = Instant::now();
+        let ended = match follow_once(api, topic, cache, timing.quiet, &mut from).await {
+            Ok(()) if began.elapsed() >= timing.short => {
+                // The API server ends every watch after some minutes.
+                backoff.reset();
+                continue;
+            }
+            Ok(()) => ClusterError::new(format!("watch {topic:?}"), Cause::Unreachable("it ended at once".to_owned())),
+            Err(error) => error,
+        };
+        if ended.cause == Cause::Expired {
+            debug!(?topic, "the watch is too far behind and begins anew");
+            from = None;
+        } else {
+            warn!(?topic, error = %ended, "a watch is interrupted");
+            cache.lost(topic, &ended);
+        }
+        if began.elapsed() >= timing.quiet {
+            backoff.reset();
+        }
+        let asked = match ended.next() {
+            kompox_core::next::Next::Retry { after } => after,
+            _ => None,
+        };
+        sleep(backoff.wait(asked, dice())).await;
+    }
+}
+
+/// Lists where that is needed, and watches until the end. `from` is the version that is known.
+async fn follow_once(
+    api: &dyn WatchApi,
+    topic: Topic,
+    cache: &Cache,
+    quiet: Duration,
+    from: &mut Option<String>,
+) -> Result<(), ClusterError> {
+    let mut version = match from.take() {
+        Some(version) => version,
+        None => {
+            let mut listed = cache.relist(topic);
+            let version = api.list(topic, &mut |sighting| listed.take(sighting)).await?;
+            cache.listed(listed, &version);
+            version
+        }
+    };
+    *from = Some(version.clone());
+    let mut changes = api.watch(topic, &version).await?;
+    cache.connected(topic);
+    loop {
+        let next = timeout(quiet, changes.next()).await;
+        match next.map_err(|_| ClusterError::new(format!("watch {topic:?}"), Cause::TimedOut(quiet)))? {
+            None => return Ok(()),
+            Some(Ok(Change::Seen(sighting))) => {
+                version.clone_from(&sighting.version);
+                cache.seen(topic, sighting);
+            }
+            Some(Ok(Change::Gone(sighting))) => {
+                version.clone_from(&sighting.version);
+                cache.gone(topic, &sighting);
+            }
+            Some(Ok(Change::Bookmark(at))) => version = at,
+            Some(Err(error)) => {
+                if error.cause == Cause::Expired {
+                    *from = None;
+                }
+                return Err(error);
+            }
+        }
+        *from = Some(version.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests;

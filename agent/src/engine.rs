@@ -1,0 +1,223 @@
+//! The engine: what makes an App be looked at, in which order, and who is told.
+//!
+//! ```text
+//! commit ───────┐                 ┌─ worker ─┐
+//! change in the ├─► queue of Apps ├─ worker ─┼─► ledger ─► observers (report, …)
+//! cluster, timer┘                 └─ worker ─┘
+//! ```
+//!
+//! A change of one App costs the work of that App, however many there are.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use kompox_core::next::Next as After;
+use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+use self::queue::{Cause, Key, Next};
+use self::scheduler::Scheduler;
+use self::source::{Due, Source};
+use crate::cluster::cache::News;
+use crate::context::{Agent, Wish};
+use crate::failure::{Failure, Kind};
+use crate::health::Look;
+use crate::memory::Memory;
+use crate::outcome::{AppOutcome, Outcome, State};
+use crate::reconcile::{Siblings, reconcile};
+
+pub(crate) mod ledger;
+pub(crate) mod observer;
+pub(crate) mod queue;
+mod scheduler;
+pub(crate) mod source;
+
+/// How many Apps are worked on at once. Most of that time is waiting for the API server.
+const WORKERS: usize = 8;
+/// How long the first look at the cluster may take before Apps are told that it cannot be seen.
+const FIRST_SIGHT: Duration = Duration::from_secs(30);
+/// How often a command that ends tries again what may pass by itself.
+const TRIES: u32 = 8;
+
+/// See the module.
+pub(crate) struct Engine {
+    agent: Arc<Agent>,
+    sources: Vec<Arc<Source>>,
+    queue: Scheduler,
+}
+
+impl Engine {
+    /// An engine for these sources.
+    pub(crate) fn new(agent: Arc<Agent>, sources: Vec<Arc<Source>>) -> Arc<Self> {
+        Arc::new(Self { agent, sources, queue: Scheduler::default() })
+    }
+
+    /// Works for ever. Dropping the future ends all work.
+    pub(crate) async fn run(self: &Arc<Self>) {
+        let mut tasks = JoinSet::new();
+        self.start_work(&mut tasks).await;
+        for index in 0..self.sources.len() {
+            let engine = Arc::clone(self);
+            tasks.spawn(async move { engine.sources[index].run(&|due| engine.enqueue(index, due)).await });
+        }
+        ended_early(&mut tasks).await;
+    }
+
+    /// Fetches every source once and works until everything has ended well or badly, or what may pass has
+    /// not passed. A source of which nothing could be fetched has no outcome.
+    pub(crate) async fn settle(self: &Arc<Self>) -> Vec<Option<Outcome>> {
+        let mut tasks = JoinSet::new();
+        self.start_work(&mut tasks).await;
+        let mut fetched = Vec::new();
+        for (index, source) in self.sources.iter().enumerate() {
+            fetched.push(source.fetch(&|due| self.enqueue(index, due)).await.is_ok());
+            self.enqueue(index, Due::Timer);
+        }
+        while !self.is_settled() {
+            tokio::select! {
+                () = self.queue.ended() => {}
+                () = ended_early(&mut tasks) => break,
+            }
+        }
+        self.sources.iter().for_each(|source| source.tell());
+        let outcomes = self.sources.iter().map(|source| source.outcome());
+        outcomes.zip(fetched).map(|(outcome, fetched)| outcome.filter(|_| fetched)).collect()
+    }
+
+    /// Whether nothing more is to be expected.
+    fn is_settled(&self) -> bool {
+        // Without the Lease nothing gets better any more.
+        let tries = if self.agent.may_write().is_ok() { TRIES } else { 1 };
+        self.queue.is_idle() || self.sources.iter().all(|source| source.is_settled(tries))
+    }
+
+    async fn start_work(self: &Arc<Self>, tasks: &mut JoinSet<()>) {
+        self.agent.cache.synced(FIRST_SIGHT).await;
+        for _ in 0..WORKERS {
+            let engine = Arc::clone(self);
+            tasks.spawn(async move { engine.work().await });
+        }
+        let engine = Arc::clone(self);
+        tasks.spawn(async move { engine.hear().await });
+        for source in &self.sources {
+            let source = Arc::clone(source);
+            tasks.spawn(async move { source.tell_on().await });
+        }
+    }
+
+    fn enqueue(&self, source: usize, due: Due) {
+        match due {
+            Due::Wish(apps) => self.queue.add(apps.into_iter().map(|app| Key { source, app }), Cause::Wish),
+            Due::Timer => self.queue.add(self.keys_of(source), Cause::Timer),
+        }
+    }
+
+    fn keys_of(&self, source: usize) -> Vec<Key> {
+        self.sources[source].ledger().apps().map(|app| Key { source, app: app.clone() }).collect()
+    }
+
+    /// Turns news of the cluster into Apps to look at.
+    async fn hear(&self) {
+        loop {
+            let news = self.agent.cache.news().await;
+            let keys = || (0..self.sources.len()).flat_map(|source| self.keys_of(source));
+            if news.contains(&News::Back) {
+                self.queue.add(keys(), Cause::Wish);
+                continue;
+            }
+            if news.contains(&News::Nodes) {
+                self.queue.add(keys(), Cause::Event);
+            }
+            for (index, source) in self.sources.iter().enumerate() {
+                let concerned = source.ledger().concerned(&news);
+                self.queue.add(concerned.into_iter().map(|app| Key { source: index, app }), Cause::Event);
+            }
+        }
+    }
+
+    async fn work(&self) {
+        loop {
+            let key = self.queue.next().await;
+            let next = self.look(&key).await;
+            self.queue.done(&key, next);
+        }
+    }
+
+    /// One look at an App, and who is to know of it.
+    async fn look(&self, key: &Key) -> Next {
+        let source = &self.sources[key.source];
+        let Some((wish, generation, mut memory)) = source.ledger().begin(&key.app) else { return Next::Forget };
+        let siblings = Siblings { wishes: &generation.wishes, sight: &source.sight };
+        let looked = match self.obstacle(&wish, &memory) {
+            Some(state) => Ok(Look::last(AppOutcome::untouched(&wish, state))),
+            // One App that breaks the agent must not take the others with it.
+            None => AssertUnwindSafe(reconcile(&self.agent, &wish, &siblings, &mut memory)).catch_unwind().await,
+        };
+        let Look { outcome, again } = looked.unwrap_or_else(|_| {
+            error!(app = %key.app, "the look at the App broke off; this is a fault of the agent");
+            memory = Memory::default();
+            let failure = Failure::retry("panic", "the agent broke off its work on the App; its log says where");
+            Look::last(AppOutcome::untouched(&wish, State::Failed(failure)))
+        });
+        let is_news = source.ledger().end(&wish, memory, &outcome);
+        if is_news {
+            source.observers().iter().for_each(|observer| observer.app(&source.name, &outcome));
+            source.changed();
+            self.wake_dependents(key);
+        }
+        match &outcome.state {
+            State::Failed(Failure { kind: Kind::Fault(After::Retry { after }), .. }) => Next::Retry(*after),
+            State::Failed(Failure { kind: Kind::Fault(After::Wait), .. }) => Next::Retry(None),
+            _ => again.map_or(Next::Rest, Next::Again),
+        }
+    }
+
+    /// What an App that was never seen healthy must wait for: the Apps that it depends on.
+    fn obstacle(&self, wish: &Wish, memory: &Memory) -> Option<State> {
+        if memory.was_healthy(&wish.digest) {
+            return None;
+        }
+        wish.app.reconcile.depends_on.iter().find_map(|other| {
+            let name = &other.value.app;
+            let Some(of) = self.sources.iter().find(|source| source.ledger().lists(&other.value)) else {
+                let text = format!(
+                    "{}: the App depends on `{}`, which no source of this agent lists; list it, or take it out of \
+                     `dependsOn`",
+                    other.at, other.value
+                );
+                return Some(State::Failed(Failure { text, label: "depends-on", kind: Kind::Obstacle }));
+            };
+            let reason = match of.ledger().outcome_of(&other.value).map(|outcome| &outcome.state) {
+                Some(State::Healthy) => return None,
+                Some(State::Failed(_)) => format!("waits for `{name}`, which has failed"),
+                Some(State::Suspended) => format!("waits for `{name}`, which is suspended"),
+                Some(State::Progressing(_)) | None => format!("waits for `{name}`"),
+            };
+            Some(State::Progressing(reason))
+        })
+    }
+
+    /// Looks again at the Apps that wait for this one.
+    fn wake_dependents(&self, key: &Key) {
+        for (index, source) in self.sources.iter().enumerate() {
+            let waiting: Vec<Key> =
+                source.ledger().dependents(&key.app).map(|app| Key { source: index, app: app.clone() }).collect();
+            if !waiting.is_empty() {
+                self.queue.add(waiting, Cause::Event);
+            }
+        }
+    }
+}
+
+/// Ends only when a task does, which none should.
+async fn ended_early(tasks: &mut JoinSet<()>) {
+    match tasks.join_next().await {
+        Some(Err(panicked)) => error!(error = %panicked, "a part of the engine broke off"),
+        _ => warn!("a part of the engine has ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

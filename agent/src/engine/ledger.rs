@@ -1,0 +1,182 @@
+//! What one source asks for and how far each of its Apps has come. No IO.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kompox_manifests::id::AppId;
+use kompox_manifests::names::Names;
+
+use crate::cluster::cache::News;
+use crate::context::{CommitRef, Wish};
+use crate::desire::Wanted;
+use crate::memory::Memory;
+use crate::outcome::{AppOutcome, Outcome, State};
+use crate::record::CommitRecord;
+use crate::report;
+
+/// What a commit asks for.
+pub(crate) struct Generation {
+    /// The commit.
+    pub(crate) commit: Arc<CommitRef>,
+    /// Everything that it asks for and that is wrong with it.
+    pub(crate) wanted: Wanted,
+    /// Its Apps, in the order of their entries.
+    pub(crate) wishes: Vec<Arc<Wish>>,
+}
+
+impl Generation {
+    /// The generation of a commit.
+    pub(crate) fn new(commit: CommitRef, wanted: Wanted) -> Self {
+        let wishes = wanted.apps.iter().cloned().map(Arc::new).collect();
+        Self { commit: Arc::new(commit), wanted, wishes }
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    generation: Option<Arc<Generation>>,
+    /// Wishes of the generation by App.
+    wishes: BTreeMap<AppId, Arc<Wish>>,
+    /// How the Apps are that were looked at for the generation.
+    table: BTreeMap<AppId, AppOutcome>,
+    /// What is remembered of Apps that nobody works on.
+    memories: BTreeMap<AppId, Memory>,
+    /// What is written down of the newest commit.
+    record: Option<CommitRecord>,
+    /// Apps in the cluster that the source no longer lists, as far as that was told.
+    left_over: Vec<String>,
+}
+
+impl Ledger {
+    /// Goes on from what was written down.
+    pub(crate) fn new(record: Option<CommitRecord>) -> Self {
+        Self { record, ..Self::default() }
+    }
+
+    /// What is written down of the newest commit.
+    pub(crate) fn record(&self) -> Option<&CommitRecord> {
+        self.record.as_ref()
+    }
+
+    /// What is asked for now.
+    pub(crate) fn generation(&self) -> Option<&Arc<Generation>> {
+        self.generation.as_ref()
+    }
+
+    /// Makes another commit the one that is recorded; gives the one before.
+    pub(crate) fn begin_record(&mut self, record: CommitRecord) -> Option<CommitRecord> {
+        self.record.replace(record)
+    }
+
+    /// Takes what another commit asks for; gives the Apps that must be looked at because of it: those of
+    /// which it asks for something else, those that were not as they should be, and those that left.
+    pub(crate) fn take(&mut self, generation: Arc<Generation>) -> Vec<AppId> {
+        let before = std::mem::take(&mut self.wishes);
+        self.wishes = generation.wishes.iter().map(|wish| (wish.app.id.clone(), Arc::clone(wish))).collect();
+        self.table.retain(|app, outcome| {
+            let same = match (before.get(app), self.wishes.get(app)) {
+                (Some(before), Some(now)) => before.digest == now.digest,
+                _ => false,
+            };
+            let well = matches!(outcome.state, State::Healthy | State::Suspended);
+            outcome.commit = Arc::clone(&generation.commit);
+            same && well
+        });
+        self.memories.retain(|app, _| self.wishes.contains_key(app));
+        self.generation = Some(generation);
+        let left = before.into_keys().filter(|app| !self.wishes.contains_key(app));
+        let due = self.wishes.keys().filter(|app| !self.table.contains_key(*app)).cloned();
+        due.chain(left).collect()
+    }
+
+    /// The Apps that news of the cluster are about.
+    pub(crate) fn concerned(&self, news: &BTreeSet<News>) -> Vec<AppId> {
+        let is_concerned = |wish: &&Arc<Wish>| {
+            let Names { hashes, namespace, .. } = wish.names.as_ref();
+            news.iter().any(|item| match item {
+                News::App(instance) => **instance == *hashes.instance,
+                News::Namespace(of) => of == namespace,
+                News::Nodes | News::Back => false,
+            })
+        };
+        self.wishes.values().filter(is_concerned).map(|wish| wish.app.id.clone()).collect()
+    }
+
+    /// Every App that is asked for.
+    pub(crate) fn apps(&self) -> impl Iterator<Item = &AppId> {
+        self.wishes.keys()
+    }
+
+    /// What is asked of an App now, and what is remembered of it. Nobody else may work on it.
+    pub(crate) fn begin(&mut self, app: &AppId) -> Option<(Arc<Wish>, Arc<Generation>, Memory)> {
+        let wish = self.wishes.get(app)?;
+        let memory = self.memories.remove(app).unwrap_or_default();
+        Some((Arc::clone(wish), Arc::clone(self.generation.as_ref()?), memory))
+    }
+
+    /// Ends the work on an App; whether what came of it is news.
+    pub(crate) fn end(&mut self, wish: &Arc<Wish>, memory: Memory, outcome: &AppOutcome) -> bool {
+        let app = &wish.app.id;
+        let Some(now) = self.wishes.get(app) else { return false };
+        self.memories.insert(app.clone(), memory);
+        // Something else is asked for by now, and will be looked at.
+        if now.digest != wish.digest {
+            return false;
+        }
+        if let Some(record) = &mut self.record {
+            report::count(record, outcome);
+        }
+        let outcome = AppOutcome { commit: Arc::clone(&now.commit), ..outcome.clone() };
+        let is_news = outcome.done.wrote()
+            || self
+                .table
+                .get(app)
+                .is_none_or(|before| before.state != outcome.state || before.faults != outcome.faults);
+        self.table.insert(app.clone(), outcome);
+        is_news
+    }
+
+    /// How an App is that was looked at for what is asked of it now.
+    pub(crate) fn outcome_of(&self, app: &AppId) -> Option<&AppOutcome> {
+        self.table.get(app)
+    }
+
+    /// Whether an App is asked for.
+    pub(crate) fn lists(&self, app: &AppId) -> bool {
+        self.wishes.contains_key(app)
+    }
+
+    /// Apps that wait for another one.
+    pub(crate) fn dependents<'a>(&'a self, on: &'a AppId) -> impl Iterator<Item = &'a AppId> {
+        let waits = move |wish: &&Arc<Wish>| wish.app.reconcile.depends_on.iter().any(|other| other.value == *on);
+        self.wishes.values().filter(waits).map(|wish| &wish.app.id)
+    }
+
+    /// How everything is that is asked for. What was not looked at yet is on its way.
+    pub(crate) fn outcome(&self, left_over: Vec<String>) -> Option<Outcome> {
+        let generation = self.generation.as_ref()?;
+        let apps = generation.wishes.iter().map(|wish| match self.table.get(&wish.app.id) {
+            Some(outcome) => outcome.clone(),
+            None => AppOutcome::untouched(wish, State::Progressing("waiting for its turn".to_owned())),
+        });
+        let complete = self.wishes.keys().all(|app| self.table.contains_key(app));
+        Some(Outcome::new(&generation.wanted, left_over, apps.collect(), complete))
+    }
+
+    /// Apps that were not left over at the last call.
+    pub(crate) fn newly_left_over(&mut self, outcome: &Outcome) -> Vec<String> {
+        let before = std::mem::replace(&mut self.left_over, outcome.left_over.clone());
+        outcome.left_over.iter().filter(|app| !before.contains(app)).cloned().collect()
+    }
+
+    /// Enters how everything is into the record.
+    pub(crate) fn enter(&mut self, outcome: &Outcome) -> Option<&CommitRecord> {
+        let record = self.record.as_mut()?;
+        report::enter(record, outcome);
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests;

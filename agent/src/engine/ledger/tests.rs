@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use kompox_core::plan::Counts;
+use kompox_manifests::desired::Conversions;
+
+use super::*;
+use crate::desire;
+use crate::failure::{Failure, Kind};
+use crate::testing::{World, commit_id};
+
+/// What a commit of the world asks for.
+fn generation(world: &World, number: u32) -> Arc<Generation> {
+    let commit = world.commit(number);
+    let wanted = desire::desire(&commit, &world.agent.cluster_id, &mut Conversions::default());
+    Arc::new(Generation::new(CommitRef { id: commit.id, time: commit.time }, wanted))
+}
+
+fn names(apps: &[AppId]) -> Vec<&str> {
+    apps.iter().map(|app| app.app.as_str()).collect()
+}
+
+/// Ends a look at an App with this state; whether that was news.
+fn end(ledger: &mut Ledger, app: &AppId, state: State) -> bool {
+    let (wish, _, memory) = ledger.begin(app).unwrap();
+    ledger.end(&wish, memory, &AppOutcome::untouched(&wish, state))
+}
+
+fn id(app: &str) -> AppId {
+    AppId { cluster: "/ws/w1/prv/p1/cls/c1".parse().unwrap(), app: app.into() }
+}
+
+fn failed(kind: Kind) -> State {
+    State::Failed(Failure { text: "broken".into(), label: "test", kind })
+}
+
+fn three() -> World {
+    let mut world = World::new();
+    world.app("blog");
+    world.app("wiki");
+    world
+}
+
+#[tokio::test]
+async fn another_commit_concerns_what_it_changes_what_was_not_well_and_what_left() {
+    let mut world = three();
+    let mut ledger = Ledger::new(Some(CommitRecord::new(&commit_id(1), "main")));
+    assert_eq!(names(&ledger.take(generation(&world, 1))), ["blog", "shop", "wiki"]);
+    end(&mut ledger, &id("blog"), State::Healthy);
+    end(&mut ledger, &id("shop"), State::Healthy);
+    end(&mut ledger, &id("wiki"), failed(Kind::Unhealthy));
+    assert_eq!(names(&ledger.take(generation(&world, 2))), ["wiki"]);
+    let outcome = ledger.outcome(Vec::new()).unwrap();
+    assert!(!outcome.complete, "of the other commit nothing is known of wiki");
+    assert!(outcome.apps.iter().all(|app| app.commit.id == commit_id(2)));
+    end(&mut ledger, &id("wiki"), State::Healthy);
+    assert!(ledger.outcome(Vec::new()).unwrap().complete);
+
+    world.edit("blog/web.env", "A=1", "A=2");
+    world.files.retain(|file, _| !file.starts_with("wiki/"));
+    assert_eq!(names(&ledger.take(generation(&world, 3))), ["blog", "wiki"]);
+    assert!(ledger.begin(&id("wiki")).is_none(), "nothing is asked of it any more");
+    assert_eq!(ledger.apps().count(), 2);
+}
+
+#[tokio::test]
+async fn what_came_of_an_older_wish_is_not_entered() {
+    let mut world = three();
+    let mut ledger = Ledger::new(Some(CommitRecord::new(&commit_id(1), "main")));
+    ledger.take(generation(&world, 1));
+    let (wish, _, memory) = ledger.begin(&id("blog")).unwrap();
+    world.edit("blog/web.env", "A=1", "A=2");
+    ledger.take(generation(&world, 2));
+    assert!(!ledger.end(&wish, memory, &AppOutcome::untouched(&wish, State::Healthy)));
+    assert!(ledger.outcome_of(&id("blog")).is_none());
+    // One that asks for the same does count, for the newer commit.
+    let (wish, _, memory) = ledger.begin(&id("shop")).unwrap();
+    ledger.take(generation(&world, 3));
+    assert!(ledger.end(&wish, memory, &AppOutcome::untouched(&wish, State::Healthy)));
+    assert_eq!(ledger.outcome_of(&id("shop")).unwrap().commit.id, commit_id(3));
+}
+
+#[tokio::test]
+async fn news_is_what_was_not_so_before() {
+    let world = three();
+    let mut ledger = Ledger::new(Some(CommitRecord::new(&commit_id(1), "main")));
+    ledger.take(generation(&world, 1));
+    assert!(end(&mut ledger, &id("blog"), State::Progressing("starting".into())));
+    assert!(!end(&mut ledger, &id("blog"), State::Progressing("starting".into())));
+    assert!(end(&mut ledger, &id("blog"), State::Healthy));
+    assert!(!end(&mut ledger, &id("blog"), State::Healthy));
+    let (wish, _, memory) = ledger.begin(&id("blog")).unwrap();
+    let done = Counts { changed: 1, ..Counts::default() };
+    assert!(ledger.end(&wish, memory, &AppOutcome::of(&wish, done, State::Healthy)), "something was written");
+    assert_eq!(ledger.record().unwrap().done["w1/p1/c1/blog"].changed, 1);
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_an_app_stays_with_it() {
+    let world = three();
+    let mut ledger = Ledger::default();
+    ledger.take(generation(&world, 1));
+    let (wish, _, mut memory) = ledger.begin(&id("blog")).unwrap();
+    let limits =
+        kompox_core::health::Limits { settle: Duration::ZERO, ..kompox_core::health::Limits::of_app(None, false) };
+    memory.rollout(&wish.digest, true, limits).settled = true;
+    ledger.end(&wish, memory, &AppOutcome::untouched(&wish, State::Healthy));
+    let (wish, _, memory) = ledger.begin(&id("blog")).unwrap();
+    assert!(memory.was_healthy(&wish.digest));
+}
+
+#[tokio::test]
+async fn apps_that_left_are_told_once() {
+    let world = three();
+    let mut ledger = Ledger::default();
+    ledger.take(generation(&world, 1));
+    let left =
+        |ledger: &Ledger, apps: &[&str]| ledger.outcome(apps.iter().map(|app| (*app).to_owned()).collect()).unwrap();
+    let outcome = left(&ledger, &["w/p/c/old"]);
+    assert_eq!(ledger.newly_left_over(&outcome), ["w/p/c/old"]);
+    assert!(ledger.newly_left_over(&outcome).is_empty());
+    let outcome = left(&ledger, &["w/p/c/old", "w/p/c/other"]);
+    assert_eq!(ledger.newly_left_over(&outcome), ["w/p/c/other"]);
+}
+
+#[tokio::test]
+async fn news_of_the_cluster_concerns_the_apps_that_it_is_about() {
+    let world = three();
+    let mut ledger = Ledger::default();
+    let generation = generation(&world, 1);
+    ledger.take(Arc::clone(&generation));
+    let names = |app: usize| generation.wishes[app].names.clone();
+    let news = [
+        News::App(names(0).hashes.instance.as_str().into()),
+        News::App("other".into()),
+        News::Namespace(names(2).namespace.clone()),
+        News::Nodes,
+    ];
+    let concerned = ledger.concerned(&news.into());
+    assert_eq!(concerned, [generation.wishes[0].app.id.clone(), generation.wishes[2].app.id.clone()]);
+}

@@ -1,0 +1,334 @@
+//! One source: fetched at its own pace, converted, and told about.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kompox_core::next::Next;
+use kompox_manifests::desired::Conversions;
+use kompox_manifests::diagnostic::{Colour, Severity};
+use kompox_manifests::id::AppId;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{error, info, warn};
+
+use super::ledger::{Generation, Ledger};
+use super::observer::Observer;
+use crate::config::SourceConfig;
+use crate::context::{Agent, Commit, CommitRef};
+use crate::desire;
+use crate::fault::Fault;
+use crate::outcome::Outcome;
+use crate::pace::{Backoff, dice, jittered};
+use crate::rebuild::Sight;
+use crate::reconcile::left_over;
+use crate::record::CommitRecord;
+use crate::source::{self, RevisionId, Snapshot};
+
+/// News of Apps that come together are told together.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// Apps to look at, and why.
+pub(crate) enum Due {
+    /// Something else is asked for.
+    Wish(Vec<AppId>),
+    /// It is time for a look at everything.
+    Timer,
+}
+
+/// A source with all that is known of it.
+pub(crate) struct Source {
+    /// Its name; where a person applies a working tree, what that is called.
+    pub(crate) name: String,
+    /// What is known of a cluster that was rebuilt.
+    pub(crate) sight: Sight,
+    ledger: Mutex<Ledger>,
+    /// Something is to be told.
+    untold: Notify,
+    observers: Vec<Arc<dyn Observer>>,
+    /// Where its commits come from; none where a person applies a working tree.
+    origin: Option<Origin>,
+    agent: Arc<Agent>,
+}
+
+/// Where commits come from.
+struct Origin {
+    config: SourceConfig,
+    source: Box<dyn source::Source>,
+    fetcher: tokio::sync::Mutex<Fetcher>,
+}
+
+/// What fetching remembers.
+struct Fetcher {
+    conversions: Conversions,
+    snapshot: Option<Snapshot>,
+    backoff: Backoff,
+}
+
+impl Source {
+    /// A source of the configuration, which goes on from what was written down about it.
+    pub(crate) fn new(
+        agent: Arc<Agent>,
+        config: SourceConfig,
+        source: Box<dyn source::Source>,
+        observers: Vec<Arc<dyn Observer>>,
+        record: Option<CommitRecord>,
+    ) -> Self {
+        let fetcher = Fetcher {
+            conversions: Conversions::default(),
+            snapshot: None,
+            backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
+        };
+        Self {
+            name: config.name.clone(),
+            origin: Some(Origin { config, source, fetcher: tokio::sync::Mutex::new(fetcher) }),
+            ..Self::empty(agent, observers, Ledger::new(record))
+        }
+    }
+
+    /// A working tree that a person applies.
+    pub(crate) fn by_hand(agent: Arc<Agent>, commit: &Commit, observers: Vec<Arc<dyn Observer>>) -> Self {
+        let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
+        let mut ledger = Ledger::default();
+        let of_commit = CommitRef { id: commit.id.clone(), time: commit.time };
+        ledger.take(Arc::new(Generation::new(of_commit, wanted)));
+        Self::empty(agent, observers, ledger)
+    }
+
+    fn empty(agent: Arc<Agent>, observers: Vec<Arc<dyn Observer>>, ledger: Ledger) -> Self {
+        Self {
+            name: "by-hand".to_owned(),
+            sight: Sight::default(),
+            ledger: Mutex::new(ledger),
+            untold: Notify::new(),
+            observers,
+            origin: None,
+            agent,
+        }
+    }
+
+    /// What is known, for a moment.
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody who is told.
+    pub(crate) fn observers(&self) -> &[Arc<dyn Observer>] {
+        &self.observers
+    }
+
+    /// Something changed that is to be told soon.
+    pub(crate) fn changed(&self) {
+        self.untold.notify_one();
+    }
+
+    /// Fetches for ever. `due` is called with the Apps that are to be looked at.
+    pub(crate) async fn run(&self, due: &(dyn Fn(Due) + Send + Sync)) {
+        let Some(origin) = &self.origin else { return };
+        let (mut fetch_at, mut look_at) = (Instant::now(), Instant::now());
+        loop {
+            if Instant::now() >= fetch_at {
+                let pause = match self.fetch(due).await {
+                    Ok(()) => jittered(origin.config.interval, dice()),
+                    Err(pause) => pause,
+                };
+                fetch_at = Instant::now() + pause;
+            }
+            if Instant::now() >= look_at {
+                due(Due::Timer);
+                look_at = Instant::now() + jittered(origin.config.interval, dice());
+            }
+            // A folder that cannot be read changes all the time; its back-off holds.
+            let failed = origin.fetcher.lock().await.backoff.failures() > 0;
+            tokio::select! {
+                () = sleep_until(fetch_at.min(look_at)) => {}
+                () = origin.source.changed(), if !failed => fetch_at = Instant::now(),
+            }
+        }
+    }
+
+    /// Tells for ever what comes of looks at Apps.
+    pub(crate) async fn tell_on(&self) {
+        loop {
+            self.untold.notified().await;
+            sleep(GATHER).await;
+            self.tell();
+        }
+    }
+
+    /// Asks for the newest revision; how long to wait before asking again after a failure.
+    pub(crate) async fn fetch(&self, due: &(dyn Fn(Due) + Send + Sync)) -> Result<(), Duration> {
+        let Some(origin) = &self.origin else { return Ok(()) };
+        let mut fetcher = origin.fetcher.lock().await;
+        let accepted = self.accepted(origin);
+        let fetched = match origin.source.fetch(accepted.as_ref()).await {
+            Ok(fetched) => {
+                if let Some(held) = &fetched.held {
+                    warn!(source = self.name, commit = %held.revision.id, reason = held.reason, "held");
+                    let tell = |observer: &Arc<dyn Observer>| {
+                        observer.held(&self.name, held.revision.id.as_str(), &held.reason);
+                    };
+                    self.observers.iter().for_each(tell);
+                }
+                self.take(origin, &mut fetcher, fetched.snapshot, due).await
+            }
+            Err(fault) => Err(fault),
+        };
+        match fetched {
+            Ok(()) => {
+                fetcher.backoff.reset();
+                Ok(())
+            }
+            Err(fault) => {
+                warn!(source = self.name, error = %told(&fault), "cannot fetch; the last good commit is kept");
+                self.recall(origin, &mut fetcher, accepted.as_ref(), due).await;
+                let asked = match fault.next {
+                    Next::Retry { after } => after,
+                    Next::Wait | Next::Stalled => None,
+                };
+                Err(fetcher.backoff.wait(asked, dice()))
+            }
+        }
+    }
+
+    /// The revision that was reconciled last. Another branch or repository in the configuration is a
+    /// person's word, not a rewritten history.
+    fn accepted(&self, origin: &Origin) -> Option<RevisionId> {
+        let ledger = self.ledger();
+        let record = ledger.record().filter(|record| record.place == place(&origin.config))?;
+        record.id.parse().ok()
+    }
+
+    /// The last good commit from the cache, where nothing was fetched since the start.
+    async fn recall(
+        &self,
+        origin: &Origin,
+        fetcher: &mut Fetcher,
+        accepted: Option<&RevisionId>,
+        due: &(dyn Fn(Due) + Send + Sync),
+    ) {
+        let (None, Some(accepted)) = (&fetcher.snapshot, accepted) else { return };
+        let recalled = match origin.source.open(accepted).await {
+            Ok(Some(snapshot)) => self.take(origin, fetcher, snapshot, due).await,
+            Ok(None) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = recalled {
+            warn!(source = self.name, error = %told(&fault), "the cache cannot be read");
+        }
+    }
+
+    /// Makes a revision the one that is asked for. Every commit that was seen before it ends.
+    async fn take(
+        &self,
+        origin: &Origin,
+        fetcher: &mut Fetcher,
+        snapshot: Snapshot,
+        due: &(dyn Fn(Due) + Send + Sync),
+    ) -> Result<(), Fault> {
+        let id = snapshot.revision.id.as_str();
+        let is_known = self.ledger().record().is_some_and(|record| record.id == id);
+        if is_known && fetcher.snapshot.is_some() {
+            return Ok(());
+        }
+        let wanted = self.convert(origin, fetcher, &snapshot).await?;
+        if !is_known {
+            info!(source = self.name, commit = id, subject = snapshot.revision.subject, "new commit");
+            let record = CommitRecord::new(id, &place(&origin.config));
+            let before = self.ledger().begin_record(record.clone());
+            self.observers.iter().for_each(|observer| observer.commit(&self.name, &record, before.as_ref()));
+        }
+        announce(&self.name, &wanted);
+        let commit = CommitRef { id: id.to_owned(), time: snapshot.revision.time };
+        let apps = self.ledger().take(Arc::new(Generation::new(commit, wanted)));
+        fetcher.snapshot = Some(snapshot);
+        due(Due::Wish(apps));
+        self.changed();
+        Ok(())
+    }
+
+    /// Reads what a revision asks for, away from the threads that everything else runs on.
+    async fn convert(
+        &self,
+        origin: &Origin,
+        fetcher: &mut Fetcher,
+        snapshot: &Snapshot,
+    ) -> Result<desire::Wanted, Fault> {
+        let commit = Commit {
+            source: Some(self.name.clone()),
+            id: snapshot.revision.id.to_string(),
+            time: snapshot.revision.time,
+            tree: Arc::clone(&snapshot.tree),
+            path: origin.config.path.clone(),
+        };
+        let cluster = self.agent.cluster_id.clone();
+        let mut conversions = std::mem::take(&mut fetcher.conversions);
+        let converted = tokio::task::spawn_blocking(move || {
+            let wanted = desire::desire(&commit, &cluster, &mut conversions);
+            (wanted, conversions)
+        });
+        let (wanted, conversions) = converted.await.map_err(|_| {
+            let message = format!("the agent broke off reading commit {}; its log says where", snapshot.revision.id);
+            Fault::retry("panic", message)
+        })?;
+        fetcher.conversions = conversions;
+        Ok(wanted)
+    }
+
+    /// Tells how the source is.
+    pub(crate) fn tell(&self) {
+        let Some(outcome) = self.outcome() else { return };
+        let (before, record) = {
+            let mut ledger = self.ledger();
+            let before = ledger.record().map(|record| record.problems.clone()).unwrap_or_default();
+            let Some(record) = ledger.enter(&outcome) else { return };
+            (before, record.clone())
+        };
+        for app in self.ledger().newly_left_over(&outcome) {
+            warn!(source = self.name, app, "no longer in the commit; this version removes no whole apps: kept");
+        }
+        for failure in outcome.failures().filter(|failure| !before.contains(&failure.text)) {
+            error!(source = self.name, cause = failure.label, "{failure}");
+        }
+        self.observers.iter().for_each(|observer| observer.source(&self.name, &record, &outcome));
+    }
+
+    /// How everything is that is asked for; `None` before anything was fetched.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let generation = self.ledger().generation().cloned()?;
+        let name = self.origin.as_ref().map(|origin| origin.config.name.as_str());
+        let left_over = left_over(&self.agent, name, &generation.wanted);
+        self.ledger().outcome(left_over)
+    }
+
+    /// Whether every App has ended well or badly, or has failed so often in a row through something that
+    /// may pass.
+    pub(crate) fn is_settled(&self, tries: u32) -> bool {
+        let Some(outcome) = self.outcome() else { return true };
+        outcome.complete && outcome.apps.iter().all(|app| app.is_final() || app.faults >= tries)
+    }
+}
+
+/// Where commits come from, as the configuration says.
+fn place(config: &SourceConfig) -> String {
+    format!("{} of {}", config.reference, config.location)
+}
+
+/// Logs what is to be said about the files of a commit.
+fn announce(source: &str, wanted: &desire::Wanted) {
+    for diagnostic in &wanted.diagnostics {
+        let text = diagnostic.render(Colour::Never);
+        match diagnostic.severity {
+            Severity::Error => error!(source, "{text}"),
+            Severity::Warning => warn!(source, "{text}"),
+            Severity::Info => info!(source, "{text}"),
+        }
+    }
+}
+
+/// A fault with what to do about it.
+fn told(fault: &Fault) -> String {
+    match &fault.help {
+        Some(help) => format!("{fault}; {help}"),
+        None => fault.to_string(),
+    }
+}

@@ -1,0 +1,364 @@
+//! Sources that answer by a script, over a cluster in memory that is watched.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use kompox_core::report::State as Told;
+use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
+use tokio::time::Instant;
+
+use super::*;
+use crate::cluster::error::Cause as Fault;
+use crate::cluster::faulty::Fault as ClusterFault;
+use crate::config::{ForgeChoice, Location, Reference, SourceConfig};
+use crate::fault::Fault as FetchFault;
+use crate::record::CommitRecord;
+use crate::reporter::{self, Reporter};
+use crate::source::{Change, Fetched, Revision, RevisionId, Snapshot};
+use crate::testing::{World, commit_id};
+
+/// A source that answers as it is told; the last answer for ever.
+#[derive(Clone)]
+struct Script {
+    answers: Arc<Mutex<Vec<Result<Snapshot, FetchFault>>>>,
+    fetches: Arc<Mutex<u32>>,
+    cached: Option<Snapshot>,
+}
+
+impl Script {
+    fn new(answers: Vec<Result<Snapshot, FetchFault>>) -> Self {
+        Self { answers: Arc::new(Mutex::new(answers)), fetches: Arc::default(), cached: None }
+    }
+
+    fn say(&self, answer: Result<Snapshot, FetchFault>) {
+        *self.answers.lock().unwrap() = vec![answer];
+    }
+}
+
+#[async_trait]
+impl crate::source::Source for Script {
+    async fn fetch(&self, _accepted: Option<&RevisionId>) -> Result<Fetched, FetchFault> {
+        *self.fetches.lock().unwrap() += 1;
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        answer.map(|snapshot| Fetched { snapshot, change: Change::Forward, held: None })
+    }
+
+    async fn open(&self, id: &RevisionId) -> Result<Option<Snapshot>, FetchFault> {
+        Ok(self.cached.clone().filter(|snapshot| snapshot.revision.id == *id))
+    }
+
+    async fn changed(&self) {
+        std::future::pending().await
+    }
+}
+
+fn snapshot(world: &World, number: u32) -> Snapshot {
+    let revision = Revision {
+        id: commit_id(number).parse().unwrap(),
+        time: "2026-01-02T03:04:05Z".parse().unwrap(),
+        author: None,
+        subject: "change".into(),
+        trailers: Vec::new(),
+    };
+    Snapshot { revision, tree: world.tree() }
+}
+
+fn away() -> FetchFault {
+    FetchFault::retry("remote", "no route to the remote")
+}
+
+/// One source under an engine, and the watches of its cluster.
+struct Bench {
+    engine: Arc<Engine>,
+    reporter: Reporter,
+    _watches: JoinSet<()>,
+}
+
+impl Bench {
+    async fn new(world: &World, source: &Script) -> Self {
+        Self::over(world, Arc::clone(&world.agent), world.watch(), source).await
+    }
+
+    /// Another process.
+    async fn restarted(world: &World, source: &Script) -> Self {
+        let agent = world.restarted();
+        let watches = agent.cache.start(&(Arc::clone(&world.cluster) as _));
+        Self::over(world, agent, watches, source).await
+    }
+
+    async fn over(world: &World, agent: Arc<Agent>, watches: JoinSet<()>, source: &Script) -> Self {
+        let config = SourceConfig {
+            name: "ops".into(),
+            location: Location::Folder("/srv/ops".into()),
+            reference: Reference::Default,
+            path: String::new(),
+            interval: Duration::from_millis(100),
+            credentials: None,
+            forge: ForgeChoice::None("a test".into()),
+            allow_force_push: false,
+        };
+        let loaded = reporter::load(world.cluster.as_ref(), "ops").await.unwrap();
+        let record = loaded.commit();
+        let reporter = Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
+        let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone())];
+        let source = Source::new(Arc::clone(&agent), config, Box::new(source.clone()), observers, record);
+        let engine = Engine::new(agent, vec![Arc::new(source)]);
+        Self { engine, reporter, _watches: watches }
+    }
+
+    async fn once(&self) -> Option<Outcome> {
+        self.engine.settle().await.remove(0)
+    }
+
+    fn record(&self) -> CommitRecord {
+        self.engine.sources[0].ledger().record().cloned().unwrap()
+    }
+
+    fn ended(&self) -> (String, Told) {
+        let record = self.record();
+        (record.id, record.state)
+    }
+
+    /// Lets the engine run for a while, and stops it as a kill would.
+    async fn run_for(&self, time: Duration) {
+        tokio::time::timeout(time, self.engine.run()).await.unwrap_err();
+    }
+}
+
+const WHILE: Duration = Duration::from_millis(700);
+
+#[tokio::test]
+async fn once_ends_when_the_commit_is_healthy() {
+    let world = World::new();
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    let outcome = bench.once().await.unwrap();
+    assert!(outcome.failures().next().is_none() && !outcome.progressing());
+    assert_eq!(bench.ended(), (commit_id(1), Told::Success));
+}
+
+#[tokio::test]
+async fn once_ends_when_the_rollout_fails() {
+    let mut world = World::new();
+    world.heal(false);
+    world.edit("shop/kompoxops.yml", "app:\n", "app:\n  reconcile: {progressDeadline: 2s}\n");
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    let outcome = bench.once().await.unwrap();
+    assert_eq!(outcome.failures().count(), 1);
+    assert_eq!(bench.ended(), (commit_id(1), Told::Failure));
+}
+
+#[tokio::test]
+async fn once_ends_at_once_when_nothing_can_be_fetched_or_the_lease_is_lost() {
+    let world = World::new();
+    assert!(Bench::new(&world, &Script::new(vec![Err(away())])).await.once().await.is_none());
+    world.lose_lease();
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    let began = Instant::now();
+    assert_eq!(bench.once().await.unwrap().failures().count(), 1);
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn once_gets_over_what_passes() {
+    let world = World::new();
+    let busy = Fault::Unavailable { message: "busy".into(), after: None };
+    world.cluster.fault_later("apply", 2, ClusterFault::Refuse(busy.clone()));
+    world.cluster.fault_later("list-all", 0, ClusterFault::Refuse(busy.clone()));
+    world.cluster.fault_later("watch", 3, ClusterFault::Refuse(busy));
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    assert!(bench.once().await.unwrap().failures().next().is_none());
+    assert_eq!((bench.ended().1, world.disks()), (Told::Success, 1));
+}
+
+#[tokio::test]
+async fn a_broken_commit_ends_in_failure_and_is_not_tried_again() {
+    let mut world = World::new();
+    world.edit("shop/compose.yml", "image: nginx:1", "image: [1]");
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    let outcome = bench.once().await.unwrap();
+    assert_eq!((outcome.rejected.len(), bench.ended().1), (1, Told::Failure));
+    let description = bench.record().description;
+    assert!(description.starts_with("nothing applied; shop/compose.yml:3:"), "{description}");
+    assert!(world.calls("apply").is_empty() && world.calls("dry-run").is_empty());
+}
+
+#[tokio::test]
+async fn a_newer_commit_takes_over_while_an_older_one_rolls_out() {
+    let mut world = World::new();
+    world.heal(false);
+    let source = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let bench = Bench::new(&world, &source).await;
+    bench.run_for(WHILE).await;
+    assert_eq!(bench.ended(), (commit_id(1), Told::Pending));
+    world.edit("shop/compose.yml", "nginx:1", "nginx:2");
+    world.heal(true);
+    source.say(Ok(snapshot(&world, 2)));
+    bench.run_for(WHILE).await;
+    assert_eq!(bench.ended().0, commit_id(2));
+    let images = world.calls("apply").iter().filter(|call| call.starts_with("Deployment")).count();
+    assert_eq!(images, 2);
+}
+
+#[tokio::test]
+async fn a_commit_costs_only_the_apps_that_it_changes() {
+    let mut world = World::new();
+    for app in ["blog", "wiki"] {
+        world.app(app);
+    }
+    let source = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let bench = Bench::new(&world, &source).await;
+    assert_eq!(bench.once().await.unwrap().apps.len(), 3);
+    let before = world.cluster.calls().len();
+    world.edit("blog/web.env", "A=1", "A=2");
+    source.say(Ok(snapshot(&world, 2)));
+    assert!(!bench.once().await.unwrap().progressing());
+    assert_eq!(bench.ended(), (commit_id(2), Told::Success), "the others are as they were");
+    let calls = world.cluster.calls().split_off(before);
+    let of_apps: Vec<&String> = calls.iter().filter(|call| !call.contains("kompox-source-")).collect();
+    assert!(of_apps.iter().all(|call| call.contains("blog")), "{of_apps:#?}");
+    // Its Secret and, for the hash of it, its Deployment; this cluster keeps no managed fields, so others
+    // are tried.
+    let writes = calls.iter().filter(|call| call.starts_with("apply")).count();
+    assert_eq!(writes, 2, "{calls:#?}");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_while_nothing_changes() {
+    let world = World::new();
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    bench.once().await.unwrap();
+    bench.run_for(WHILE).await;
+    bench.reporter.flush().await;
+    let before = world.cluster.calls().len();
+    bench.run_for(Duration::from_millis(1500)).await;
+    let calls = world.cluster.calls().split_off(before);
+    assert!(calls.is_empty(), "{calls:#?}");
+}
+
+#[tokio::test]
+async fn what_a_person_deletes_is_back_within_a_second() {
+    let world = World::new();
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    bench.once().await.unwrap();
+    let deployment = world.objects().await.into_iter().find(|object| object.starts_with("Deployment")).unwrap();
+    let (namespace, name) = deployment.split_once(' ').unwrap().1.split_once('/').unwrap();
+    let key = ObjectKey { kind: ObjectKind::Deployment, namespace: Some(namespace.into()), name: name.into() };
+    let engine = Arc::clone(&bench.engine);
+    let mut running = JoinSet::new();
+    running.spawn(async move { engine.run().await });
+    tokio::time::sleep(WHILE).await;
+    world.cluster.inner.delete_now(&key);
+    let deleted = Instant::now();
+    while !world.objects().await.contains(&deployment) {
+        assert!(deleted.elapsed() < Duration::from_secs(1), "it does not come back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_app_waits_for_those_that_it_depends_on() {
+    let mut world = World::new();
+    world.heal(false);
+    world.app("blog");
+    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
+    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    bench.run_for(WHILE).await;
+    let of_blog = |calls: Vec<String>| calls.iter().filter(|call| call.contains("blog")).count();
+    assert_eq!(of_blog(world.calls("apply")), 0, "shop is not healthy yet");
+    let reasons: Vec<String> = bench.engine.sources[0].outcome().unwrap().apps.iter().map(reason).collect();
+    assert_eq!(reasons[0], "waits for `shop`");
+    world.heal(true);
+    bench.run_for(Duration::from_secs(5)).await;
+    assert!(of_blog(world.calls("apply")) > 0);
+}
+
+fn reason(outcome: &AppOutcome) -> String {
+    match &outcome.state {
+        State::Progressing(reason) => reason.clone(),
+        State::Failed(failure) => failure.text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_dependency_that_nobody_lists_is_an_obstacle() {
+    let mut world = World::new();
+    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/nowhere]}\n";
+    world.edit("shop/kompoxops.yml", "app:\n", depends);
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    let outcome = bench.once().await.unwrap();
+    let reason = reason(&outcome.apps[0]);
+    assert!(reason.starts_with("shop/kompoxops.yml:") && reason.contains("no source of this agent lists"), "{reason}");
+    assert!(world.calls("apply").is_empty());
+}
+
+#[tokio::test]
+async fn a_dependency_that_fails_does_not_keep_a_command_from_ending() {
+    let mut world = World::new();
+    world.edit("shop/kompoxops.yml", "size: 1Gi}", "size: 1Gi, type: files}");
+    world.app("blog");
+    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
+    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    let outcome = bench.once().await.unwrap();
+    assert_eq!(reason(&outcome.apps[0]), "waits for `shop`, which has failed");
+    assert_eq!(bench.ended().1, Told::Failure);
+}
+
+#[tokio::test]
+async fn a_remote_that_is_away_does_not_keep_the_cluster_from_being_watched() {
+    let world = World::new();
+    let source = Script::new(vec![Ok(snapshot(&world, 1)), Err(away())]);
+    let bench = Bench::new(&world, &source).await;
+    bench.once().await.unwrap();
+    let before = world.calls("apply").len();
+    let objects = world.objects().await;
+    let service = objects.iter().find(|object| object.starts_with("Service ")).unwrap();
+    let (namespace, name) = service.split_once(' ').unwrap().1.split_once('/').unwrap();
+    let key = ObjectKey { kind: ObjectKind::Service, namespace: Some(namespace.into()), name: name.into() };
+    world.cluster.inner.delete_now(&key);
+    bench.run_for(Duration::from_millis(1500)).await;
+    assert_eq!(world.calls("apply").len(), before + 1);
+    let fetches = *source.fetches.lock().unwrap() - 1;
+    assert!((1..=4).contains(&fetches), "with back-off from a second on, not {fetches} times");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_away_does_not_stop_fetching_and_is_not_pressed() {
+    let world = World::new();
+    let source = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let bench = Bench::new(&world, &source).await;
+    bench.engine.agent.cache.synced(Duration::from_secs(5)).await;
+    for _ in 0..100 {
+        world.cluster.fault_later("dry-run", 0, ClusterFault::Refuse(Fault::Unreachable("no route".into())));
+    }
+    bench.run_for(Duration::from_millis(1400)).await;
+    let fetches = *source.fetches.lock().unwrap();
+    assert!(fetches >= 8, "{fetches} fetches in 1.4 s");
+    let looks = world.calls("dry-run").iter().filter(|call| call.starts_with("Namespace")).count();
+    assert!((1..=3).contains(&looks), "{looks} looks in 1.4 s");
+    assert_eq!(bench.ended().1, Told::Pending, "it passes by itself");
+}
+
+#[tokio::test]
+async fn after_a_restart_the_last_good_commit_comes_from_the_cache() {
+    let world = World::new();
+    let first = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    first.once().await.unwrap();
+    first.reporter.flush().await;
+    drop(first);
+    let deployment = world.objects().await.into_iter().find(|object| object.starts_with("Deployment")).unwrap();
+    let (namespace, name) = deployment.split_once(' ').unwrap().1.split_once('/').unwrap();
+    world.cluster.inner.delete_now(&ObjectKey {
+        kind: ObjectKind::Deployment,
+        namespace: Some(namespace.into()),
+        name: name.into(),
+    });
+    let source = Script { cached: Some(snapshot(&world, 1)), ..Script::new(vec![Err(away())]) };
+    let second = Bench::restarted(&world, &source).await;
+    second.run_for(WHILE).await;
+    assert!(world.objects().await.contains(&deployment));
+    assert_eq!(second.ended(), (commit_id(1), Told::Success), "it stays what it was");
+}

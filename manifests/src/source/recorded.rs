@@ -1,0 +1,175 @@
+//! A tree that writes down what was looked at. An entry whose looks all give the same answers in another
+//! commit says the same there: it need not be converted again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{EntryKind, SourceTree, TreeEntry, TreeError};
+
+/// A tree in front of another one that remembers every look and its answer.
+pub struct RecordedTree<'tree> {
+    tree: &'tree dyn SourceTree,
+    looks: Mutex<BTreeMap<Look, Answer>>,
+}
+
+/// What was looked at, and what was seen there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    looks: BTreeMap<Look, Answer>,
+}
+
+/// One question to a tree.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    /// The children of a folder.
+    List(String),
+    /// A file of at most so many bytes.
+    Read(String, u64),
+}
+
+/// What a tree answered, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answer {
+    /// Hash of the content; `None` when the store failed, which is no answer at all.
+    digest: Option<[u8; 32]>,
+    /// The file's identity in its store.
+    blob: Option<String>,
+}
+
+impl<'tree> RecordedTree<'tree> {
+    /// A tree that was not looked at yet.
+    #[must_use]
+    pub fn new(tree: &'tree dyn SourceTree) -> Self {
+        Self { tree, looks: Mutex::default() }
+    }
+
+    /// Everything that was looked at.
+    #[must_use]
+    pub fn into_record(self) -> Record {
+        Record { looks: self.looks.into_inner().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    fn remember(&self, look: Look, answer: Answer) {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(look, answer);
+    }
+}
+
+impl SourceTree for RecordedTree<'_> {
+    fn list(&self, folder: &str) -> Result<Vec<TreeEntry>, TreeError> {
+        let found = self.tree.list(folder);
+        self.remember(Look::List(folder.to_owned()), Answer { digest: digest_of_list(&found), blob: None });
+        found
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Arc<[u8]>, TreeError> {
+        let found = self.tree.read(path, limit);
+        let answer = Answer { digest: digest_of_file(&found), blob: self.tree.blob(path) };
+        self.remember(Look::Read(path.to_owned(), limit), answer);
+        found
+    }
+
+    fn blob(&self, path: &str) -> Option<String> {
+        self.tree.blob(path)
+    }
+}
+
+impl Record {
+    /// Whether every look would see the same in another tree.
+    #[must_use]
+    pub fn holds_in(&self, tree: &dyn SourceTree) -> bool {
+        self.looks.iter().all(|(look, answer)| {
+            answer.digest.is_some()
+                && match look {
+                    Look::List(folder) => digest_of_list(&tree.list(folder)) == answer.digest,
+                    Look::Read(path, limit) => match (&answer.blob, tree.blob(path)) {
+                        (Some(before), Some(now)) => *before == now,
+                        _ => digest_of_file(&tree.read(path, *limit)) == answer.digest,
+                    },
+                }
+        })
+    }
+
+    /// Hash of everything that was seen, in hexadecimal digits; the same for the same contents at the same
+    /// paths, whichever store they come from.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (look, answer) in &self.looks {
+            let (what, path) = match look {
+                Look::List(folder) => ("list", folder),
+                Look::Read(path, _) => ("read", path),
+            };
+            hash.update(what);
+            hash.update([0]);
+            hash.update(path);
+            hash.update([0]);
+            hash.update(answer.digest.unwrap_or_default());
+        }
+        hexadecimal(&hash.finalize())
+    }
+
+    /// The files that were looked for, sorted, whether they exist or not.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<&str> {
+        self.looks
+            .keys()
+            .filter_map(|look| match look {
+                Look::Read(path, _) => Some(path.as_str()),
+                Look::List(_) => None,
+            })
+            .collect()
+    }
+}
+
+fn digest_of_list(found: &Result<Vec<TreeEntry>, TreeError>) -> Option<[u8; 32]> {
+    let children = match found {
+        Ok(children) => children,
+        Err(error) => return digest_of_error(error),
+    };
+    let mut hash = Sha256::new();
+    hash.update("children\0");
+    for TreeEntry { name, kind } in children {
+        let kind = match kind {
+            EntryKind::File => "file",
+            EntryKind::Folder => "folder",
+            EntryKind::Symlink => "symlink",
+            EntryKind::Submodule => "submodule",
+        };
+        hash.update(kind);
+        hash.update([0]);
+        hash.update(name);
+        hash.update([0]);
+    }
+    Some(hash.finalize().into())
+}
+
+fn digest_of_file(found: &Result<Arc<[u8]>, TreeError>) -> Option<[u8; 32]> {
+    match found {
+        Ok(bytes) => Some(Sha256::new().chain_update("content\0").chain_update(bytes).finalize().into()),
+        Err(error) => digest_of_error(error),
+    }
+}
+
+fn digest_of_error(error: &TreeError) -> Option<[u8; 32]> {
+    match error {
+        // It may pass: nothing is known of what is there.
+        TreeError::Store(_) => None,
+        TreeError::NotFound | TreeError::NotAFile(_) | TreeError::TooLarge { .. } => {
+            Some(Sha256::new().chain_update("error\0").chain_update(error.to_string()).finalize().into())
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;
