@@ -30,10 +30,10 @@ unit: ## unit tests of every crate, without a cluster
 
 e2e: parts ## end-to-end tests on the real control plane, node and forge
 	$(CARGO) test --package kompox-agent cluster::real_tests
-	$(CARGO) test --package kompox-tests --test cluster_parts --test cluster_node
+	$(CARGO) test --package kompox-tests --test compose --test cluster_parts --test cluster_node
 	$(CARGO) test --package kompox-tests --test e2e -- --test-threads 2
 
-parts: ## builds the control plane, kwok and Gitea once (about 9 minutes the first time)
+parts: ## builds the control plane, kwok, Gitea and compose-go once (about 9 minutes the first time)
 	$(CARGO) run --quiet --package kompox-tests --bin parts
 
 cluster: parts ## a cluster for work by hand; prints its KUBECONFIG, Ctrl-C ends it

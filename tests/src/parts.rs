@@ -33,6 +33,8 @@ pub enum Part {
     Kwok,
     /// The Gitea forge.
     Gitea,
+    /// The reference reader of Compose files, with their official JSON schema.
+    Compose,
 }
 
 /// How a part is built.
@@ -104,12 +106,24 @@ const GITEA: Recipe = Recipe {
     ],
 };
 
+const COMPOSE: Recipe = Recipe {
+    name: "compose",
+    what: "compose-go (the reference reader of Compose files)",
+    takes: "about 20 seconds",
+    package: ".",
+    tags: "",
+    ldflags: "-s -w",
+    cgo: false,
+    files: &[],
+};
+
 impl Part {
     fn recipe(self) -> &'static Recipe {
         match self {
             Self::ControlPlane => &CONTROL_PLANE,
             Self::Kwok => &KWOK,
             Self::Gitea => &GITEA,
+            Self::Compose => &COMPOSE,
         }
     }
 

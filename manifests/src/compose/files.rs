@@ -71,7 +71,8 @@ fn mount(scope: &Scope<'_>, node: &Node, kind: FileKind) -> Option<FileMount> {
         let name = scalar::text(node)?.value;
         return Some(FileMount { target: format!("{}{name}", kind.folder()), name, mode: None, at });
     };
-    let name = scalar::text(keys::optional(map, "source")?)?.value;
+    let place = keys::Place::of(format!("the {}", kind.word()));
+    let name = scalar::text(keys::CONFIG_MOUNT.required(map, "source", &place, &at, findings)?)?.value;
     for key in ["uid", "gid"] {
         if let Some(owner) = keys::optional(map, key).filter(|owner| owner.resolved().as_deref() != Some("0")) {
             let message = format!("`{key}` has no effect: the file belongs to root");

@@ -23,7 +23,7 @@ use crate::diagnostic::Severity;
 use crate::yaml::{Map, Node};
 
 pub(super) use conform::Place;
-pub(super) use container::VOLUME_MOUNT;
+pub(super) use container::{CONFIG_MOUNT, VOLUME_MOUNT};
 pub(super) use explain::{explain_file, explain_service};
 pub(super) use service::{EXTENDS, SERVICE};
 pub(super) use top_level::{FILE, INCLUDE, TOP};

@@ -210,11 +210,10 @@ static TMPFS_OPTIONS: Table = Table::new(&[&[
 static IMAGE_OPTIONS: Table = Table::new(&[&[detail("subpath", TEXT)]]);
 
 /// An entry of `services.*.configs` or `services.*.secrets`
-static CONFIG_MOUNT: Table = Table::new(&[&[
+pub(in super::super) static CONFIG_MOUNT: Table = Table::new(&[&[
     mapped("source", TEXT, "name of the config or secret"),
     mapped("target", TEXT, "`mountPath`"),
     mapped("mode", NUMBER, "`mode` of the file"),
     mapped("uid", TEXT, "files belong to root; others are reported"),
     mapped("gid", TEXT, "files belong to root; others are reported"),
-]])
-.requiring(&["source"]);
+]]);

@@ -37,9 +37,8 @@ impl Loader<'_> {
     /// One service of a file, written out.
     fn service(&mut self, file: &Rc<File>, name: &str, chain: &mut Chain) -> Option<Node> {
         let service = file.root.get("services").and_then(|services| services.get(name))?;
-        let Some(extends) = service.get("extends").filter(|node| !node.is_null()) else {
-            return Some(without_extends(service.clone()));
-        };
+        // A null is no name, and is reported with the other keys.
+        let Some(extends) = service.get("extends").filter(|node| !node.is_null()) else { return Some(service.clone()) };
         chain.push((file.path.clone(), name.to_owned()));
         let base = self.base(file, extends, chain);
         chain.pop();

@@ -6,7 +6,6 @@ use super::{Loader, MAX_DEPTH, Origin};
 use crate::compose::interpolate::Variables;
 use crate::compose::{env_file, keys, merge, scalar, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::yaml::fields::wrong_type;
 use crate::yaml::{Entry, Key, Map, Node, Value};
 
 /// What an included file brings.
@@ -27,13 +26,13 @@ impl Loader<'_> {
     /// Draws the included files into a file. `including` are the files on the way here.
     pub(super) fn draw_in(&mut self, root: &mut Node, origin: &Origin, including: &mut Vec<String>) {
         let Value::Map(map) = &mut root.value else { return };
-        let Some(entry) = map.remove("include").filter(|entry| !entry.value.is_null()) else { return };
-        let Some(items) = entry.value.as_seq() else {
-            let _: Option<()> = wrong_type(&entry.value, "include", "a list of files", self.findings);
+        // Anything but a list stays there, and is reported with the other keys.
+        if map.get("include").is_none_or(|node| node.as_seq().is_none()) {
             return;
-        };
-        for item in items {
-            let mut item = item.clone();
+        }
+        let items = map.remove("include").map(|entry| entry.value.value);
+        let Some(Value::Seq(items)) = items else { return };
+        for mut item in items {
             keys::INCLUDE.conform(&mut item, &keys::Place::of("`include`"), self.findings);
             if let Some(include) = self.include(&item)
                 && let Some(included) = self.included(&include, origin, including)

@@ -58,7 +58,7 @@ fn bad_mounts_are_named() {
         found("configs: [{source: conf, target: ../x}]"),
         "error compose.yml:4:38: `/../x` is no path of a file in the container"
     );
-    assert_eq!(found("configs: [{target: /x}]"), "error compose.yml:4:15: `configs` of service `web` needs `source`");
+    assert_eq!(found("configs: [{target: /x}]"), "error compose.yml:4:15: the config needs `source`");
     assert_eq!(found("configs: {conf: /x}"), "error compose.yml:4:14: `configs` must be a list, found a mapping");
     assert_eq!(
         found("configs: [{source: conf, tarqet: /x}]"),

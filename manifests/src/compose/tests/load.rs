@@ -125,8 +125,7 @@ fn includes_that_do_not_fit_are_errors() {
     assert_eq!(same.service().image.value, "db");
     load("include: [db.yml]\nservices: {db: {image: other}}\n")
         .finds("error compose.yml:2:12: `services.db` is also included, from db.yml:1:12, and differs");
-    load("include: db.yml\nservices: {a: {image: a}}\n")
-        .finds("error compose.yml:1:10: `include` must be a list of files");
+    load("include: db.yml\nservices: {a: {image: a}}\n").finds("error compose.yml:1:10: `include` must be a list");
     load("include: [{pth: db.yml}]\nservices: {a: {image: a}}\n")
         .finds("error compose.yml:1:12: `include` has no key `pth`");
     load("include: [compose.yml]\nservices: {a: {image: a}}\n")

@@ -1,0 +1,9 @@
+//! Reading of Compose files, held against the reference: the official JSON schema and the loader of
+//! compose-go, a part that is built from its Go module. The repository holds no text of either.
+
+mod keys;
+mod ours;
+mod reference;
+mod sample;
+mod schema;
+mod types;
