@@ -175,6 +175,14 @@ pub(crate) enum RenderOutput {
     Json,
 }
 
+/// What the operators of the agent say about commits.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TermsArgs {
+    /// Configuration file of the agent, for what it says about commits (`policy`)
+    #[arg(long, env = "KOMPOX_AGENT_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 /// What `plan` and `apply` read.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TreeArgs {
@@ -199,9 +207,8 @@ pub(crate) struct PlanArgs {
     /// Another branch of the source, or a commit by its full hash
     #[arg(long = "ref", value_name = "REF", requires = "source")]
     pub(crate) reference: Option<String>,
-    /// Configuration file that has the source
-    #[arg(long, env = "KOMPOX_AGENT_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
     /// Where fetched repositories are kept
     #[arg(long, env = "KOMPOX_CACHE_DIR", value_name = "FOLDER")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -215,6 +222,8 @@ pub(crate) struct PlanArgs {
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
     /// Do not ask before writing
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -229,6 +238,8 @@ pub(crate) struct ValidateArgs {
     /// Folder that holds the entries
     #[arg(default_value = ".", value_name = "PATH")]
     pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
     /// Form of the diagnostics
     #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: Output,
@@ -240,6 +251,8 @@ pub(crate) struct RenderArgs {
     /// Folder that holds the entries
     #[arg(default_value = ".", value_name = "PATH")]
     pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) terms: TermsArgs,
     /// Only this App, e.g. /ws/W/prv/P/cls/C/app/A
     #[arg(long, value_name = "ID")]
     pub(crate) app: Option<String>,

@@ -9,6 +9,7 @@ mod check;
 mod file;
 mod given;
 mod location;
+mod policy;
 mod shape;
 
 use std::fmt;
@@ -18,9 +19,10 @@ use std::time::Duration;
 use kompox_core::plan::NewDisks;
 use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::id::ClusterId;
+use kompox_manifests::policy::Policy;
 use url::Url;
 
-pub(crate) use given::Given;
+pub(crate) use given::{Given, policy_of};
 pub(crate) use location::Location;
 pub(crate) use shape::schema;
 
@@ -37,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) new_disks: NewDisks,
     /// Our part of the contexts of commit statuses.
     pub(crate) status_name: String,
+    /// What a commit may ask for.
+    pub(crate) policy: Policy,
 }
 
 /// One repository or folder.

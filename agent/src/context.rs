@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::ownership::Managers;
 use kompox_core::plan::{NewDisks, Plan, Settings};
+use kompox_manifests::desired::Terms;
 use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
 use kompox_manifests::names::Names;
@@ -68,6 +69,8 @@ pub(crate) struct Commit {
     pub(crate) tree: Arc<dyn SourceTree>,
     /// Entries are looked for below this folder.
     pub(crate) path: String,
+    /// What the operators of the agent say about it.
+    pub(crate) terms: Terms,
 }
 
 /// Which commit something is asked for by.

@@ -36,7 +36,7 @@ pub(crate) struct RejectedEntry {
 /// Loads a commit and keeps what is for this cluster. Entries that an earlier commit had too are not
 /// converted again.
 pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversions) -> Wanted {
-    let Desired { entries, diagnostics, certain } = known.desire(commit.tree.as_ref(), &commit.path);
+    let Desired { entries, diagnostics, certain } = known.desire(commit.tree.as_ref(), &commit.path, &commit.terms);
     let source: Option<Arc<str>> = commit.source.as_deref().map(Arc::from);
     let of_commit = Arc::new(CommitRef { id: commit.id.clone(), time: commit.time });
     let mut wanted = Wanted { apps: Vec::new(), rejected: Vec::new(), diagnostics, certain };
@@ -74,7 +74,8 @@ impl Wanted {
 
 /// The Clusters that the Apps of a commit are for, each once.
 pub(crate) fn clusters(commit: &Commit) -> Vec<ClusterId> {
-    let Desired { entries, diagnostics: _, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let Desired { entries, diagnostics: _, certain: _ } =
+        desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
     let claimed = entries.iter().flat_map(|entry| &entry.claims).map(|app| app.cluster.clone());
     let mut clusters: Vec<ClusterId> = claimed.collect();
     clusters.sort();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kompox_core::ownership::Managers;
 use kompox_core::plan::NewDisks;
-use kompox_manifests::desired::Conversions;
+use kompox_manifests::desired::{Conversions, Terms};
 use kompox_manifests::id::AppId;
 use kompox_manifests::object::Kind;
 use kompox_manifests::source::MemoryTree;
@@ -105,6 +105,7 @@ impl World {
             time: "2026-01-02T03:04:05Z".parse().unwrap(),
             tree: self.tree(),
             path: String::new(),
+            terms: Terms::default(),
         }
     }
 

@@ -9,7 +9,6 @@
 //! schema, and says of each key what its value is, and whether it is mapped here or what its loss means.
 
 mod aliases;
-mod baseline;
 mod depends_on;
 mod document;
 mod duration;
@@ -27,6 +26,7 @@ mod memory;
 mod merge;
 mod mounts;
 mod passwords;
+mod places;
 mod pod;
 mod ports;
 mod process;
@@ -49,6 +49,8 @@ use crate::yaml::fields::Findings;
 use files::FileKind;
 pub use keys::reference;
 use load::{Origin, Origins};
+pub use places::Places;
+pub(crate) use places::shown;
 
 /// What a Compose document is loaded with.
 pub struct ComposeInput<'a> {
@@ -90,6 +92,8 @@ pub struct Loaded {
     pub project: Project,
     /// The App's rules, each with the container port behind it.
     pub rules: Vec<IngressRule>,
+    /// Where the services' keys stand.
+    pub places: Places,
 }
 
 /// Loads a Compose document and checks it against its App. `None` when there are errors; they are
@@ -103,11 +107,11 @@ pub fn load(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
 }
 
 fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
-    let load::Project { mut root, own, origins } = load::project(input, findings)?;
-    keys::FILE.conform(&mut root, &keys::Place::of("the Compose file"), findings);
+    let load::Project { root: mut node, own, origins } = load::project(input, findings)?;
+    keys::FILE.conform(&mut node, &keys::Place::of("the Compose file"), findings);
     let scope = Scope { input, own, origins, names: Names::of(input.id), findings };
-    let at = root.span.clone();
-    let root = root.as_map()?;
+    let at = node.span.clone();
+    let root = node.as_map()?;
     keys::explain_file(root, findings);
     let services = service::services(&scope, root, &at);
     expose::conflicts(&scope, &services);
@@ -118,7 +122,7 @@ fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded
     mounts::check_top_level(&scope, root);
     let rules = publish::rules(&scope, &services);
     let services = services.into_iter().map(|loaded| loaded.service).collect();
-    Some(Loaded { project: Project { services, configs, secrets, pod, aliases }, rules })
+    Some(Loaded { project: Project { services, configs, secrets, pod, aliases }, rules, places: Places::of(node) })
 }
 
 /// What every concern needs.

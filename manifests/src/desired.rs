@@ -1,10 +1,11 @@
 //! What a commit asks for: all entries below a path, each sound or rejected, checked against each other.
 //!
-//! A pure function of the commit. One entry's mistake rejects that entry only; what two entries say about
+//! A pure function of the commit and of the [`Terms`] that it is read on. One entry's mistake rejects that entry only; what two entries say about
 //! the same thing rejects both when it differs. Every entry says which Apps are its own, rejected or not,
 //! so that a mistake never looks like a removal.
 
 mod across;
+mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,16 @@ use crate::entry::{self, EntryFile, Found};
 use crate::id::AppId;
 use crate::kom::{self, AppSpec, Loaded};
 use crate::model::{App, Ingress};
+use crate::policy::{PodSecurity, Policy};
 use crate::source::{Record, RecordedTree, SourceTree};
 use crate::yaml::fields::{Findings, suggest};
+
+/// What is decided outside the commit, by the operators of the agent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// What a commit may ask for.
+    pub policy: Policy,
+}
 
 /// What a commit asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,22 +80,26 @@ impl Desired {
 
 /// Reads what a commit asks for in the entries at and below `path`.
 #[must_use]
-pub fn desire(tree: &dyn SourceTree, path: &str) -> Desired {
-    Conversions::default().desire(tree, path)
+pub fn desire(tree: &dyn SourceTree, path: &str, terms: &Terms) -> Desired {
+    Conversions::default().desire(tree, path, terms)
 }
 
-/// Entries that were converted for an earlier commit: those that read the same files in the next one are
-/// taken over as they are.
+/// Entries that were converted for an earlier commit: those that read the same files in the next one, on the
+/// same terms, are taken over as they are.
 #[derive(Default)]
 pub struct Conversions {
     /// By entry file; with the other file of its folder where there are two.
     known: BTreeMap<Vec<String>, Arc<Conversion>>,
+    terms: Terms,
 }
 
 impl Conversions {
     /// As [`desire`], converting only what an earlier call has not seen.
     #[must_use]
-    pub fn desire(&mut self, tree: &dyn SourceTree, path: &str) -> Desired {
+    pub fn desire(&mut self, tree: &dyn SourceTree, path: &str, terms: &Terms) -> Desired {
+        if self.terms != *terms {
+            *self = Self { known: BTreeMap::new(), terms: terms.clone() };
+        }
         let general = Findings::new();
         let Found { entries, ambiguous, complete } = entry::find(tree, path, &general);
         let before = std::mem::take(&mut self.known);
@@ -95,7 +108,7 @@ impl Conversions {
             let Some(last) = files.last() else { continue };
             let key: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
             let known = before.get(&key).filter(|known| known.record.holds_in(tree));
-            let own = known.map_or_else(|| Arc::new(Conversion::of(tree, files)), Arc::clone);
+            let own = known.map_or_else(|| Arc::new(Conversion::of(tree, files, terms)), Arc::clone);
             self.known.insert(key, Arc::clone(&own));
             drafts.push(Draft { file: last.path.clone(), own, across: Findings::new() });
         }
@@ -122,13 +135,13 @@ struct Conversion {
 }
 
 impl Conversion {
-    fn of(tree: &dyn SourceTree, files: &[EntryFile]) -> Self {
+    fn of(tree: &dyn SourceTree, files: &[EntryFile], terms: &Terms) -> Self {
         let recorded = RecordedTree::new(tree);
         let (findings, mut loaded, apps) = match files {
             [entry] => {
                 let findings = Findings::new();
                 let loaded = kom::load(&recorded, entry, &findings);
-                let app = |spec| app(&recorded, entry, &loaded, spec, &findings).map(Arc::new);
+                let app = |spec| app(&recorded, entry, &loaded, spec, terms, &findings).map(Arc::new);
                 let apps = loaded.apps.iter().filter_map(app).collect();
                 (findings.into_vec(), loaded, apps)
             }
@@ -186,7 +199,14 @@ impl Draft {
 }
 
 /// Joins an App's spec with its parents and its Compose project.
-fn app(tree: &dyn SourceTree, entry: &EntryFile, loaded: &Loaded, spec: &AppSpec, findings: &Findings) -> Option<App> {
+fn app(
+    tree: &dyn SourceTree,
+    entry: &EntryFile,
+    loaded: &Loaded,
+    spec: &AppSpec,
+    terms: &Terms,
+    findings: &Findings,
+) -> Option<App> {
     let cluster = loaded.cluster(&spec.id);
     let input = ComposeInput {
         tree,
@@ -200,7 +220,7 @@ fn app(tree: &dyn SourceTree, entry: &EntryFile, loaded: &Loaded, spec: &AppSpec
     };
     let compose = compose::load(&input, findings)?;
     check_hooks(spec, &compose, findings);
-    Some(App {
+    let mut app = App {
         id: spec.id.clone(),
         at: spec.at.clone(),
         entry: entry.path.clone(),
@@ -215,7 +235,10 @@ fn app(tree: &dyn SourceTree, entry: &EntryFile, loaded: &Loaded, spec: &AppSpec
         settings: spec.settings.clone(),
         resources: spec.resources.clone(),
         project: compose.project,
-    })
+        pod_security: PodSecurity::default(),
+    };
+    policy::check(&mut app, &compose.places, &terms.policy, findings);
+    Some(app)
 }
 
 /// Checks that the hooks of snapshot policies name services of the Compose project.

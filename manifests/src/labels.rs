@@ -11,6 +11,8 @@ pub const APP: &str = "kompox.dev/app";
 pub const SOURCE: &str = "kompox.dev/source";
 /// Annotation of Namespaces: the provider's driver.
 pub const PROVIDER_DRIVER: &str = "kompox.dev/provider-driver";
+/// Label of Namespaces: the level of the Pod Security Standards that the API server holds Pods to.
+pub const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 /// Annotation of ConfigMaps, Secrets and Pods: hash of what they hold or refer to.
 pub const CONTENT_HASH: &str = "kompox.dev/compose-content-hash";
 /// Label of an App in one cluster.

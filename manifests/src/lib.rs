@@ -20,6 +20,7 @@ pub mod labels;
 pub mod model;
 pub mod names;
 pub mod object;
+pub mod policy;
 pub mod render;
 pub mod schedule;
 pub mod schema;

@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
+use crate::policy::PodSecurity;
 use crate::schedule::Schedule;
 
 pub use self::container::{HealthCheck, Labels, MemoryMount, Pod, Port, Protocol, Runtime, Security, Starter, Until};
@@ -48,6 +49,8 @@ pub struct App {
     pub resources: BTreeMap<String, String>,
     /// The Compose project.
     pub project: Project,
+    /// What the agent's policy comes to for its Pod.
+    pub pod_security: PodSecurity,
 }
 
 /// `Provider`: who holds the disks.

@@ -15,6 +15,8 @@ mod network_policy;
 mod service;
 mod workload;
 
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+
 use crate::model::{App, FileContent, Volume};
 use crate::names::Names;
 use crate::object::{Kind, Object};
@@ -38,6 +40,11 @@ pub fn render(app: &App, slots: &Slots) -> Vec<Object> {
     objects.extend(ingress::objects(&context));
     objects.sort_by(|one, other| one.key.cmp(&other.key));
     objects
+}
+
+/// The App's Pod as it is rendered.
+pub(crate) fn pod(app: &App, slots: &Slots) -> PodTemplateSpec {
+    workload::template(&Context::new(app, slots), &[])
 }
 
 /// Volumes of the App that no disk is bound to yet: rendering leaves out their PersistentVolume,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kompox_manifests::desired::desire;
+use kompox_manifests::desired::{Terms, desire};
 use kompox_manifests::model::App;
 use kompox_manifests::object::{Kind, Object};
 use kompox_manifests::render::{missing_volumes, render, to_yaml};
@@ -41,7 +41,7 @@ fn files(fixture: &str) -> Files {
 }
 
 fn load(files: &Files) -> App {
-    let desired = desire(&MemoryTree::new(files.clone()), "");
+    let desired = desire(&MemoryTree::new(files.clone()), "", &Terms::default());
     assert!(desired.is_sound(), "{:#?}", desired.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>());
     let mut apps = desired.apps();
     let app = apps.next().unwrap().clone();
@@ -89,7 +89,10 @@ fn strip_additions(kind: Kind, body: &mut Value) {
             remove(body, "/spec", &["claimRef", "nodeAffinity"]);
             remove(body, "/metadata/annotations", &["kompox.dev/app", "kompox.dev/source"]);
         }
-        Kind::Namespace => remove(body, "/metadata/annotations", &["kompox.dev/source"]),
+        Kind::Namespace => {
+            remove(body, "/metadata/annotations", &["kompox.dev/source"]);
+            remove(body, "/metadata/labels", &["pod-security.kubernetes.io/enforce"]);
+        }
         Kind::Service if body.pointer("/spec/clusterIP").is_some() => {
             remove(body, "/spec", &["publishNotReadyAddresses"]);
         }

@@ -31,7 +31,7 @@ const FIRST_SIGHT: Duration = Duration::from_secs(30);
 /// # Errors
 /// The files or the cluster cannot be read, another agent holds the Lease, or nobody could be asked.
 pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
-    let commit = tree::open(&args.tree.path)?;
+    let commit = tree::open(&args.tree.path, &args.terms)?;
     let cluster_id = tree::cluster_of(&args.tree, &commit)?;
     let cluster = Arc::new(run::connected(&args.tree.kube).await?);
     identity::check(cluster.as_ref(), &cluster_id).await?;

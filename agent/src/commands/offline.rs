@@ -21,8 +21,9 @@ use crate::args::{Output, RenderArgs, RenderOutput, ValidateArgs};
 /// # Errors
 /// The folder cannot be read.
 pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
-    let commit = tree::open(&args.path)?;
-    let Desired { entries, diagnostics, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let commit = tree::open(&args.path, &args.terms)?;
+    let Desired { entries, diagnostics, certain: _ } =
+        desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
     // An agent may wait for the first entry of a repository; whoever checks files means to check some.
     anyhow::ensure!(
@@ -55,8 +56,9 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 /// # Errors
 /// The folder cannot be read, or a flag names something that does not exist.
 pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
-    let commit = tree::open(&args.path)?;
-    let Desired { entries, diagnostics, certain: _ } = desired::desire(commit.tree.as_ref(), &commit.path);
+    let commit = tree::open(&args.path, &args.terms)?;
+    let Desired { entries, diagnostics, certain: _ } =
+        desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
     if show(&diagnostics) > 0 {
         return Ok(Exit::Error);
     }

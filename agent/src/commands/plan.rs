@@ -20,7 +20,7 @@ pub(crate) async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
             (commit, config.cluster, config.new_disks)
         }
         None => {
-            let commit = tree::open(&args.tree.path)?;
+            let commit = tree::open(&args.tree.path, &args.terms)?;
             let cluster_id = tree::cluster_of(&args.tree, &commit)?;
             (commit, cluster_id, NewDisks::Allow)
         }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use futures::future::join_all;
 use kompox_core::ownership::Managers;
 use kompox_core::plan::NewDisks;
+use kompox_manifests::desired::Terms;
 use kompox_manifests::id::ClusterId;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -60,7 +61,15 @@ fn stopped(signal: &str) -> Exit {
 }
 
 fn load(given: &Given) -> anyhow::Result<Config> {
-    given.load().map_err(|error| match error {
+    checked(given.load())
+}
+
+/// What was read of a configuration; shows what is wrong with it.
+///
+/// # Errors
+/// There is no configuration.
+pub(crate) fn checked<T>(read: Result<T, config::ConfigError>) -> anyhow::Result<T> {
+    read.map_err(|error| match error {
         config::ConfigError::Invalid(findings) => {
             let errors = super::show(&findings);
             anyhow::anyhow!("the configuration has {errors} errors")
@@ -180,8 +189,9 @@ async fn prepare(
     let record = loaded.commit();
     let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
+    let terms = Terms { policy: config.policy.clone() };
     let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(reporter.clone())];
-    Ok((Source::new(Arc::clone(agent), source.clone(), opened, observers, record), reporter))
+    Ok((Source::new(Arc::clone(agent), source.clone(), terms, opened, observers, record), reporter))
 }
 
 /// Writes this cluster's identity once, or refuses a wrong cluster.
@@ -229,7 +239,7 @@ pub(crate) async fn connected(args: &ClusterArgs) -> anyhow::Result<KubeCluster>
 /// # Errors
 /// There is no such source, or it cannot be fetched.
 pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Result<(Commit, Config)> {
-    let given = Given { config: args.config.clone(), cluster: args.tree.cluster.clone(), ..Given::default() };
+    let given = Given { config: args.terms.config.clone(), cluster: args.tree.cluster.clone(), ..Given::default() };
     let config = load(&given)?;
     let found = config.sources.iter().find(|source| source.name == name);
     let mut source = found.with_context(|| format!("the configuration has no source `{name}`"))?.clone();
@@ -247,6 +257,7 @@ pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Res
         time: snapshot.revision.time,
         tree: snapshot.tree,
         path: source.path,
+        terms: Terms { policy: config.policy.clone() },
     };
     Ok((commit, config))
 }

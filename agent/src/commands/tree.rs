@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use kompox_manifests::desired::Terms;
 use kompox_manifests::id::ClusterId;
 
-use crate::args::TreeArgs;
+use super::run;
+use crate::args::{TermsArgs, TreeArgs};
+use crate::config;
 use crate::context::Commit;
 use crate::desire::{self, Wanted};
 use crate::source::working_tree::WorkingTree;
@@ -15,8 +18,9 @@ use crate::source::working_tree::WorkingTree;
 /// The state of a folder as something to deploy.
 ///
 /// # Errors
-/// The folder cannot be read.
-pub(crate) fn open(path: &Path) -> anyhow::Result<Commit> {
+/// The folder or the configuration cannot be read.
+pub(crate) fn open(path: &Path, terms: &TermsArgs) -> anyhow::Result<Commit> {
+    let terms = terms_of(terms)?;
     let path = path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))?;
     anyhow::ensure!(path.is_dir(), "{} is no folder: name the folder that holds the entry file", path.display());
     let root = root_of(&path);
@@ -28,7 +32,15 @@ pub(crate) fn open(path: &Path) -> anyhow::Result<Commit> {
         time: Timestamp::now(),
         tree: Arc::new(WorkingTree::new(root)),
         path: inside,
+        terms,
     })
+}
+
+/// What the configuration file says about commits; without one, what holds where nothing is said.
+fn terms_of(args: &TermsArgs) -> anyhow::Result<Terms> {
+    let Some(path) = &args.config else { return Ok(Terms::default()) };
+    let policy = run::checked(config::policy_of(path))?;
+    Ok(Terms { policy })
 }
 
 /// The repository that the folder is in: local references may go up to there. Without a repository

@@ -52,7 +52,7 @@ fn may_hold_password(text: &str) -> bool {
     text.split("://").skip(1).any(|rest| rest.lines().next().is_some_and(|line| line.contains(['@', '?'])))
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     file: Arc<SourceFile>,
     base: &'a Path,
     findings: Vec<Diagnostic>,
@@ -60,7 +60,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// Records an error at a value; `None` for the caller to return.
-    fn reject<T, R>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: &str) -> Option<R> {
+    pub(super) fn reject<T, R>(&mut self, at: &Spanned<T>, message: impl Into<String>, help: &str) -> Option<R> {
         let finding = Diagnostic::error("agent-config", place(&self.file, at), message);
         self.findings.push(if help.is_empty() { finding } else { finding.help(help) });
         None
@@ -75,7 +75,6 @@ impl Check<'_> {
     fn agent(&mut self, written: AgentFile, overrides: Overrides) -> Option<Config> {
         let AgentFile { cluster, sources, server, new_disks, max_disruptions, status_name, policy } = written;
         self.later("server", &server);
-        self.later("policy", &policy);
         if let Some(count) = max_disruptions.filter(|count| count.value != 1) {
             self.reject::<_, ()>(&count, "`maxDisruptions` other than 1 is not supported by this version", "write 1");
         }
@@ -84,13 +83,14 @@ impl Check<'_> {
             Some(new_disks) => Some(new_disks),
             None => self.new_disks(new_disks),
         };
+        let policy = self.policy(policy);
         let sources = self.sources(sources);
         let cluster = cluster?;
         let status_name = match overrides.status_name {
             Some(name) => Some(name),
             None => self.status_name(status_name, &cluster),
         };
-        Some(Config { cluster, sources: sources?, new_disks: new_disks?, status_name: status_name? })
+        Some(Config { cluster, sources: sources?, new_disks: new_disks?, status_name: status_name?, policy })
     }
 
     fn cluster(&mut self, written: Option<Spanned<String>>) -> Option<ClusterId> {

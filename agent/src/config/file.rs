@@ -24,7 +24,23 @@ pub(super) struct AgentFile {
     pub(super) new_disks: Option<Spanned<String>>,
     pub(super) max_disruptions: Option<Spanned<u32>>,
     pub(super) status_name: Option<Spanned<String>>,
-    pub(super) policy: Later,
+    pub(super) policy: Option<Spanned<PolicyEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PolicyEntry {
+    pub(super) pod_security: Option<Spanned<String>>,
+    pub(super) allow: Option<Vec<Spanned<AllowEntry>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AllowEntry {
+    pub(super) app: Spanned<String>,
+    pub(super) capability: Option<Spanned<String>>,
+    pub(super) sysctl: Option<Spanned<String>>,
+    pub(super) control: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kompox_core::plan::NewDisks;
 use kompox_manifests::id::ClusterId;
+use kompox_manifests::policy::Policy;
 
 use super::check::{self, Overrides};
 use super::{Config, ConfigError, Location, Reference, SourceConfig};
@@ -41,10 +42,7 @@ impl Given {
                 if self.token_file.is_some() {
                     return Err(argument("--token-file belongs to --source; in a file, write `auth: {tokenFile: …}`"));
                 }
-                let text = std::fs::read_to_string(path)
-                    .map_err(|cause| ConfigError::Unreadable { path: path.clone(), cause })?;
-                let base = path.parent().unwrap_or(Path::new(""));
-                check::config(&text, &path.display().to_string(), base, overrides).map_err(ConfigError::Invalid)
+                from_file(path, overrides)
             }
             (None, Some(source)) => self.without_file(source, overrides),
             (Some(_), Some(_)) => Err(argument("--config and --source exclude each other")),
@@ -93,8 +91,26 @@ impl Given {
             allow_force_push: false,
         };
         let new_disks = new_disks.unwrap_or(NewDisks::Allow);
-        Ok(Config { cluster, sources: vec![source], new_disks, status_name })
+        Ok(Config { cluster, sources: vec![source], new_disks, status_name, policy: Policy::default() })
     }
+}
+
+fn from_file(path: &Path, overrides: Overrides) -> Result<Config, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    check::config(&text, &path.display().to_string(), base, overrides).map_err(ConfigError::Invalid)
+}
+
+/// The policy of a configuration file.
+///
+/// # Errors
+/// See [`ConfigError`].
+pub(crate) fn policy_of(path: &Path) -> Result<Policy, ConfigError> {
+    // The policy is the same whichever Cluster the agent serves, and a file may leave that to a flag.
+    let any = ClusterId { workspace: "any".to_owned(), provider: "any".to_owned(), cluster: "any".to_owned() };
+    let overrides = Overrides { cluster: Some(any), ..Overrides::default() };
+    from_file(path, overrides).map(|config| config.policy)
 }
 
 fn argument(message: impl Into<String>) -> ConfigError {

@@ -1,6 +1,7 @@
 //! Every key of `agent.yml`, for its JSON Schema. What serde reads stands in `file.rs`; tests hold the two
 //! together.
 
+use kompox_manifests::policy::Control;
 use kompox_manifests::yaml::shape::{Field, Rule, Shape, Type};
 
 /// The JSON Schema of `agent.yml`.
@@ -31,10 +32,60 @@ pub(super) static AGENT: Shape = Shape {
             Type::Pattern("[-A-Za-z0-9_.]{1,63}"),
             "Our part of the contexts of commit statuses; default the Cluster's name.",
         ),
-        Field::new("policy", Type::Later, "Comes with a later version."),
+        Field::new("policy", Type::Mapping(&POLICY), "What a commit may ask for."),
     ],
     also: None,
     rules: &[],
+};
+
+/// `policy`
+pub(super) static POLICY: Shape = Shape {
+    name: "Policy",
+    doc: "What a commit may ask for, after the Pod Security Standards.",
+    keys: &[
+        Field::new(
+            "podSecurity",
+            Type::Word(&["privileged", "baseline", "restricted"]),
+            "The level that every App is held to; default `baseline`.",
+        ),
+        Field::new("allow", Type::List(&Type::Mapping(&ALLOW)), "What single Apps may ask for on top."),
+    ],
+    also: None,
+    rules: &[],
+};
+
+/// `policy.allow[]`
+pub(super) static ALLOW: Shape = Shape {
+    name: "Allow",
+    doc: "One App and one of `capability`, `sysctl` and `control`.",
+    keys: &[
+        Field::required(
+            "app",
+            Type::Pattern("/ws/[-a-z0-9]{1,63}/prv/[-a-z0-9]{1,63}/cls/[-a-z0-9]{1,63}/app/[-a-z0-9]{1,63}"),
+            "ID of the App.",
+        ),
+        Field::new("capability", Type::Pattern("(CAP_)?[A-Z_]+"), "A capability, e.g. `NET_ADMIN`."),
+        Field::new("sysctl", Type::String, "A kernel parameter, e.g. `net.core.somaxconn`."),
+        Field::new("control", Type::Word(&CONTROLS), "Everything that a control of the standard forbids."),
+    ],
+    also: None,
+    rules: &[
+        Rule::Any(&["capability", "sysctl", "control"]),
+        Rule::Apart("capability", "sysctl"),
+        Rule::Apart("capability", "control"),
+        Rule::Apart("sysctl", "control"),
+    ],
+};
+
+/// The words of [`Control::EXCEPTABLE`].
+const CONTROLS: [&str; 7] = {
+    let mut words = [""; 7];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Control::EXCEPTABLE[at].name();
+        at += 1;
+    }
+    words
 };
 
 /// `sources[]`

@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use kompox_manifests::policy::{Allowed, Exception, Level};
+
 use super::*;
 use crate::secret::SecretFile;
 
@@ -51,6 +53,9 @@ sources:
 newDisks: hold
 maxDisruptions: 1
 statusName: blue
+policy:
+  podSecurity: restricted
+  allow: [{app: /ws/ops/prv/aks1/cls/cluster1/app/vpn, capability: CAP_NET_ADMIN}]
 ";
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("agent.yml");
@@ -91,6 +96,13 @@ statusName: blue
         ],
         new_disks: NewDisks::Hold,
         status_name: "blue".to_owned(),
+        policy: Policy {
+            level: Level::Restricted,
+            exceptions: vec![Exception {
+                app: "/ws/ops/prv/aks1/cls/cluster1/app/vpn".parse().unwrap(),
+                what: Allowed::Capability("NET_ADMIN".to_owned()),
+            }],
+        },
     };
     assert_eq!(config, expected);
 }
@@ -268,7 +280,30 @@ fn keys_of_later_versions_are_refused_by_name() {
             "5:12: commit statuses on `github` are not supported by this version; remove `forge`",
         ),
         ("server: {listen: 127.0.0.1:8080}\n", "5:9: `server` is not supported by this version; remove it"),
-        ("policy: {podSecurity: baseline}\n", "5:9: `policy` is not supported by this version; remove it"),
+        (
+            "policy: {podSecurity: strict}\n",
+            "5:23: `podSecurity` is none of the levels of the Pod Security Standards; write `privileged`, `baseline` or \
+             `restricted`",
+        ),
+        (
+            "policy: {allow: [{app: web, capability: NET_ADMIN}]}\n",
+            "5:24: `web` is not of the form `/ws/W/prv/P/cls/C/app/A` with DNS-1123 names; name the App by its resource \
+             ID",
+        ),
+        (
+            "policy: {allow: [{app: /ws/w/prv/p/cls/c/app/a, capability: net admin}]}\n",
+            "5:61: `net admin` is no capability; write it like `NET_ADMIN`, or `ALL`",
+        ),
+        (
+            "policy: {allow: [{app: /ws/w/prv/p/cls/c/app/a, control: hostPath}]}\n",
+            "5:58: there are no exceptions from `hostPath`; write one of: privileged, capabilities, appArmor, seccomp, \
+             sysctls, privilegeEscalation, root",
+        ),
+        (
+            "policy: {allow: [{app: /ws/w/prv/p/cls/c/app/a}]}\n",
+            "5:18: an exception needs exactly one of `capability`, `sysctl` and `control`; write one entry for each thing \
+             that the App may do",
+        ),
         ("maxDisruptions: 3\n", "5:17: `maxDisruptions` other than 1 is not supported by this version; write 1"),
     ];
     for (keys, expected) in cases {

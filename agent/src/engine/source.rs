@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kompox_core::next::Next;
-use kompox_manifests::desired::Conversions;
+use kompox_manifests::desired::{Conversions, Terms};
 use kompox_manifests::diagnostic::{Colour, Severity};
 use kompox_manifests::id::AppId;
 use tokio::sync::Notify;
@@ -53,6 +53,7 @@ pub(crate) struct Source {
 /// Where commits come from.
 struct Origin {
     config: SourceConfig,
+    terms: Terms,
     source: Box<dyn source::Source>,
     fetcher: tokio::sync::Mutex<Fetcher>,
 }
@@ -69,6 +70,7 @@ impl Source {
     pub(crate) fn new(
         agent: Arc<Agent>,
         config: SourceConfig,
+        terms: Terms,
         source: Box<dyn source::Source>,
         observers: Vec<Arc<dyn Observer>>,
         record: Option<CommitRecord>,
@@ -80,7 +82,7 @@ impl Source {
         };
         Self {
             name: config.name.clone(),
-            origin: Some(Origin { config, source, fetcher: tokio::sync::Mutex::new(fetcher) }),
+            origin: Some(Origin { config, terms, source, fetcher: tokio::sync::Mutex::new(fetcher) }),
             ..Self::empty(agent, observers, Ledger::new(record))
         }
     }
@@ -259,6 +261,7 @@ impl Source {
             time: snapshot.revision.time,
             tree: Arc::clone(&snapshot.tree),
             path: origin.config.path.clone(),
+            terms: origin.terms.clone(),
         };
         let cluster = self.agent.cluster_id.clone();
         let mut conversions = std::mem::take(&mut fetcher.conversions);

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use kompox_core::report::State as Told;
+use kompox_manifests::desired::Terms;
 use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
 use tokio::time::Instant;
 
@@ -102,7 +103,8 @@ impl Bench {
         let record = loaded.commit();
         let reporter = Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
         let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone())];
-        let source = Source::new(Arc::clone(&agent), config, Box::new(source.clone()), observers, record);
+        let source =
+            Source::new(Arc::clone(&agent), config, Terms::default(), Box::new(source.clone()), observers, record);
         let engine = Engine::new(agent, vec![Arc::new(source)]);
         Self { engine, reporter, _watches: watches }
     }

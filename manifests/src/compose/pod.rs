@@ -15,20 +15,6 @@ use crate::yaml::{Map, Node, Value};
 const CODE: &str = "pod-wide";
 /// Kubernetes takes no more name servers.
 const NAME_SERVERS: usize = 3;
-/// What a kubelet allows without being told to.
-const SAFE_SYSCTLS: [&str; 10] = [
-    "kernel.shm_rmid_forced",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.ip_unprivileged_port_start",
-    "net.ipv4.ping_group_range",
-    "net.ipv4.tcp_fin_timeout",
-    "net.ipv4.tcp_keepalive_intvl",
-    "net.ipv4.tcp_keepalive_probes",
-    "net.ipv4.tcp_keepalive_time",
-    "net.ipv4.tcp_syncookies",
-];
-
 /// What has been said so far, by which service, and where.
 struct Said<'s> {
     service: &'s str,
@@ -72,7 +58,7 @@ impl<'s> Merge<'_, 's> {
         let groups = keys::optional(map, "group_add").map(scalar::each).unwrap_or_default();
         pod.groups.extend(groups.iter().filter_map(|group| self.group(group)));
         for (key, value) in self.pairs(map, "sysctls", &['=']) {
-            if self.sysctl(&key, &value) && self.agree(name, "sysctls", &key.value, &value) {
+            if self.sysctl(&key) && self.agree(name, "sysctls", &key.value, &value) {
                 pod.sysctls.insert(key.value, value.value);
             }
         }
@@ -190,18 +176,13 @@ impl<'s> Merge<'_, 's> {
         id
     }
 
-    fn sysctl(&self, name: &Spanned<String>, value: &Spanned<String>) -> bool {
+    fn sysctl(&self, name: &Spanned<String>) -> bool {
         let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         let ends = |text: &str| text.starts_with(['.', '-', '_']) || text.ends_with(['.', '-', '_']);
         let shown = scalar::shown(&name.value, &name.at);
         if name.value.is_empty() || ends(&name.value) || !name.value.bytes().all(usable) {
             self.report(&name.at, format!("`{shown}` is no kernel parameter"), "write it like `net.core.somaxconn`");
             return false;
-        }
-        if !SAFE_SYSCTLS.contains(&name.value.as_str()) {
-            let message = format!("nodes refuse the Pod unless their kubelets allow the kernel parameter `{shown}`");
-            let help = "ask the cluster's operators for it (`--allowed-unsafe-sysctls`), or remove it";
-            self.scope.findings.push(Diagnostic::warning(CODE, value.at.clone(), message).help(help));
         }
         true
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::service::flag;
-use super::{Scope, baseline, keys, scalar};
+use super::{Scope, keys, scalar};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::model::Security;
 use crate::yaml::Map;
@@ -22,9 +22,6 @@ pub(super) fn security(scope: &Scope<'_>, map: &Map) -> Security {
         read_only: flag(scope, map, "read_only"),
         ..Security::default()
     };
-    if let (true, Some(node)) = (security.privileged, keys::optional(map, "privileged")) {
-        baseline::refuse(scope, "`privileged: true`", &node.span);
-    }
     let Some(node) = keys::optional(map, "security_opt") else { return security };
     for text in scalar::each(node).iter().filter_map(scalar::text) {
         option(scope, &text.value, &text.at, &mut security);
@@ -71,9 +68,6 @@ fn capabilities(scope: &Scope<'_>, map: &Map, key: &str) -> BTreeSet<String> {
             scope.findings.push(Diagnostic::error(CODE, given.at, message).help("write it like `NET_ADMIN` or `ALL`"));
             continue;
         }
-        if key == "cap_add" {
-            baseline::capability(scope, name, &given.at);
-        }
         names.insert(name.to_owned());
     }
     names
@@ -83,16 +77,9 @@ fn capabilities(scope: &Scope<'_>, map: &Map, key: &str) -> BTreeSet<String> {
 fn option(scope: &Scope<'_>, text: &str, at: &Span, security: &mut Security) {
     let (name, value) = text.split_once([':', '=']).unwrap_or((text, ""));
     match (name, value) {
-        ("no-new-privileges", "" | "true") => security.no_new_privileges = true,
-        ("no-new-privileges", "false") => security.no_new_privileges = false,
-        ("seccomp", "unconfined") => {
-            baseline::refuse(scope, "`seccomp:unconfined`", at);
-            security.seccomp_unconfined = true;
-        }
-        ("apparmor", "unconfined") => {
-            baseline::refuse(scope, "`apparmor:unconfined`", at);
-            security.apparmor = Some("unconfined".to_owned());
-        }
+        ("no-new-privileges", "" | "true") => security.no_new_privileges = Some(true),
+        ("no-new-privileges", "false") => security.no_new_privileges = Some(false),
+        ("seccomp", "unconfined") => security.seccomp_unconfined = true,
         ("apparmor", profile) if !profile.is_empty() => security.apparmor = Some(profile.to_owned()),
         _ => {
             let message = format!("`security_opt: {}` cannot be kept", scalar::shown(text, at));

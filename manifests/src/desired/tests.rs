@@ -31,7 +31,7 @@ fn lines(desired: &Desired) -> Vec<String> {
 
 #[test]
 fn the_fixtures_are_sound() {
-    let gitea = desire(&fixture("gitea"), ".");
+    let gitea = desire(&fixture("gitea"), ".", &Terms::default());
     // They carry passwords in plain files, as people do.
     let plain = "looks like a password, and stands in a plain file of the repository";
     assert_eq!(
@@ -41,7 +41,7 @@ fn the_fixtures_are_sound() {
             format!("warning plain-password compose-postgres.env:3:1: `POSTGRES_PASSWORD` {plain}"),
         ]
     );
-    let webapp = lines(&desire(&fixture("webapp"), ""));
+    let webapp = lines(&desire(&fixture("webapp"), "", &Terms::default()));
     assert!(webapp.iter().all(|line| line.starts_with("warning plain-password ")), "{webapp:?}");
 }
 
@@ -55,7 +55,7 @@ fn single(app: &str, more: &str) -> String {
 }
 
 fn desire_files(files: &[(&str, &str)]) -> Desired {
-    desire(&MemoryTree::new(files.iter().copied()), "")
+    desire(&MemoryTree::new(files.iter().copied()), "", &Terms::default())
 }
 
 /// File, whether it is rejected, its Apps and what it claims.
@@ -231,8 +231,8 @@ fn two_entry_files_in_one_folder_keep_their_claims() {
 #[test]
 fn what_cannot_be_read_leaves_it_uncertain() {
     assert!(!desire_files(&[("kompoxops.yml", "a: b: c\n")]).certain);
-    assert!(!desire(&MemoryTree::new([("kompoxops.yml", "")]), "/x").certain);
-    assert!(!desire(&MemoryTree::new([("kompoxops.yml", "")]), "gone").certain);
+    assert!(!desire(&MemoryTree::new([("kompoxops.yml", "")]), "/x", &Terms::default()).certain);
+    assert!(!desire(&MemoryTree::new([("kompoxops.yml", "")]), "gone", &Terms::default()).certain);
     let desired = desire_files(&[("README.md", "")]);
     assert!(desired.certain && desired.is_sound() && desired.entries.is_empty());
     assert_eq!(desired.diagnostics.len(), 1);
@@ -274,7 +274,7 @@ fn hooks_name_services_of_the_compose_file() {
 fn a_thousand_entries_are_one_pass() {
     let names: Vec<String> = (0..1_000).map(|number| format!("app-{number}")).collect();
     let files = names.iter().map(|name| (format!("apps/{name}/kompoxops.yml"), single(name, "")));
-    let desired = desire(&MemoryTree::new(files), "apps");
+    let desired = desire(&MemoryTree::new(files), "apps", &Terms::default());
     assert_eq!((desired.apps().count(), desired.diagnostics.len()), (1_000, 0));
 }
 
@@ -282,7 +282,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         for name in ["kompoxops.yml", "kompoxapp.yml"] {
-            let _ = desire(&MemoryTree::new([(name, &bytes)]), "");
+            let _ = desire(&MemoryTree::new([(name, &bytes)]), "", &Terms::default());
         }
     }
 
@@ -301,7 +301,7 @@ proptest! {
             let end = (at + removed).min(bytes.len());
             bytes.splice(at..end, [byte]);
         }
-        let desired = desire(&MemoryTree::new([(name, &bytes)]), "");
+        let desired = desire(&MemoryTree::new([(name, &bytes)]), "", &Terms::default());
         prop_assert!(desired.entries.len() == 1);
         for finding in &desired.diagnostics {
             let rendered = finding.render(crate::diagnostic::Colour::Never);
@@ -318,8 +318,8 @@ fn what_an_entry_has_not_read_does_not_convert_it_again() {
     next[1].1 = single("b", "  reconcile: {suspend: true}\n");
     let tree = |files: &[(&str, String)]| MemoryTree::new(files.iter().map(|(path, text)| (*path, text)));
     let mut conversions = Conversions::default();
-    let before = conversions.desire(&tree(&first), "");
-    let after = conversions.desire(&tree(&next), "");
+    let before = conversions.desire(&tree(&first), "", &Terms::default());
+    let after = conversions.desire(&tree(&next), "", &Terms::default());
     assert!(Arc::ptr_eq(&before.entries[0].apps[0], &after.entries[0].apps[0]));
     assert!(!Arc::ptr_eq(&before.entries[1].apps[0], &after.entries[1].apps[0]));
     assert_eq!(before.entries[0].record.digest(), after.entries[0].record.digest());
@@ -353,6 +353,18 @@ fn conversions_that_are_kept_say_what_new_ones_would() {
     let mut conversions = Conversions::default();
     for files in commits {
         let tree = MemoryTree::new(files);
-        assert_eq!(conversions.desire(&tree, ""), desire(&tree, ""));
+        let terms = Terms::default();
+        assert_eq!(conversions.desire(&tree, "", &terms), desire(&tree, "", &terms));
     }
+}
+
+#[test]
+fn other_terms_convert_everything_anew() {
+    let files = [("kompoxops.yml", single("web", "").replace("image: nginx", "image: nginx, user: \"0\""))];
+    let tree = MemoryTree::new(files);
+    let strict = Terms { policy: Policy { level: crate::policy::Level::Restricted, exceptions: Vec::new() } };
+    let mut conversions = Conversions::default();
+    assert!(conversions.desire(&tree, "", &Terms::default()).is_sound());
+    assert!(!conversions.desire(&tree, "", &strict).is_sound());
+    assert!(conversions.desire(&tree, "", &Terms::default()).is_sound());
 }

@@ -104,12 +104,6 @@ pub static CATALOGUE: &[Entry] = &[
         "Write what the message names.",
     ),
     entry(
-        "beyond-baseline",
-        &[Error],
-        "A service asks for more rights than the Pod Security level `baseline` allows.",
-        "Run the service without them.",
-    ),
-    entry(
         "bind-folder",
         &[Warning],
         "A relative bind names a folder of the repository; its files do not get into the volume.",
@@ -361,6 +355,12 @@ pub static CATALOGUE: &[Entry] = &[
         &[Warning],
         "A variable that looks like a password is set in a plain file, where everybody sees it who sees the repository.",
         "Set it on the cluster, in the App's `-override` Secret, and remove it from the file.",
+    ),
+    entry(
+        "pod-security",
+        &[Error, Warning],
+        "A service asks for more rights than the agent's policy allows, or for what nodes refuse unless they are told to.",
+        "Run the service without them, or let the operators of the agent allow them with `policy.allow` in agent.yml.",
     ),
     entry(
         "pod-wide",

@@ -56,7 +56,7 @@ pub struct Security {
     /// `read_only`
     pub read_only: bool,
     /// `no-new-privileges` of `security_opt`.
-    pub no_new_privileges: bool,
+    pub no_new_privileges: Option<bool>,
     /// `seccomp:unconfined` of `security_opt`.
     pub seccomp_unconfined: bool,
     /// `apparmor` of `security_opt`: `unconfined` or the name of a profile on the node.

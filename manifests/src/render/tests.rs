@@ -12,6 +12,7 @@ use crate::model::{
     Choice, Cluster, FileMount, FileObject, Ingress, IngressRule, LabelSelector, Mount, NetworkPort, NetworkRule,
     Placement, Project, Protection, Provider, Reconcile, Resources, SecretBytes, SecretMap, Service, VolumeKind,
 };
+use crate::policy::PodSecurity;
 use crate::slots::{NodePools, PvSource, VolumeBinding, VolumeClass};
 
 fn at(line: u32) -> Span {
@@ -51,6 +52,7 @@ fn app() -> App {
         settings: BTreeMap::new(),
         resources: BTreeMap::new(),
         project: Project { services: vec![service("web")], ..Project::default() },
+        pod_security: PodSecurity::default(),
     }
 }
 

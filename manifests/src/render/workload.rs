@@ -50,7 +50,8 @@ fn origin<'a>(context: &Context<'a>) -> Option<&'a Span> {
     context.app.project.services.iter().map(|service| &service.at).min_by_key(|at| at.start)
 }
 
-fn template(context: &Context<'_>, contents: &[Content<'_>]) -> PodTemplateSpec {
+/// The Pod.
+pub(super) fn template(context: &Context<'_>, contents: &[Content<'_>]) -> PodTemplateSpec {
     let volumes = PodVolumes::of(context);
     let content = hash::pod_content(references(context, contents, &volumes));
     let mut meta = ObjectMeta {

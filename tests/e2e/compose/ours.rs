@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kompox_manifests::desired::desire;
+use kompox_manifests::desired::{Terms, desire};
 use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::model::App;
 use kompox_manifests::render::render;
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
 pub(super) fn read(compose: &str, files: &[(&str, &str)]) -> Outcome {
     let own = [("kompoxops.yml", ENTRY), ("compose.yml", compose)];
     let tree = MemoryTree::new(own.into_iter().chain(files.iter().copied()));
-    let mut desired = desire(&tree, "");
+    let mut desired = desire(&tree, "", &Terms::default());
     let app = desired.entries.first_mut().and_then(|entry| entry.apps.pop());
     Outcome { app, diagnostics: desired.diagnostics }
 }

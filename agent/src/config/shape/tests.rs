@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 use serde::de::value::Error;
 use serde::de::{Deserializer, Error as _, Visitor};
 
-use super::super::file::{AgentFile, AuthEntry, ForgeEntry, RefEntry, ReviewEntry, SourceEntry};
+use super::super::file::{
+    AgentFile, AllowEntry, AuthEntry, ForgeEntry, PolicyEntry, RefEntry, ReviewEntry, SourceEntry,
+};
 use super::super::{Config, ConfigError};
 use super::*;
 
@@ -70,6 +72,8 @@ fn same_keys<'de, T: serde::Deserialize<'de>>(shape: &'static Shape) {
 #[test]
 fn every_key_that_is_read_is_declared() {
     same_keys::<AgentFile>(&AGENT);
+    same_keys::<PolicyEntry>(&POLICY);
+    same_keys::<AllowEntry>(&ALLOW);
     same_keys::<SourceEntry>(&SOURCE);
     same_keys::<RefEntry>(&REF);
     same_keys::<AuthEntry>(&AUTH);

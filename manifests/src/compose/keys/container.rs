@@ -48,10 +48,14 @@ pub(super) const CONTAINER: &[Rule] = &[
     mapped("annotations", PAIRS, "annotations of the Pod"),
     // Security.
     mapped("privileged", FLAG, "`privileged`"),
-    mapped("cap_add", TEXTS, "`capabilities.add`"),
+    mapped("cap_add", TEXTS, "`capabilities.add`, within the policy of the agent"),
     mapped("cap_drop", TEXTS, "`capabilities.drop`"),
     mapped("read_only", FLAG, "read-only root file system"),
-    mapped("security_opt", DISTINCT, "`no-new-privileges`, `seccomp:unconfined`, `apparmor:…`; others are errors"),
+    mapped(
+        "security_opt",
+        DISTINCT,
+        "`no-new-privileges`, `seccomp:unconfined`, `apparmor:…`, within the policy of the agent; others are errors",
+    ),
     needed("userns_mode", TEXT, "the container would run in another user namespace", REMOVE),
     needed("credential_spec", Type::table(&CREDENTIAL_SPEC), WINDOWS, REMOVE),
     needed("isolation", TEXT, WINDOWS, REMOVE),
@@ -117,7 +121,7 @@ pub(super) const CONTAINER: &[Rule] = &[
     mapped("dns_search", TEXT_OR_TEXTS, "search domains of the Pod"),
     mapped("extra_hosts", HOSTS, "`hostAliases` of the Pod"),
     needed("mac_address", TEXT, "Pods get an address of the cluster's", REMOVE),
-    mapped("sysctls", PAIRS, "`sysctls` of the Pod; a warning for those that kubelets refuse by default"),
+    mapped("sysctls", PAIRS, "`sysctls` of the Pod, within the policy of the agent"),
     // Namespaces and runtimes.
     needed(
         "cgroup",

@@ -94,7 +94,7 @@ fn what_the_pod_and_its_containers_are_told() {
         security: Security {
             user: Some(0),
             cap_drop: ["ALL".to_owned()].into(),
-            no_new_privileges: true,
+            no_new_privileges: Some(true),
             apparmor: Some("mine".to_owned()),
             ..Security::default()
         },

@@ -110,7 +110,7 @@ fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service)
         name: name.clone(),
         ports: some(ports(container_ports, exposed)),
         resources: requirements(resources),
-        security_context: security::context(security),
+        security_context: security::context(security, context.app.pod_security.hardening),
         stdin: stdin.then_some(true),
         tty: tty.then_some(true),
         working_dir: working_dir.clone(),
@@ -180,6 +180,7 @@ fn sub_paths(context: &Context<'_>) -> Option<Container> {
         command: Some(vec!["sh".to_owned(), "-c".to_owned(), literal(&script)]),
         image: Some(SUB_PATHS_IMAGE.to_owned()),
         name: SUB_PATHS_CONTAINER.to_owned(),
+        security_context: security::of_folders(context.app.pod_security.hardening),
         volume_mounts: Some(mounts.collect()),
         ..Container::default()
     })

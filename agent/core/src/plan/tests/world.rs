@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kompox_manifests::desired::desire;
+use kompox_manifests::desired::{Terms, desire};
 use kompox_manifests::names::Names;
 use kompox_manifests::slots::{PvSource, VolumeClass};
 use kompox_manifests::source::MemoryTree;
@@ -76,7 +76,7 @@ impl World {
     }
 
     pub(super) fn app(&self) -> App {
-        let desired = desire(&MemoryTree::new(self.files.clone()), "");
+        let desired = desire(&MemoryTree::new(self.files.clone()), "", &Terms::default());
         let said: Vec<String> = desired.diagnostics.iter().map(ToString::to_string).collect();
         assert!(desired.is_sound(), "{said:#?}");
         desired.apps().next().unwrap().clone()
