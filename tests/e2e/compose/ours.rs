@@ -1,6 +1,7 @@
 //! The agent's own reading of a Compose file, as the library gives it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kompox_manifests::desired::{Terms, desire};
 use kompox_manifests::diagnostic::Diagnostic;
@@ -24,7 +25,7 @@ app:
 /// What became of a Compose file.
 pub(super) struct Outcome {
     /// The App; `None` when it is rejected.
-    pub(super) app: Option<App>,
+    pub(super) app: Option<Arc<App>>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn read(compose: &str, files: &[(&str, &str)]) -> Outcome {
 impl Outcome {
     /// The objects, and what is said about the file wherever it stands.
     pub(super) fn told(&self) -> (Vec<Value>, Vec<String>) {
-        let objects = self.app.as_ref().map(objects).unwrap_or_default();
+        let objects = self.app.as_deref().map(objects).unwrap_or_default();
         let mut said: Vec<String> = self
             .diagnostics
             .iter()
