@@ -13,10 +13,11 @@ use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::Value;
 use tracing::info;
 
+use crate::cluster::ClusterError;
 use crate::cluster::error::Cause;
-use crate::cluster::{ClusterError, Deletion};
 use crate::confirm::{Confirmed, PARALLEL};
 use crate::context::{Agent, Planned};
+use crate::deletion;
 use crate::disks;
 use crate::failure::Failure;
 
@@ -59,7 +60,7 @@ async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<
             _ => write_stage(agent, planned, stage, done).await?,
         }
     }
-    delete_leftovers(agent, planned, done).await
+    deletion::leftovers(agent, &planned.plan.actions, done).await
 }
 
 /// A namespace that is to be created must not have appeared since it was looked for: then the plan
@@ -127,7 +128,7 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
         .actions
         .iter()
         .filter(|action| action.what.stage() == stage)
-        .filter(|action| matches!(action.what, What::Create { .. } | What::Change { .. }))
+        .filter(|action| matches!(action.what, What::Create { .. } | What::Change { .. } | What::Replace { .. }))
         .map(|action| write(agent, action, planned.app.reconcile.force))
         .collect();
     let mut results = stream::iter(writes).buffer_unordered(PARALLEL);
@@ -136,6 +137,7 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
         match result {
             Ok(Written::Created) => done.created += 1,
             Ok(Written::Changed) => done.changed += 1,
+            Ok(Written::Replaced) => done.replaced += 1,
             Err(failure) => first_failure = first_failure.or(Some(failure)),
         }
     }
@@ -145,6 +147,7 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
 enum Written {
     Created,
     Changed,
+    Replaced,
 }
 
 async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, Failure> {
@@ -165,10 +168,19 @@ async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, F
             agent.cache.put(&written);
             Ok(Written::Changed)
         }
+        What::Replace { object, live, .. } => {
+            info!(object = %object.key, reason = %action.reason, "replacing");
+            deletion::make_way(agent, live, object).await?;
+            let written = agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
+            agent.cache.put(&written);
+            Ok(Written::Replaced)
+        }
         What::CreateDisk(_)
         | What::AssignDisk(_)
         | What::Delete(_)
         | What::Keep(_)
+        | What::Left { .. }
+        | What::Awaited { .. }
         | What::Blocked { .. }
         | What::Held { .. } => Ok(Written::Changed),
     }
@@ -209,19 +221,4 @@ async fn changed(agent: &Agent, key: &ObjectKey, than: &str) -> Option<LiveObjec
         }
     }
     None
-}
-
-/// Deletes what the commit no longer asks for, in reverse order, after everything else succeeded.
-async fn delete_leftovers(agent: &Agent, planned: &Planned, done: &mut Counts) -> Result<(), Failure> {
-    for action in planned.plan.actions.iter().rev() {
-        let What::Delete(live) = &action.what else { continue };
-        info!(object = %live.key, reason = %action.reason, "deleting");
-        let deleted = agent.cluster.delete(&live.key, &live.uid, &live.resource_version).await;
-        let deleted = deleted.map_err(|error| Failure::of_object(&live.key, &planned.app.at, &error))?;
-        if deleted == Deletion::Gone {
-            agent.cache.forget(live);
-        }
-        done.deleted += 1;
-    }
-    Ok(())
 }

@@ -89,6 +89,14 @@ pub(crate) trait ClusterApi: Send + Sync {
     /// Deletes exactly the object that was seen: same UID, same resource version. What it owns goes after it.
     async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError>;
 
+    /// As [`ClusterApi::delete`], but what it owns goes before it: when it is gone, its Pods are too.
+    async fn delete_with_dependents(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<Deletion, ClusterError>;
+
     /// The version and the content hash of a ConfigMap or Secret; `None` when it does not exist. The
     /// contents are forgotten at once.
     async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError>;

@@ -3,8 +3,9 @@
 //! a broken commit leaves the cluster exactly as it was.
 
 use futures::stream::{self, StreamExt as _};
-use kompox_core::plan::diff::same_but_for_bookkeeping;
-use kompox_core::plan::{Action, What};
+use kompox_core::observed::LiveObject;
+use kompox_core::plan::diff::{self, same_but_for_bookkeeping};
+use kompox_core::plan::{Action, What, immutable, restart};
 use kompox_manifests::object::{Kind, Object};
 
 use crate::cluster::error::Cause;
@@ -12,6 +13,8 @@ use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::context::Planned;
 use crate::failure::Failure;
 use crate::refuted::{Refuted, digest};
+
+mod refusal;
 
 /// The namespace that every cluster has.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -57,7 +60,7 @@ pub(crate) async fn confirm(
 }
 
 /// What other objects need and the plan itself makes first, so that no dry-run finds it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Ahead {
     namespace: bool,
     role: bool,
@@ -101,7 +104,7 @@ async fn confirm_action(
                 result => drop(result.map_err(|error| failed(object, error))?),
             }
         }
-        What::Change { object, live, takeover, .. } => {
+        What::Change { object, live, takeover, fields, .. } => {
             let wish = digest(object);
             // What people took is ours again by the time of the write, which no dry-run can anticipate:
             // what they added would still be there. So the object is tried on its own.
@@ -113,21 +116,61 @@ async fn confirm_action(
                 // It cannot be tried; the write itself will tell.
                 Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => return Ok(Some(action)),
                 Err(error) if ahead.explains(takeover.is_some(), object, &error) => return Ok(Some(action)),
-                result => result.map_err(|error| failed(object, error))?,
+                Err(error) => match refusal::instead(object, live, fields, &error) {
+                    Some((what, reason)) => {
+                        let instead = Action { what, reason, origin: action.origin.clone() };
+                        return rehearse(cluster, instead).await.map(Some);
+                    }
+                    None => return Err(failed(object, error)),
+                },
+                Ok(tried) => tried,
             };
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
                 refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
                 return Ok(None);
             }
         }
+        What::Replace { object, live, fields } => match cluster.dry_run(object, force).await {
+            // The plan goes by what it knows of the kinds. Where the server takes the change after all, nothing
+            // has to go.
+            Ok(tried) if !stays_fixed(object, live, &tried) => {
+                if same_but_for_bookkeeping(&tried.body, &live.body) {
+                    return Ok(None);
+                }
+                let (object, live, fields) = (object.clone(), live.clone(), std::mem::take(fields));
+                let restarts = restart::restarts(&object, &fields);
+                action.what = What::Change { object, live, fields, takeover: None, restarts };
+            }
+            Ok(_) | Err(_) => return rehearse(cluster, action).await.map(Some),
+        },
         What::CreateDisk(_)
         | What::AssignDisk(_)
         | What::Delete(_)
         | What::Keep(_)
+        | What::Left { .. }
+        | What::Awaited { .. }
         | What::Blocked { .. }
         | What::Held { .. } => {}
     }
     Ok(Some(action))
+}
+
+/// Whether a change that the server accepted leaves a field as it is that never changes in place.
+fn stays_fixed(object: &Object, live: &LiveObject, tried: &LiveObject) -> bool {
+    let fields = diff::compare(object, tried, live.managed_fields());
+    immutable::among(live, &fields).is_some()
+}
+
+/// Tries what an object that makes way is replaced by, where no object is in its way: once the old one
+/// is deleted, it is too late to find out.
+async fn rehearse(cluster: &dyn ClusterApi, action: Action) -> Result<Action, Failure> {
+    let What::Replace { object, .. } = &action.what else { return Ok(action) };
+    match cluster.dry_run(&rehearsal(object), true).await {
+        Ok(_) | Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => Ok(action),
+        // Without its Role there, a RoleBinding cannot be tried.
+        Err(error) if Ahead::default().explains(true, object, &error) => Ok(action),
+        Err(error) => Err(Failure::of_object(&object.key, &object.origin, &error)),
+    }
 }
 
 /// The object as it would be in the agent's own namespace.

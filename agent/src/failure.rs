@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kompox_core::next::Next;
-use kompox_core::plan::{Action, What};
+use kompox_core::plan::{Action, Subject, What};
 use kompox_drivers::error::DriverError;
 use kompox_manifests::diagnostic::Span;
 use kompox_manifests::object::ObjectKey;
@@ -47,6 +47,18 @@ impl Failure {
         Self { text: format!("{origin}: {key}: {error}{remedy}"), label: error.label(), kind: kind_of(error) }
     }
 
+    /// The API server did not let an object go. That is no fault of the commit.
+    pub(crate) fn of_deletion(key: &ObjectKey, origin: Option<&Span>, error: &ClusterError) -> Self {
+        let (kind, remedy) = match error.cause {
+            Cause::Denied(_) => {
+                (Kind::Obstacle, "; nothing else waits for it: make the webhook let it go, or delete it by hand")
+            }
+            _ => (Kind::Fault(error.next()), ""),
+        };
+        let place = origin.map(|origin| format!("{origin}: ")).unwrap_or_default();
+        Self { text: format!("{place}{key} does not go: {error}{remedy}"), label: error.label(), kind }
+    }
+
     /// The cluster could not be read.
     pub(crate) fn of_cluster(what: &str, error: &ClusterError) -> Self {
         Self { text: format!("{what}: {error}"), label: error.label(), kind: Kind::Fault(error.next()) }
@@ -57,20 +69,35 @@ impl Failure {
         Self { text: format!("{what}: {error}"), label: error.label(), kind: Kind::Fault(error.next()) }
     }
 
-    /// Something in the plan is blocked or held.
+    /// Something in the plan is blocked or held, or waits for something else.
     pub(crate) fn of_obstacle(obstacle: &Action) -> Self {
-        let (verb, remedy) = match &obstacle.what {
-            What::Held { remedy, .. } => ("held", remedy.as_str()),
-            What::Blocked { remedy, .. } => ("blocked", remedy.as_str()),
-            _ => ("stopped", ""),
+        let Action { what, reason, origin } = obstacle;
+        let place = origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default();
+        let (label, kind, remedy) = match what {
+            What::Held { remedy, digest, .. } => {
+                let accept = format!("; to let it go, push a commit with the line `Kompox-Accept: {digest}`");
+                ("held", Kind::Obstacle, format!("{remedy}{accept}"))
+            }
+            What::Blocked { remedy, .. } => ("blocked", Kind::Obstacle, remedy.clone()),
+            What::Left { remedy, .. } => ("left", Kind::Obstacle, remedy.clone()),
+            What::Awaited { remedy, .. } => ("waiting", Kind::Fault(Next::Wait), remedy.clone()),
+            _ => ("stopped", Kind::Obstacle, String::new()),
         };
-        let place = obstacle.origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default();
-        Self { text: format!("{place}{verb}: {}; {remedy}", obstacle.reason), label: verb, kind: Kind::Obstacle }
+        let about = match what.subject() {
+            Subject::Object(key) => format!("{key}: "),
+            Subject::Volume(_) | Subject::App => String::new(),
+        };
+        Self { text: format!("{place}{label}: {about}{reason}; {remedy}"), label, kind }
     }
 
     /// A fault that passes by itself.
     pub(crate) fn retry(label: &'static str, text: impl Into<String>) -> Self {
         Self { text: text.into(), label, kind: Kind::Fault(Next::Retry { after: None }) }
+    }
+
+    /// Something that has to happen first; it is heard of when it does.
+    pub(crate) fn waiting(label: &'static str, text: impl Into<String>) -> Self {
+        Self { text: text.into(), label, kind: Kind::Fault(Next::Wait) }
     }
 
     /// Whether it may pass by itself.
@@ -83,7 +110,9 @@ impl Failure {
 /// ours.
 fn kind_of(error: &ClusterError) -> Kind {
     match error.cause {
-        Cause::Invalid(_) | Cause::Denied(_) | Cause::Conflict(_) => Kind::Rejected,
+        Cause::Invalid(_) | Cause::Denied(_) => Kind::Rejected,
+        // Somebody else's field: it passes when they let go of it, or the App takes it over.
+        Cause::Conflict(_) => Kind::Obstacle,
         _ => Kind::Fault(error.next()),
     }
 }

@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod confirm;
 mod context;
+mod deletion;
 mod desire;
 mod disks;
 mod engine;

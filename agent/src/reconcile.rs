@@ -10,8 +10,10 @@
 //!
 //! [`crate::engine`] decides which App is looked at when, and tells everybody what came of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::plan::{self, BY_HAND, Settings, What};
 use kompox_manifests::labels;
@@ -75,6 +77,11 @@ fn plan(agent: &Agent, wish: &Wish, observed: ObservedApp, rebuilt: &Rebuilt) ->
         commit_time: wish.commit.time,
         rebuild: rebuilt.against(&app),
         people: agent.people.clone(),
+        now: Timestamp::now(),
+        accepted: BTreeSet::new(),
+        inputs: Some(wish.digest.to_string()),
+        applied: None,
+        may_restart: wish.source.is_none(),
     };
     let plan = plan::plan(&app, &observed, &settings);
     Planned { app, observed, settings, plan }

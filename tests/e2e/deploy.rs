@@ -114,11 +114,6 @@ async fn what_leaves_the_commit_leaves_the_cluster_but_never_a_volume() -> Resul
         |text| text.replace("hosts: [gitea.custom.exp.kompox.dev]", "hosts: []"),
         "No host",
     )?;
-    world.push_change(
-        "compose.yml",
-        |text| text.replace("      - ./data/gitea:/data\n", "      - ./other:/data\n"),
-        "Move",
-    )?;
     let second = world.run_once().await?;
     ensure!(second.status.success(), "{}", second.stderr);
     let ingresses = world.kubectl(&["-n", NAMESPACE, "get", "ingresses", "-o", "name"])?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use kompox_manifests::object::{Kind, ObjectKey};
 use kompox_manifests::slots::VolumeBinding;
 use serde_json::Value;
@@ -52,6 +53,19 @@ impl LiveObject {
     #[must_use]
     pub fn is_terminating(&self) -> bool {
         self.body.pointer("/metadata/deletionTimestamp").is_some()
+    }
+
+    /// Since when it is being deleted; `None` when it is not.
+    #[must_use]
+    pub fn deleted_since(&self) -> Option<Timestamp> {
+        self.body.pointer("/metadata/deletionTimestamp")?.as_str()?.parse().ok()
+    }
+
+    /// `metadata.finalizers`.
+    #[must_use]
+    pub fn finalizers(&self) -> Vec<&str> {
+        let finalizers = self.body.pointer("/metadata/finalizers").and_then(Value::as_array);
+        finalizers.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 }
 

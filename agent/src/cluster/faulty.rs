@@ -136,6 +136,15 @@ impl<C: ClusterApi> ClusterApi for Faulty<C> {
         self.call("delete", key, self.inner.delete(key, uid, version)).await
     }
 
+    async fn delete_with_dependents(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        version: &str,
+    ) -> Result<Deletion, ClusterError> {
+        self.call("delete", key, self.inner.delete_with_dependents(key, uid, version)).await
+    }
+
     async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
         self.call("hash", key, self.inner.content_hash(key, hash)).await
     }

@@ -82,6 +82,15 @@ impl ClusterApi for Fenced {
         self.write("delete", key, self.inner.delete(key, uid, resource_version)).await
     }
 
+    async fn delete_with_dependents(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<Deletion, ClusterError> {
+        self.write("delete", key, self.inner.delete_with_dependents(key, uid, resource_version)).await
+    }
+
     async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
         self.inner.content_hash(key, hash).await
     }

@@ -157,6 +157,32 @@ impl KubeCluster {
         let body = self.send_json(&call, request).await?;
         live_object(&call, object.key.kind, body)
     }
+
+    async fn delete_with(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: &str,
+        propagation: PropagationPolicy,
+    ) -> Result<Deletion, ClusterError> {
+        let call = call("delete", key);
+        let params = DeleteParams {
+            propagation_policy: Some(propagation),
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: Some(resource_version.to_owned()),
+            }),
+            ..DeleteParams::default()
+        };
+        let request = collection(&call, key)?.delete(&key.name, &params);
+        match self.send_json::<Value>(&call, request).await {
+            // The answer is a Status when the object is gone, the object when something holds it;
+            // some kinds always answer with the object.
+            Ok(answer) if answer.pointer("/metadata/deletionTimestamp").is_some() => Ok(Deletion::Terminating),
+            Ok(_) | Err(ClusterError { cause: Cause::NotFound(_), .. }) => Ok(Deletion::Gone),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[async_trait]
@@ -216,23 +242,16 @@ impl ClusterApi for KubeCluster {
     }
 
     async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError> {
-        let call = call("delete", key);
-        let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Background),
-            preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: Some(resource_version.to_owned()),
-            }),
-            ..DeleteParams::default()
-        };
-        let request = collection(&call, key)?.delete(&key.name, &params);
-        match self.send_json::<Value>(&call, request).await {
-            // The answer is a Status when the object is gone, the object when something holds it;
-            // some kinds always answer with the object.
-            Ok(answer) if answer.pointer("/metadata/deletionTimestamp").is_some() => Ok(Deletion::Terminating),
-            Ok(_) | Err(ClusterError { cause: Cause::NotFound(_), .. }) => Ok(Deletion::Gone),
-            Err(error) => Err(error),
-        }
+        self.delete_with(key, uid, resource_version, PropagationPolicy::Background).await
+    }
+
+    async fn delete_with_dependents(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<Deletion, ClusterError> {
+        self.delete_with(key, uid, resource_version, PropagationPolicy::Foreground).await
     }
 
     async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {

@@ -268,6 +268,15 @@ impl ClusterApi for Memory {
         Ok(Deletion::Gone)
     }
 
+    async fn delete_with_dependents(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        version: &str,
+    ) -> Result<Deletion, ClusterError> {
+        self.delete(key, uid, version).await
+    }
+
     async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
         Ok(self.read(key).map(|object| {
             let text = object.body.get("data").map(ToString::to_string).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! `plan`: what a reconcile would do.
 
-use kompox_core::plan::{Counts, NewDisks, Plan, text};
+use kompox_core::plan::markdown::{LONGEST, Page};
+use kompox_core::plan::view::View;
+use kompox_core::plan::{Counts, NewDisks, Plan, PlanDigest, text};
 use serde_json::{Value, json};
 
 use super::{Exit, answer, tree};
@@ -72,7 +74,8 @@ fn as_json(preview: &Preview) -> Value {
     let rejected: Vec<Value> =
         preview.wanted.rejected.iter().map(|entry| json!({"file": entry.file, "reason": entry.cause})).collect();
     json!({
-        "apps": preview.plans.iter().map(text::to_json).collect::<Vec<_>>(),
+        "digest": PlanDigest::of_all(&preview.plans).to_string(),
+        "apps": preview.plans.iter().map(View::of).collect::<Vec<_>>(),
         "refused": refused,
         "rejected": rejected,
         "leftOver": preview.left_over,
@@ -81,15 +84,20 @@ fn as_json(preview: &Preview) -> Value {
 }
 
 fn as_markdown(preview: &Preview) -> String {
-    let mut shown: String = preview.plans.iter().map(|plan| text::to_markdown(plan) + "\n").collect();
-    for (app, cause) in refusals(preview) {
-        shown.push_str(&format!("### `{app}`\n\n**refused**: {cause}\n\n"));
-    }
+    let mut page = Page::new(LONGEST);
+    // What is wrong first: a long plan may be cut at its end.
     for entry in &preview.wanted.rejected {
-        shown.push_str(&format!("### `{}`\n\n**rejected**: {}\n\n", entry.file, entry.cause));
+        page.note(&entry.file, "rejected", &entry.cause);
     }
-    shown.push_str(&format!("**{}**\n", text::summary(counts(preview))));
-    shown
+    for (app, cause) in refusals(preview) {
+        page.note(&app, "refused", &cause);
+    }
+    page.conclusion(&format!("Plan: {}.", text::summary(counts(preview))));
+    preview.plans.iter().for_each(|plan| page.plan(&View::of(plan)));
+    for app in &preview.left_over {
+        page.note(app, "kept", LEFT_OVER);
+    }
+    page.finish()
 }
 
 fn refusals(preview: &Preview) -> impl Iterator<Item = (String, String)> {

@@ -13,6 +13,8 @@ use crate::failure::Kind as FailureKind;
 use crate::outcome::{Outcome, State};
 use crate::testing::{Memories, World, look};
 
+mod safety;
+
 fn invalid() -> Cause {
     Cause::Invalid(vec![FieldProblem { field: "spec".into(), message: "wrong".into(), immutable: false }])
 }

@@ -96,11 +96,13 @@ impl Bench {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// An output without what differs from run to run: this bench's folder, and names of disks.
+    /// An output without what differs from run to run: this bench's folder, names of disks, and digests of
+    /// plans that have the folder in them.
     pub(super) fn stable(&self, text: &str) -> String {
         let folder = self.folder.path().to_string_lossy();
         let text = text.replace(&*folder, "[folder]");
-        without_volume_hash(&text).split(' ').map(without_disk_name).collect::<Vec<_>>().join(" ")
+        let text = without_volume_hash(&text).split(' ').map(without_disk_name).collect::<Vec<_>>().join(" ");
+        without_digests(&text)
     }
 }
 
@@ -115,6 +117,15 @@ fn without_volume_hash(text: &str) -> String {
         stable.push_str(part.get(6..).unwrap_or_default());
     }
     stable
+}
+
+/// Digests are 64 hexadecimal digits between quotes.
+fn without_digests(text: &str) -> String {
+    let is_digest = |part: &str| part.len() == 64 && part.chars().all(|c| c.is_ascii_hexdigit());
+    let quoted = |text: &str, quote: &str| {
+        text.split(quote).map(|part| if is_digest(part) { "[digest]" } else { part }).collect::<Vec<_>>().join(quote)
+    };
+    quoted(&quoted(text, "\""), "`")
 }
 
 /// Disks are named by the time of their commit: 12 letters and digits that begin with `0`.

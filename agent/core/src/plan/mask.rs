@@ -1,7 +1,8 @@
 //! What a plan may show of a field's value.
 
 use kompox_manifests::object::Kind;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 /// Longest value that a plan shows, in characters.
 const LONGEST: usize = 120;
@@ -16,23 +17,40 @@ const CONTENT_HASH: &str = "compose-content-hash";
 const MASK: &str = "(secret)";
 
 /// A field's value as a plan shows it: Secret data, its content hashes and values of variables that
-/// are named like passwords are masked; long values are cut.
+/// are named like passwords are masked; long values are cut, with a hash of the whole masked text
+/// behind them: two texts that differ never look the same.
 #[must_use]
 pub fn shown(kind: Kind, path: &str, value: &Value) -> String {
     if is_secret(kind, path) {
         return MASK.to_owned();
     }
     let masked = mask_variables(value);
-    let text = match masked {
+    let whole = match masked {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().count() <= LONGEST {
-        return text;
+    let line: String = whole.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line == whole && line.chars().count() <= LONGEST {
+        return line;
     }
-    let cut: String = text.chars().take(LONGEST - 1).collect();
-    format!("{cut}…")
+    let hash: String = Sha256::digest(&whole).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let end = format!("… #{hash}");
+    let cut: String = line.trim_end().chars().take(LONGEST - end.chars().count()).collect();
+    format!("{cut}{end}")
+}
+
+/// A whole object with everything masked that [`shown`] masks, and nothing cut.
+#[must_use]
+pub fn masked(kind: Kind, body: &Value) -> Value {
+    let mut masked = mask_variables(body);
+    if kind == Kind::Secret {
+        for part in ["data", "stringData"] {
+            for value in masked.get_mut(part).and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+                *value = MASK.into();
+            }
+        }
+    }
+    masked
 }
 
 /// Whether a variable of this name probably holds a secret.
@@ -133,5 +151,25 @@ mod tests {
         let text = shown(Kind::ConfigMap, "data.a", &json!("x\n".repeat(500)));
         assert_eq!(text.chars().count(), LONGEST);
         assert!(!text.contains('\n'));
+        assert_eq!(shown(Kind::ConfigMap, "data.a", &json!("a\nb")), "a b… #7e18f737");
+    }
+
+    #[test]
+    fn texts_that_differ_never_look_the_same() {
+        let long = |end: &str| shown(Kind::ConfigMap, "data.a", &json!(format!("{}{end}", "x".repeat(500))));
+        assert_ne!(long("1"), long("2"));
+        let lines = |text: &str| shown(Kind::ConfigMap, "data.a", &json!(text));
+        assert_ne!(lines("a b"), lines("a\nb"));
+        assert_ne!(lines("a\tb"), lines("a\nb"));
+        // The hash is of what is shown: it tells nothing of a password.
+        let url = |password: &str| long(&format!(" https://user:{password}@host"));
+        assert_eq!(url("one"), url("two"));
+    }
+
+    #[test]
+    fn a_masked_object_keeps_the_names_of_what_is_secret() {
+        let secret = json!({"metadata": {"name": "s"}, "data": {"A": "aHVudGVyMg=="}, "type": "Opaque"});
+        let masked = masked(Kind::Secret, &secret);
+        assert_eq!(masked, json!({"metadata": {"name": "s"}, "data": {"A": "(secret)"}, "type": "Opaque"}));
     }
 }

@@ -9,7 +9,7 @@ use kompox_manifests::render::render;
 use kompox_manifests::slots::Slots;
 
 use super::diff::{self, FieldChange};
-use super::{Action, Settings, Subject, What};
+use super::{Action, Settings, Subject, What, immutable, restart};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::{self, FIELD_MANAGER, LEGACY_MANAGERS, Managers, Takeover};
 
@@ -34,7 +34,7 @@ pub(super) fn decide(
         let origin = Some(object.origin.clone());
         let decided = match observed.objects.get(&object.key) {
             None => Some(create(object, unsettled)),
-            Some(live) if live.is_terminating() => Some(wait_for_deletion(live)),
+            Some(live) if live.is_terminating() => Some(going(live, settings)),
             Some(live) => change(object, live, app.reconcile.drift, &settings.people),
         };
         if let Some((what, reason)) = decided {
@@ -43,9 +43,10 @@ pub(super) fn decide(
     }
     for (key, live) in &observed.objects {
         if !wanted.contains(key)
-            && let Some((what, reason)) = leftover(app, live)
+            && let Some((what, reason)) = leftover(app, live, settings)
         {
-            actions.push(Action { what, reason, origin: None });
+            // The App's own line: it is there that it is asked for no longer.
+            actions.push(Action { what, reason, origin: Some(app.at.clone()) });
         }
     }
 }
@@ -56,11 +57,39 @@ fn create(object: Object, unsettled: &BTreeSet<String>) -> (What, String) {
     (What::Create { object, assumed }, "the cluster has none".to_owned())
 }
 
-fn wait_for_deletion(live: &LiveObject) -> (What, String) {
+/// An object that is wanted but is being deleted: it can be made anew once it is gone.
+fn going(live: &LiveObject, settings: &Settings) -> (What, String) {
     let subject = Subject::Object(live.key.clone());
-    let remedy = "wait until it is gone, or remove the finalizer that keeps it".to_owned();
-    (What::Blocked { subject, remedy }, "it is being deleted".to_owned())
+    match stuck(live, settings) {
+        Some(reason) => (What::Blocked { subject, remedy: STUCK.to_owned() }, reason),
+        None => {
+            let remedy = "it is made anew once it is gone".to_owned();
+            (What::Awaited { subject, remedy }, "it is being deleted".to_owned())
+        }
+    }
 }
+
+/// What a person can do about a finalizer.
+const STUCK: &str = "make whatever the finalizer is of do its work, or remove the finalizer by hand: kubectl edit";
+
+/// Why a deletion does not end; `None` while it may still end by itself.
+fn stuck(live: &LiveObject, settings: &Settings) -> Option<String> {
+    let since = live.deleted_since()?;
+    let minutes = settings.now.duration_since(since).as_secs() / 60;
+    if minutes < STUCK_AFTER_MINUTES {
+        return None;
+    }
+    let finalizers = live.finalizers();
+    let keeper = match finalizers.as_slice() {
+        [] => "nothing says what keeps it".to_owned(),
+        names => format!("the finalizer {} keeps it", names.join(", ")),
+    };
+    Some(format!("it has been being deleted for {minutes} minutes; {keeper}"))
+}
+
+/// After so many minutes a deletion is said to be stuck. Pods stop within their grace period, and what
+/// hangs on them follows.
+const STUCK_AFTER_MINUTES: i64 = 10;
 
 fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Managers) -> Option<(What, String)> {
     let takeover = ownership::takeover(live, &object.body, people);
@@ -88,8 +117,16 @@ fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Manage
         }
         DriftPolicy::Correct | DriftPolicy::Report | DriftPolicy::Off => {}
     }
-    let restarts =
-        object.key.kind == Kind::Deployment && fields.iter().any(|field| field.path.starts_with("spec.template"));
+    if let Some(fixed) = immutable::among(live, &fields) {
+        let reason = format!("{reason}; {} never changes in place", fixed.path);
+        return Some(if immutable::is_replaceable(live.key.kind) {
+            (What::Replace { object, live: live.clone(), fields }, reason)
+        } else {
+            let remedy = immutable::remedy(live.key.kind).to_owned();
+            (What::Blocked { subject: Subject::Object(object.key), remedy }, reason)
+        });
+    }
+    let restarts = restart::restarts(&object, &fields);
     let takeover = takeover.map(|takeover| takeover.managed_fields);
     Some((What::Change { object, live: live.clone(), fields, takeover, restarts }, reason))
 }
@@ -115,7 +152,7 @@ fn in_words(fields: &[FieldChange]) -> String {
 }
 
 /// What happens to an object of ours that the commit does not list (any more).
-fn leftover(app: &App, live: &LiveObject) -> Option<(What, String)> {
+fn leftover(app: &App, live: &LiveObject, settings: &Settings) -> Option<(What, String)> {
     match live.key.kind {
         // Namespaces are never pruned; a foreign one cannot be here.
         Kind::Namespace => None,
@@ -124,7 +161,11 @@ fn leftover(app: &App, live: &LiveObject) -> Option<(What, String)> {
             Some((What::Keep(subject), "it holds data that the commit no longer mounts".to_owned()))
         }
         _ if live.key.namespace.as_ref() != Some(&Names::of(&app.id).namespace) => None,
-        _ if !ownership::is_applied_by_agent(live) || live.is_terminating() => None,
+        _ if !ownership::is_applied_by_agent(live) => None,
+        _ if live.is_terminating() => {
+            let subject = Subject::Object(live.key.clone());
+            stuck(live, settings).map(|reason| (What::Left { subject, remedy: STUCK.to_owned() }, reason))
+        }
         _ => Some((What::Delete(live.clone()), "the commit no longer asks for it".to_owned())),
     }
 }

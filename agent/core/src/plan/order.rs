@@ -2,9 +2,10 @@
 //! inside a stage order means nothing. Deletion runs in reverse, after everything else.
 
 use kompox_manifests::object::Kind;
+use serde::Serialize;
 
 /// A step of the order, as the variants stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Stage {
     /// The App's Namespace.
     Namespace,

@@ -1,19 +1,30 @@
 //! Plans of the Gitea fixture, from its files.
 
+use kompox_manifests::object::Object;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::world::{World, applied, binding, disk, set_by};
+use super::order::Stage;
+use super::view::View;
 use super::*;
-use crate::disk::{DiskState, Snapshot, SnapshotState};
-use crate::observed::Node;
+use crate::disk::{Disk, DiskState, Snapshot, SnapshotState};
+use crate::observed::{LiveObject, Node};
 
+mod digest;
+mod holds;
+mod markdown;
+mod replace;
 mod world;
 
 /// The only action that says something, with its subject.
 fn only(plan: &Plan) -> &Action {
     assert_eq!(plan.actions.len(), 1, "{}", text::to_text(plan));
     &plan.actions[0]
+}
+
+fn json_of(plan: &Plan) -> Value {
+    serde_json::to_value(View::of(plan)).unwrap()
 }
 
 /// Nothing is written, and the first obstacle says these words.
@@ -68,7 +79,7 @@ fn a_new_image_changes_one_object_and_says_that_the_pod_restarts() {
     world.edit("compose.yml", "postgres:17", "postgres:18");
     insta::assert_snapshot!(world.text(), @r#"
     /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
-      ~ change         Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod)  — spec.template.spec.containers[postgres].image differs (compose.yml:2:3)
+      ~ change         Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod: down for at most 30 s until it has stopped, then until the new one is ready)  — spec.template.spec.containers[postgres].image differs (compose.yml:2:3)
             spec.template.spec.containers[postgres].image: postgres:17 → postgres:18
     "#);
 }
@@ -82,7 +93,7 @@ fn a_changed_secret_shows_no_value_and_restarts_the_pod() {
       ~ change         Secret k4x-2dmn7i-app1-5iyixp/app1-app-postgres-base  — data.POSTGRES_PASSWORD and 1 more differ (compose.yml:13:3)
             data.POSTGRES_PASSWORD: (secret) → (secret)
             metadata.annotations.kompox.dev/compose-content-hash: (secret) → (secret)
-      ~ change         Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod)  — spec.template.metadata.annotations.kompox.dev/compose-content-hash differs (compose.yml:2:3)
+      ~ change         Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod: down for at most 30 s until it has stopped, then until the new one is ready)  — spec.template.metadata.annotations.kompox.dev/compose-content-hash differs (compose.yml:2:3)
             spec.template.metadata.annotations.kompox.dev/compose-content-hash: (secret) → (secret)
     "#);
 }
@@ -94,11 +105,11 @@ fn a_service_less_takes_its_objects_away_and_keeps_data() {
     world.files.insert("compose.yml".into(), compose);
     insta::assert_snapshot!(world.text(), @r#"
     /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
-      - delete         Secret k4x-2dmn7i-app1-5iyixp/app1-app-postgres-base  — the commit no longer asks for it
-      - delete         Service k4x-2dmn7i-app1-5iyixp/postgres  — the commit no longer asks for it
-      ~ change         Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod)  — spec.template.metadata.annotations.kompox.dev/compose-content-hash and 2 more differ (compose.yml:2:3)
+      - delete         Secret k4x-2dmn7i-app1-5iyixp/app1-app-postgres-base  — the commit no longer asks for it (kompoxops.yml:18:9)
+      - delete         Service k4x-2dmn7i-app1-5iyixp/postgres  — the commit no longer asks for it (kompoxops.yml:18:9)
+      ~ change         Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod: down for at most 30 s until it has stopped, then until the new one is ready)  — spec.template.metadata.annotations.kompox.dev/compose-content-hash and 2 more differ (compose.yml:2:3)
             spec.template.metadata.annotations.kompox.dev/compose-content-hash: (secret) → (secret)
-            spec.template.spec.containers[postgres]: {"envFrom":[{"secretRef":{"name":"app1-app-postgres-base","optional":true}},{"secretRef":{"name":"app1-app-postgres-ove… → (absent)
+            spec.template.spec.containers[postgres]: {"envFrom":[{"secretRef":{"name":"app1-app-postgres-base","optional":true}},{"secretRef":{"name":"app1-app-po… #fad6774d → (absent)
             spec.template.spec.initContainers[init-volume-subpaths].command: ["sh","-c","mkdir -m 1777 -p /work/default/data/gitea\nmkdir -m 1777 -p /work/default/data/postgres"] → ["sh","-c","mkdir -m 1777 -p /work/default/data/gitea"]
     "#);
     assert!(world.plan().actions.iter().all(|action| match &action.what {
@@ -125,7 +136,7 @@ fn only_what_the_agent_applied_to_this_app_is_deleted() {
     add(&mut world, &by_hand);
     let mut going = stray.clone();
     going.key.name = "going".into();
-    going.body["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    going.body["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:00Z");
     add(&mut world, &going);
     assert_eq!(world.plan().counts(), Counts::default());
     add(&mut world, &stray);
@@ -415,7 +426,12 @@ fn protection_forbids_what_it_says() {
 fn what_is_being_deleted_is_waited_for() {
     let mut world = World::deployed();
     world.live(Kind::PersistentVolumeClaim, "").body["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    stops(&world, (1, 0), &["it is being deleted", "finalizer"]);
+    stops(&world, (1, 0), &["it has been being deleted for 1625 minutes", "finalizer"]);
+    // A moment ago: it passes by itself.
+    world.live(Kind::PersistentVolumeClaim, "").body["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:00Z");
+    let plan = world.plan();
+    assert!(matches!(plan.obstacle().unwrap().what, What::Awaited { .. }), "{}", text::to_text(&plan));
+    assert!(!plan.writes());
 }
 
 #[test]
@@ -458,11 +474,16 @@ fn a_plan_after_its_disk_was_made_needs_no_more_disk() {
 fn json_says_what_programs_need() {
     let mut world = World::deployed();
     world.edit("compose.yml", "postgres:17", "postgres:18");
-    insta::assert_snapshot!(format!("{:#}", text::to_json(&world.plan())), @r#"
+    insta::assert_snapshot!(format!("{:#}", json_of(&world.plan())), @r#"
     {
       "actions": [
         {
           "action": "change",
+          "downtime": {
+            "kind": "restart",
+            "readySeconds": 0,
+            "stopSeconds": 30
+          },
           "fields": [
             {
               "after": "postgres:18",
@@ -470,27 +491,30 @@ fn json_says_what_programs_need() {
               "path": "spec.template.spec.containers[postgres].image"
             }
           ],
-          "object": "Deployment k4x-2dmn7i-app1-5iyixp/app1-app",
           "origin": "compose.yml:2:3",
           "reason": "spec.template.spec.containers[postgres].image differs",
-          "restartsPod": true,
-          "stage": "Workload"
+          "stage": "Workload",
+          "subject": "Deployment k4x-2dmn7i-app1-5iyixp/app1-app"
         }
       ],
       "app": "/ws/w1/prv/p1/cls/cluster1/app/app1",
       "counts": {
+        "awaited": 0,
         "blocked": 0,
         "changed": 1,
         "created": 0,
         "deleted": 0,
         "disksAssigned": 0,
         "disksCreated": 0,
-        "held": 0
+        "held": 0,
+        "left": 0,
+        "replaced": 0
       },
+      "digest": "1efdc7766b29d192fe17556ffbe930276ae3dac31e10012b506483bc9353914f",
       "origin": "kompoxops.yml:18:9"
     }
     "#);
-    let first = text::to_json(&World::gitea().plan());
+    let first = json_of(&World::gitea().plan());
     let names: Vec<&str> = first["actions"].as_array().unwrap().iter().map(|a| a["action"].as_str().unwrap()).collect();
     assert_eq!(names.iter().filter(|name| **name == "newEmptyDisk").count(), 1);
     assert_eq!(first["counts"]["disksCreated"], json!(1));
@@ -500,25 +524,27 @@ fn json_says_what_programs_need() {
 fn markdown_is_a_table_that_nobody_can_break_out_of() {
     let mut world = World::deployed();
     world.edit("compose.yml", "postgres:17", "postgres:18");
-    insta::assert_snapshot!(text::to_markdown(&world.plan()), @r#"
+    insta::assert_snapshot!(super::markdown::to_markdown(&world.plan()), @r#"
     ### `/ws/w1/prv/p1/cls/cluster1/app/app1`
 
     | | what | why | where |
     |-|-|-|-|
-    | **change** | Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod) | spec.template.spec.containers[postgres].image differs | `compose.yml:2:3` |
+    | **change** | Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod: down for at most 30 s until it has stopped, then until the new one is ready) | spec.template.spec.containers[postgres].image differs | `compose.yml:2:3` |
 
-    <details><summary>fields</summary>
+    <details><summary>details</summary>
 
     ```text
-    Deployment k4x-2dmn7i-app1-5iyixp/app1-app (restarts the Pod): spec.template.spec.containers[postgres].image: postgres:17 → postgres:18
+    Deployment k4x-2dmn7i-app1-5iyixp/app1-app: spec.template.spec.containers[postgres].image: postgres:17 → postgres:18
     ```
 
     </details>
+
+    Plan `1efdc7766b29d192fe17556ffbe930276ae3dac31e10012b506483bc9353914f`
     "#);
     world.settings.source = "a|b<script>".into();
-    let table = text::to_markdown(&world.plan());
+    let table = super::markdown::to_markdown(&world.plan());
     assert!(table.contains("a\\|b&lt;script>"), "{table}");
-    assert_eq!(text::to_markdown(&World::deployed().plan()).lines().last(), Some("Nothing to do."));
+    assert!(super::markdown::to_markdown(&World::deployed().plan()).contains("Nothing to do."));
 }
 
 proptest! {
@@ -548,7 +574,7 @@ proptest! {
         let first = World { observed: World::gitea().observed, ..world }.plan();
         for plan in [changed, first] {
             prop_assert!(plan.writes());
-            let texts = [text::to_text(&plan), text::to_json(&plan).to_string(), text::to_markdown(&plan), format!("{plan:?}")];
+            let texts = [text::to_text(&plan), json_of(&plan).to_string(), super::markdown::to_markdown(&plan), format!("{plan:?}")];
             for text in texts {
                 prop_assert!(!text.contains("CANARY"), "{}", text);
                 prop_assert!(!text.contains(&encoded(&canary)) && !text.contains(&encoded(&old)), "{}", text);
@@ -579,4 +605,34 @@ fn an_applied_object_shows_the_fields_that_the_agent_owns() {
     assert!(
         applied(&object).managed_fields()[0]["fieldsV1"].pointer("/f:spec/f:template/f:spec/f:containers").is_some()
     );
+}
+
+#[test]
+fn every_name_in_json_is_in_the_documentation() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plan.md");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut held = World::gitea();
+    held.settings.new_disks = NewDisks::Hold;
+    let mut changed = World::deployed();
+    changed.edit("compose.yml", "postgres:17", "postgres:18");
+    let plans = [World::gitea().plan(), held.plan(), changed.plan()];
+    let mut names = std::collections::BTreeSet::new();
+    let mut values: Vec<Value> = plans.iter().map(json_of).collect();
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Array(items) => values.extend(items),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    names.insert(name);
+                    values.push(value);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(names.len() > 25, "{names:?}");
+    names.extend(Stage::ALL.map(|stage| format!("{stage:?}")));
+    names.extend(ActionKind::ALL.map(|kind| kind.word().to_owned()));
+    let missing: Vec<&String> = names.iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "describe {missing:?} in docs/plan.md");
 }

@@ -1,29 +1,32 @@
-//! A plan as people and programs read it.
+//! A plan as text for a terminal.
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
-use super::diff::FieldChange;
-use super::{Action, Counts, Plan, Subject, What};
+use super::Plan;
+use super::counts::Counts;
+use super::kind::ActionKind;
+use super::view::{ActionView, FieldView, View};
 
 /// The plan as text, one line an action, changed fields below it. An empty plan is one line.
 #[must_use]
 pub fn to_text(plan: &Plan) -> String {
-    let mut text = format!("{} ({})\n", plan.app, plan.origin);
-    if plan.actions.is_empty() {
+    let view = View::of(plan);
+    let mut text = match &view.origin {
+        Some(origin) => format!("{} ({origin})\n", view.app),
+        None => format!("{}\n", view.app),
+    };
+    if view.actions.is_empty() {
         text.push_str("  nothing to do\n");
         return text;
     }
-    for action in &plan.actions {
-        let line = Line::of(action);
-        let _ = write!(text, "  {} {:<14} {}", line.sign, line.verb, line.subject);
-        let _ = write!(text, "  — {}", action.reason);
+    for action in &view.actions {
+        let (sign, verb) = verb(action);
+        let _ = write!(text, "  {sign} {verb:<14} {}  — {}", title(action), action.reason);
         if let Some(origin) = &action.origin {
             let _ = write!(text, " ({origin})");
         }
         text.push('\n');
-        for note in line.notes {
+        for note in notes(action) {
             let _ = writeln!(text, "        {note}");
         }
     }
@@ -33,13 +36,17 @@ pub fn to_text(plan: &Plan) -> String {
 /// The numbers of one or several plans in one sentence.
 #[must_use]
 pub fn summary(counts: Counts) -> String {
-    let Counts { created, changed, deleted, disks_created, disks_assigned, blocked, held } = counts;
+    let Counts { created, changed, replaced, deleted, disks_created, disks_assigned, left, awaited, blocked, held } =
+        counts;
     let parts = [
         (created, "created"),
         (changed, "changed"),
+        (replaced, "replaced"),
         (deleted, "deleted"),
         (disks_created, if disks_created == 1 { "disk created" } else { "disks created" }),
         (disks_assigned, if disks_assigned == 1 { "disk assigned" } else { "disks assigned" }),
+        (left, "left as they are"),
+        (awaited, "waiting"),
         (blocked, "blocked"),
         (held, "held"),
     ];
@@ -48,101 +55,51 @@ pub fn summary(counts: Counts) -> String {
     if said.is_empty() { "nothing to change".to_owned() } else { said.join(", ") }
 }
 
-/// The plan for programs; the shape is stable.
-#[must_use]
-pub fn to_json(plan: &Plan) -> Value {
-    let actions: Vec<Value> = plan.actions.iter().map(action_json).collect();
-    json!({
-        "app": plan.app.to_string(),
-        "origin": plan.origin.to_string(),
-        "counts": plan.counts(),
-        "actions": actions,
-    })
+/// The sign and the word for what an action does.
+pub(super) fn verb(action: &ActionView) -> (char, &'static str) {
+    match action.action {
+        ActionKind::NewEmptyDisk => ('+', "NEW EMPTY DISK"),
+        ActionKind::AssignDisk => ('~', "assign disk"),
+        ActionKind::Create if action.assumed => ('+', "create (after)"),
+        ActionKind::Create => ('+', "create"),
+        ActionKind::Change => ('~', "change"),
+        ActionKind::Replace => ('±', "REPLACE"),
+        ActionKind::Delete => ('-', "delete"),
+        ActionKind::Keep => ('=', "keep"),
+        ActionKind::Left => ('!', "LEFT"),
+        ActionKind::Awaited => ('!', "waits"),
+        ActionKind::Blocked => ('!', "BLOCKED"),
+        ActionKind::Held => ('!', "HELD"),
+    }
 }
 
-/// The plan as a Markdown section: a table of actions, changed fields folded below it.
-#[must_use]
-pub fn to_markdown(plan: &Plan) -> String {
-    let mut text = format!("### `{}`\n\n", plan.app);
-    if plan.actions.is_empty() {
-        text.push_str("Nothing to do.\n");
-        return text;
-    }
-    text.push_str("| | what | why | where |\n|-|-|-|-|\n");
-    let mut details = String::new();
-    for action in &plan.actions {
-        let line = Line::of(action);
-        let origin = action.origin.as_ref().map(|origin| format!("`{origin}`")).unwrap_or_default();
-        let _ = writeln!(text, "| **{}** | {} | {} | {origin} |", line.verb, cell(&line.subject), cell(&action.reason));
-        for note in line.notes {
-            let _ = writeln!(details, "{}: {note}", line.subject);
+/// What an action is about, with what becomes of the Pod.
+pub(super) fn title(action: &ActionView) -> String {
+    let mut title = match (action.action, &action.disk) {
+        (ActionKind::NewEmptyDisk, Some(disk)) => {
+            format!("{disk} for {} ({})", action.subject, size(action.size_bytes.unwrap_or_default()))
         }
+        (_, Some(disk)) => format!("{disk} to {}", action.subject),
+        (_, None) => action.subject.clone(),
+    };
+    if let Some(downtime) = &action.downtime {
+        let _ = write!(title, " ({downtime})");
     }
-    if !details.is_empty() {
-        let fence = "`".repeat(longest_backticks(&details).max(2) + 1);
-        let _ = write!(text, "\n<details><summary>fields</summary>\n\n{fence}text\n{details}{fence}\n\n</details>\n");
-    }
-    text
+    title
 }
 
-/// A table cell holds no line break and no bar of its own, and no markup that was not ours.
-fn cell(text: &str) -> String {
-    text.replace(['\n', '\r'], " ").replace('|', "\\|").replace('<', "&lt;")
+/// What stands below an action: its fields, and what to do.
+pub(super) fn notes(action: &ActionView) -> Vec<String> {
+    let to_do = action.to_do.iter().map(|to_do| format!("to do: {to_do}"));
+    let hold = action.hold.iter().map(|digest| {
+        format!("to let it go: a commit with the line `Kompox-Accept: {digest}`, or kompox-agent hold accept {digest}")
+    });
+    action.fields.iter().map(field).chain(to_do).chain(hold).collect()
 }
 
-fn longest_backticks(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-/// The words for one action.
-struct Line {
-    sign: char,
-    verb: &'static str,
-    subject: String,
-    notes: Vec<String>,
-}
-
-impl Line {
-    fn of(action: &Action) -> Self {
-        let line = |sign, verb, subject: String| Self { sign, verb, subject, notes: Vec::new() };
-        match &action.what {
-            What::CreateDisk(spec) => {
-                line('+', "NEW EMPTY DISK", format!("{} for volume {} ({})", spec.name, spec.volume, size(spec.size)))
-            }
-            What::AssignDisk(disk) => line('~', "assign disk", format!("{} to volume {}", disk.name, disk.volume)),
-            What::Create { object, assumed } => {
-                let verb = if *assumed { "create (after)" } else { "create" };
-                line('+', verb, object.key.to_string())
-            }
-            What::Change { object, fields, restarts, .. } => Self {
-                sign: '~',
-                verb: "change",
-                subject: format!("{}{}", object.key, if *restarts { " (restarts the Pod)" } else { "" }),
-                notes: fields.iter().map(field).collect(),
-            },
-            What::Delete(live) => line('-', "delete", live.key.to_string()),
-            What::Keep(subject) => line('=', "keep", named(subject)),
-            What::Blocked { subject, remedy } => {
-                Self { sign: '!', verb: "BLOCKED", subject: named(subject), notes: vec![format!("to do: {remedy}")] }
-            }
-            What::Held { subject, remedy } => {
-                Self { sign: '!', verb: "HELD", subject: named(subject), notes: vec![format!("to do: {remedy}")] }
-            }
-        }
-    }
-}
-
-fn field(change: &FieldChange) -> String {
+fn field(FieldView { path, before, after }: &FieldView) -> String {
     let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "(absent)".to_owned());
-    format!("{}: {} → {}", change.path, side(&change.before), side(&change.after))
-}
-
-fn named(subject: &Subject) -> String {
-    match subject {
-        Subject::Object(key) => key.to_string(),
-        Subject::Volume(name) => format!("volume {name}"),
-        Subject::App => "the whole app".to_owned(),
-    }
+    format!("{path}: {} → {}", side(before), side(after))
 }
 
 /// A size in the largest binary unit that divides it.
@@ -153,48 +110,4 @@ fn size(bytes: u64) -> String {
         }
     }
     bytes.to_string()
-}
-
-fn action_json(action: &Action) -> Value {
-    let mut shown = json!({
-        "action": kind(&action.what),
-        "stage": format!("{:?}", action.what.stage()),
-        "reason": action.reason,
-        "origin": action.origin.as_ref().map(ToString::to_string),
-    });
-    let extra = match &action.what {
-        What::CreateDisk(spec) => {
-            json!({"volume": spec.volume, "disk": spec.name, "sizeBytes": spec.size})
-        }
-        What::AssignDisk(disk) => json!({"volume": disk.volume, "disk": disk.name}),
-        What::Create { object, assumed } => json!({"object": object.key.to_string(), "assumed": assumed}),
-        What::Change { object, fields, restarts, .. } => {
-            let fields: Vec<Value> =
-                fields.iter().map(|f| json!({"path": f.path, "before": f.before, "after": f.after})).collect();
-            json!({"object": object.key.to_string(), "fields": fields, "restartsPod": restarts})
-        }
-        What::Delete(live) => json!({"object": live.key.to_string()}),
-        What::Keep(subject) => json!({"subject": named(subject)}),
-        What::Blocked { subject, remedy } | What::Held { subject, remedy } => {
-            json!({"subject": named(subject), "toDo": remedy})
-        }
-    };
-    if let (Some(shown), Value::Object(extra)) = (shown.as_object_mut(), extra) {
-        shown.extend(extra);
-    }
-    shown
-}
-
-/// The action's stable name in JSON.
-fn kind(what: &What) -> &'static str {
-    match what {
-        What::CreateDisk(_) => "newEmptyDisk",
-        What::AssignDisk(_) => "assignDisk",
-        What::Create { .. } => "create",
-        What::Change { .. } => "change",
-        What::Delete(_) => "delete",
-        What::Keep(_) => "keep",
-        What::Blocked { .. } => "blocked",
-        What::Held { .. } => "held",
-    }
 }

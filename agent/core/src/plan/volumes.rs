@@ -9,7 +9,7 @@ use kompox_manifests::object::Kind;
 use kompox_manifests::slots::VolumeBinding;
 use serde_json::Value;
 
-use super::{Action, Bindings, NewDisks, Settings, Subject, What};
+use super::{Action, Bindings, Hold, HoldCause, NewDisks, Settings, Subject, What};
 use crate::disk::{
     AssignHints, Assigned, ClaimState, Disk, DiskSpec, DiskState, EarlierLife, OpKey, RepairReason, Trace, VolumePast,
     choose_assigned, earlier_life,
@@ -59,9 +59,8 @@ impl Decision {
         Self { action: Some((what, reason)), binding: None, settled: true }
     }
 
-    fn held(volume: &Volume, reason: String, remedy: &str) -> Self {
-        let subject = Subject::Volume(volume.name.clone());
-        let what = What::Held { subject, remedy: remedy.to_owned() };
+    fn held(volume: &Volume, hold: Hold) -> Self {
+        let Action { what, reason, origin: _ } = hold.action(Subject::Volume(volume.name.clone()), None);
         Self { action: Some((what, reason)), binding: None, settled: true }
     }
 }
@@ -167,7 +166,7 @@ fn first_disk(app: &App, volume: &Volume, op: OpKey, observed: &ObservedApp, set
         deployed: Ok(mounted_by(volume, observed)),
     };
     match earlier_life(&past, &volume.name, &op, &Names::of(&app.id).hashes.cluster) {
-        EarlierLife::None => create_or_hold(volume, op, observed, settings),
+        EarlierLife::None => create_or_hold(app, volume, op, observed, settings),
         EarlierLife::HalfMade(disk) => assign(volume, observed, &disk, RepairReason::SameOperation),
         EarlierLife::Traces(traces) => Decision::blocked(
             volume,
@@ -183,21 +182,11 @@ fn first_disk(app: &App, volume: &Volume, op: OpKey, observed: &ObservedApp, set
 }
 
 /// A volume that never had a disk: it gets one, unless something says that a person should look first.
-fn create_or_hold(volume: &Volume, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
-    if !settings.rebuild.is_empty() {
-        let reason = format!(
-            "this looks like a rebuilt cluster: other apps of the source still have disks ({}), this volume has none",
-            settings.rebuild.join(", ")
-        );
-        return Decision::held(
-            volume,
-            reason,
-            "look for its disk at the provider; to start empty, apply it by hand: kompox-agent apply FOLDER",
-        );
-    }
-    if settings.new_disks == NewDisks::Hold {
-        let reason = "a new empty disk is needed, and `newDisks: hold` is set".to_owned();
-        return Decision::held(volume, reason, "set `newDisks: allow` in the agent's configuration");
+fn create_or_hold(app: &App, volume: &Volume, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
+    if let Some(hold) = speaks_against_a_new_disk(app, volume, settings)
+        && !hold.is_accepted(&settings.accepted)
+    {
+        return Decision::held(volume, hold);
     }
     let Some(prospect) = observed.prospects.get(&volume.name).cloned() else {
         let reason = "the driver cannot make disks for it".to_owned();
@@ -206,6 +195,24 @@ fn create_or_hold(volume: &Volume, op: OpKey, observed: &ObservedApp, settings: 
     let spec = DiskSpec::first(volume, op, settings.commit_time.as_second());
     let reason = "no disk, snapshot, PersistentVolume or Deployment speaks of an earlier life".to_owned();
     Decision { action: Some((What::CreateDisk(spec), reason)), binding: Some(prospect), settled: false }
+}
+
+/// What a person should look at before a volume gets a new empty disk.
+fn speaks_against_a_new_disk(app: &App, volume: &Volume, settings: &Settings) -> Option<Hold> {
+    let (reason, remedy) = if !settings.rebuild.is_empty() {
+        let reason = format!(
+            "this looks like a rebuilt cluster: other apps of the source still have disks ({}), this volume has none",
+            settings.rebuild.join(", ")
+        );
+        (reason, "look for its disk at the provider; to start empty, apply it by hand: kompox-agent apply FOLDER")
+    } else if settings.new_disks == NewDisks::Hold {
+        let reason = "a new empty disk is needed, and `newDisks: hold` is set".to_owned();
+        (reason, "set `newDisks: allow` in the agent's configuration")
+    } else {
+        return None;
+    };
+    let facts = vec![app.id.to_string(), volume.name.clone()];
+    Some(Hold { cause: HoldCause::NewDisk, facts, reason, remedy: remedy.to_owned() })
 }
 
 /// The operation that makes a volume's first disk; the same on every run, so that a retry finds

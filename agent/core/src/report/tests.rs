@@ -24,9 +24,20 @@ fn a_description_has_counts_and_the_first_cause() {
 
 #[test]
 fn every_count_is_named() {
-    let counts =
-        Counts { created: 1, changed: 2, deleted: 3, disks_created: 4, disks_assigned: 7, held: 5, blocked: 6 };
-    let text = "1 created, 2 changed, 3 deleted, 4 disks created, 7 disks assigned, 6 blocked, 5 held";
+    let counts = Counts {
+        created: 1,
+        changed: 2,
+        replaced: 8,
+        deleted: 3,
+        disks_created: 4,
+        disks_assigned: 7,
+        left: 9,
+        awaited: 10,
+        held: 5,
+        blocked: 6,
+    };
+    let text = "1 created, 2 changed, 8 replaced, 3 deleted, 4 disks created, 7 disks assigned, 9 left as they are, 10 \
+                waiting, 6 blocked, 5 held";
     assert_eq!(said(&Outcome::Healthy(counts)).1, text);
     assert_eq!(said(&Outcome::Healthy(Counts::default())).1, "nothing to change");
 }

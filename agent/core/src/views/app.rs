@@ -146,8 +146,7 @@ impl AppFacts {
     /// Whether something was written because the commit, or what it refers to, changed.
     #[must_use]
     pub fn commit_wrote(&self) -> bool {
-        let Counts { created, changed, deleted, disks_created, disks_assigned, blocked: _, held: _ } = self.done;
-        created + changed + deleted + disks_created + disks_assigned > self.drifted
+        self.done.written() > self.drifted
     }
 }
 

@@ -1,16 +1,17 @@
 //! An App from real files, and a cluster that holds what was planned for it before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kompox_manifests::desired::{Terms, desire};
 use kompox_manifests::names::Names;
+use kompox_manifests::object::Object;
 use kompox_manifests::slots::{PvSource, VolumeClass};
 use kompox_manifests::source::MemoryTree;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::super::*;
-use crate::disk::{Attachment, DiskSource, DiskState, OpKey};
-use crate::observed::Node;
+use crate::disk::{Attachment, Disk, DiskSource, DiskState, OpKey};
+use crate::observed::{LiveObject, Node};
 
 /// The operation that makes the first disk of the volume `default`, as tags record it.
 const FIRST_DISK: &str = "/ws/w1/prv/p1/cls/cluster1/app/app1/vol/default";
@@ -42,6 +43,11 @@ impl World {
                 commit_time: "2026-01-02T03:04:05Z".parse().unwrap(),
                 rebuild: Vec::new(),
                 people: Managers::default(),
+                now: "2026-01-02T03:05:00Z".parse().unwrap(),
+                accepted: BTreeSet::new(),
+                inputs: Some("i1".into()),
+                applied: None,
+                may_restart: false,
             },
         };
         world.edit("kompoxops.yml", "aks-e2e-gitea-20250925-060355", "w1");
@@ -86,6 +92,21 @@ impl World {
         plan(&self.app(), &self.observed, &self.settings)
     }
 
+    /// Writes down that the commit was applied.
+    pub(super) fn record(&mut self) {
+        let inputs = self.settings.inputs.clone().unwrap();
+        self.settings.applied = Some(AppliedRecord::of(&self.app(), &inputs, &self.observed));
+    }
+
+    /// Accepts every hold of the plan.
+    pub(super) fn accept(&mut self) {
+        for action in self.plan().actions {
+            if let What::Held { digest, .. } = action.what {
+                self.settings.accepted.insert(digest);
+            }
+        }
+    }
+
     pub(super) fn text(&self) -> String {
         text::to_text(&self.plan())
     }
@@ -94,7 +115,7 @@ impl World {
     pub(super) fn apply(&mut self) {
         for action in self.plan().actions {
             match action.what {
-                What::Create { object, .. } | What::Change { object, .. } => {
+                What::Create { object, .. } | What::Change { object, .. } | What::Replace { object, .. } => {
                     self.observed.objects.insert(object.key.clone(), applied(&object));
                 }
                 What::Delete(live) => drop(self.observed.objects.remove(&live.key)),

@@ -1,0 +1,126 @@
+//! What a plan says instead, when the API server refuses a change for what is in the cluster, not for
+//! what the commit says. Pure.
+
+use kompox_core::observed::LiveObject;
+use kompox_core::ownership::value_at;
+use kompox_core::plan::diff::FieldChange;
+use kompox_core::plan::{Subject, What, immutable, mask};
+use kompox_manifests::object::{Kind, Object};
+use serde_json::Value;
+
+use crate::cluster::ClusterError;
+use crate::cluster::error::{Cause, FieldConflict};
+
+/// How many conflicts are told; one is enough to act on.
+const MOST: usize = 5;
+
+/// The action to plan in the place of a refused change, with its reason; `None` when the commit is to
+/// blame.
+pub(super) fn instead(
+    object: &Object,
+    live: &LiveObject,
+    fields: &[FieldChange],
+    error: &ClusterError,
+) -> Option<(What, String)> {
+    match &error.cause {
+        Cause::Conflict(conflicts) => Some(conflict(object, live, conflicts)),
+        // Where something else is wrong too, making it anew would only delete it.
+        Cause::Invalid(problems) if problems.iter().all(|problem| problem.immutable) => {
+            let kind = object.key.kind;
+            let reason = format!("it never changes in place: {error}");
+            Some(if immutable::is_replaceable(kind) {
+                (What::Replace { object: object.clone(), live: live.clone(), fields: fields.to_vec() }, reason)
+            } else {
+                let remedy = immutable::remedy(kind).to_owned();
+                (What::Blocked { subject: Subject::Object(object.key.clone()), remedy }, reason)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Fields that another manager holds are neither taken nor fought over.
+fn conflict(object: &Object, live: &LiveObject, conflicts: &[FieldConflict]) -> (What, String) {
+    let kind = object.key.kind;
+    let words = conflicts.iter().take(MOST).map(|conflict| {
+        let FieldConflict { field, manager, .. } = conflict;
+        let theirs = shown(kind, field, &live.body);
+        let ours = shown(kind, field, &object.body);
+        format!("{field} is {theirs}, set by `{manager}`; the commit asks for {ours}")
+    });
+    let mut reason = words.collect::<Vec<_>>().join("; ");
+    if conflicts.len() > MOST {
+        reason.push_str(&format!("; and {} more", conflicts.len() - MOST));
+    }
+    let remedy = "take the fields out of the repository, make the other manager leave them, or take them over with \
+                  `reconcile.force: true`";
+    (What::Blocked { subject: Subject::Object(object.key.clone()), remedy: remedy.to_owned() }, reason)
+}
+
+/// The value at a path of the API server's conflict messages, masked where secret.
+fn shown(kind: Kind, path: &str, body: &Value) -> String {
+    value_at(body, path)
+        .map_or_else(|| "absent".to_owned(), |value| mask::shown(kind, path.strip_prefix('.').unwrap_or(path), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use kompox_manifests::object::ObjectKey;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::error::FieldProblem;
+    use crate::cluster::memory::object;
+
+    fn pair(kind: Kind, wanted: Value, found: Value) -> (Object, LiveObject) {
+        let key = ObjectKey { kind, namespace: Some("shop".into()), name: "web".into() };
+        let live = LiveObject { key: key.clone(), uid: "u".into(), resource_version: "1".into(), body: found };
+        (object(key, wanted), live)
+    }
+
+    fn conflicts(field: &str) -> ClusterError {
+        let conflict = FieldConflict { field: field.into(), manager: "keda".into(), subresource: None };
+        ClusterError::new("dry-run", Cause::Conflict(vec![conflict]))
+    }
+
+    #[test]
+    fn a_conflict_says_field_manager_and_both_values() {
+        let (wanted, live) = pair(Kind::Deployment, json!({"spec": {"replicas": 1}}), json!({"spec": {"replicas": 3}}));
+        let (what, reason) = instead(&wanted, &live, &[], &conflicts(".spec.replicas")).unwrap();
+        assert_eq!(reason, ".spec.replicas is 3, set by `keda`; the commit asks for 1");
+        let What::Blocked { remedy, .. } = what else { panic!() };
+        assert!(remedy.contains("reconcile.force"), "{remedy}");
+    }
+
+    #[test]
+    fn a_conflict_shows_no_secret() {
+        let secret = |value: &str| json!({"data": {"A": value}});
+        let (wanted, live) = pair(Kind::Secret, secret("CANARY1"), secret("CANARY2"));
+        let (_, reason) = instead(&wanted, &live, &[], &conflicts(".data.A")).unwrap();
+        assert_eq!(reason, ".data.A is (secret), set by `keda`; the commit asks for (secret)");
+        let variable = |value: &str| {
+            let env = json!([{"name": "DB_PASSWORD", "value": value}]);
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "env": env}]}}}})
+        };
+        let (wanted, live) = pair(Kind::Deployment, variable("CANARY1"), variable("CANARY2"));
+        let path = ".spec.template.spec.containers[name=\"web\"].env[name=\"DB_PASSWORD\"].value";
+        let (_, reason) = instead(&wanted, &live, &[], &conflicts(path)).unwrap();
+        assert!(!reason.contains("CANARY") && reason.contains("(secret)"), "{reason}");
+    }
+
+    #[test]
+    fn only_what_is_nothing_but_immutable_is_made_anew_and_never_a_volume() {
+        let problem = |immutable| FieldProblem { field: "spec".into(), message: "wrong".into(), immutable };
+        let invalid = |problems| ClusterError::new("dry-run", Cause::Invalid(problems));
+        let replaced = |kind, error: &ClusterError| {
+            let (wanted, live) = pair(kind, json!({}), json!({}));
+            instead(&wanted, &live, &[], error).map(|(what, _)| matches!(what, What::Replace { .. }))
+        };
+        let fixed = invalid(vec![problem(true)]);
+        assert_eq!(replaced(Kind::Service, &fixed), Some(true));
+        assert_eq!(replaced(Kind::Service, &invalid(vec![problem(true), problem(false)])), None);
+        for kind in [Kind::PersistentVolume, Kind::PersistentVolumeClaim, Kind::Namespace, Kind::ServiceAccount] {
+            assert_eq!(replaced(kind, &fixed), Some(false), "{kind}");
+        }
+    }
+}

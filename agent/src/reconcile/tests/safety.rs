@@ -1,0 +1,168 @@
+//! What is deleted, and what is not, whatever the API server answers.
+
+use super::*;
+use crate::cluster::ClusterApi as _;
+use crate::cluster::error::FieldConflict;
+
+/// A world whose App is deployed, and a commit that changes its Service's port.
+async fn deployed() -> (World, Memories) {
+    let mut world = World::new();
+    world.edit("shop/compose.yml", "    env_file", "    ports: [\"80:80\"]\n    env_file");
+    let mut memory = Memories::default();
+    world.look(&world.commit(1), &mut memory).await;
+    world.edit("shop/compose.yml", "80:80", "81:80");
+    (world, memory)
+}
+
+fn immutable() -> Cause {
+    let message = "field is immutable".to_owned();
+    Cause::Invalid(vec![FieldProblem { field: "spec.clusterIP".into(), message, immutable: true }])
+}
+
+/// How many dry-runs come before that of the first object of a kind.
+fn before(world: &World, earlier: usize, kind: &str) -> usize {
+    world.calls("dry-run").iter().skip(earlier).position(|call| call.starts_with(kind)).unwrap()
+}
+
+/// Dry-runs of the second commit before its first Service.
+async fn place_of_service() -> usize {
+    let (world, mut memory) = deployed().await;
+    let earlier = world.calls("dry-run").len();
+    world.look(&world.commit(2), &mut memory).await;
+    before(&world, earlier, "Service ")
+}
+
+#[tokio::test]
+async fn what_never_changes_in_place_is_deleted_and_made_anew() {
+    let place = place_of_service().await;
+    let (world, mut memory) = deployed().await;
+    world.cluster.fault_later("dry-run", place, Fault::Refuse(immutable()));
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert!(outcome.failures().next().is_none());
+    assert_eq!(done(&outcome).replaced, 1);
+    let calls = world.cluster.calls();
+    let deleted = calls.iter().position(|call| call.starts_with("delete Service")).unwrap();
+    let name = calls[deleted].strip_prefix("delete ").unwrap();
+    assert!(calls.iter().skip(deleted).any(|call| call.strip_prefix("apply ") == Some(name)), "{calls:#?}");
+    // It was tried where nothing was in its way, before anything was deleted.
+    let tried = calls.iter().position(|call| call.starts_with("dry-run Service k4x-system/")).unwrap();
+    assert!(tried < deleted);
+}
+
+#[tokio::test]
+async fn what_would_be_refused_anew_is_not_deleted() {
+    let place = place_of_service().await;
+    let (world, mut memory) = deployed().await;
+    world.cluster.fault_later("dry-run", place, Fault::Refuse(immutable()));
+    // The rehearsals come after all that is under way.
+    let (probe, mut probed) = deployed().await;
+    probe.cluster.fault_later("dry-run", place, Fault::Refuse(immutable()));
+    let earlier = probe.calls("dry-run").len();
+    probe.look(&probe.commit(2), &mut probed).await;
+    let rehearsal = before(&probe, earlier, "Service k4x-system/");
+    world.cluster.fault_later("dry-run", rehearsal, Fault::Refuse(invalid()));
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
+    assert!(world.calls("delete").is_empty());
+}
+
+#[tokio::test]
+async fn a_conflict_degrades_the_app_and_writes_nothing() {
+    let place = place_of_service().await;
+    let (world, mut memory) = deployed().await;
+    let writes = world.calls("apply").len();
+    let conflict = FieldConflict { field: ".spec.ports".into(), manager: "meshd".into(), subresource: None };
+    world.cluster.fault_later("dry-run", place, Fault::Refuse(Cause::Conflict(vec![conflict])));
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    let failure = failure(&outcome);
+    assert_eq!((failure.kind, failure.label), (FailureKind::Obstacle, "blocked"));
+    for words in ["meshd", ".spec.ports", "compose.yml", "reconcile.force"] {
+        assert!(failure.text.contains(words), "{failure}");
+    }
+    assert_eq!(world.calls("apply").len(), writes);
+    // Nothing has changed: it is not asked again. Something has: the other one may have let go of it.
+    let tried = world.calls("dry-run").len();
+    let again = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!((again.failures().count(), world.calls("dry-run").len()), (1, tried));
+    world.heal(true);
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert!(outcome.failures().next().is_none());
+}
+
+/// A world with two objects that the next commit no longer asks for.
+async fn with_leftovers() -> (World, Memories) {
+    let mut world = World::new();
+    let more =
+        "    env_file: [web.env]\n  extra:\n    image: nginx:1\n    ports: [\"80:80\"]\n    env_file: [web.env]\n";
+    world.edit("shop/compose.yml", "    env_file: [web.env]\n", more);
+    let mut memory = Memories::default();
+    world.look(&world.commit(1), &mut memory).await;
+    // This cluster keeps no managed fields; what is pruned must carry the agent's.
+    let all = Kind::ALL.map(|kind| world.cluster.inner.list_owned(kind));
+    for live in futures::future::try_join_all(all).await.unwrap().into_iter().flatten() {
+        let fields = serde_json::json!([{
+            "manager": "kompox-agent", "operation": "Apply", "apiVersion": live.body["apiVersion"],
+            "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {}}},
+        }]);
+        world
+            .cluster
+            .inner
+            .patch_managed_fields(&live.key, &live.resource_version, fields.as_array().unwrap())
+            .await
+            .unwrap();
+    }
+    world.edit(
+        "shop/compose.yml",
+        "  extra:\n    image: nginx:1\n    ports: [\"80:80\"]\n    env_file: [web.env]\n",
+        "",
+    );
+    (world, memory)
+}
+
+#[tokio::test]
+async fn a_refused_deletion_is_said_and_keeps_no_other_from_going() {
+    let webhook = Cause::Denied("admission webhook \"keep.example.com\" denied the request: not today".into());
+    let cases = [
+        (webhook, FailureKind::Obstacle, "not today"),
+        (
+            Cause::Forbidden("it may not delete services".into()),
+            FailureKind::Fault(kompox_core::next::Next::Stalled),
+            "may not",
+        ),
+        (Cause::Changed, FailureKind::Fault(kompox_core::next::Next::Retry { after: None }), "changed it"),
+    ];
+    let (plain, mut memory) = with_leftovers().await;
+    plain.look(&plain.commit(2), &mut memory).await;
+    let all = plain.calls("delete");
+    assert!(all.len() >= 2, "{all:?}");
+    for (cause, kind, words) in cases {
+        let (world, mut memory) = with_leftovers().await;
+        world.cluster.fault_later("delete", 0, Fault::Refuse(cause));
+        let outcome = world.look(&world.commit(2), &mut memory).await;
+        let failure = failure(&outcome);
+        assert_eq!(failure.kind, kind, "{failure}");
+        assert!(failure.text.contains(words) && failure.text.contains("does not go"), "{failure}");
+        assert_eq!(world.calls("delete"), all, "the others were tried");
+        assert_eq!(done(&outcome).deleted, all.len() - 1);
+        // Nothing has to be done but to look again.
+        let again = world.look(&world.commit(2), &mut memory).await;
+        assert_eq!((again.failures().count(), done(&again).deleted), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn whatever_fails_before_the_end_nothing_is_deleted() {
+    let (plain, mut memory) = with_leftovers().await;
+    let (tried, written) = (plain.calls("dry-run").len(), plain.calls("apply").len());
+    plain.look(&plain.commit(2), &mut memory).await;
+    let (tries, writes) = (plain.calls("dry-run").len() - tried, plain.calls("apply").len() - written);
+    assert!(tries > 0 && writes > 0);
+    let faults = (0..tries).map(|call| ("dry-run", call)).chain((0..writes).map(|call| ("apply", call)));
+    for (verb, call) in faults {
+        let (world, mut memory) = with_leftovers().await;
+        world.cluster.fault_later(verb, call, Fault::Refuse(unavailable()));
+        let outcome = world.look(&world.commit(2), &mut memory).await;
+        assert!(outcome.failures().next().is_some(), "{verb} {call}");
+        assert!(world.calls("delete").is_empty(), "{verb} {call}");
+    }
+}
