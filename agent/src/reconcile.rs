@@ -81,6 +81,8 @@ fn plan(agent: &Agent, wish: &Wish, observed: ObservedApp, rebuilt: &Rebuilt) ->
         accepted: BTreeSet::new(),
         inputs: Some(wish.digest.to_string()),
         applied: None,
+        holds: Vec::new(),
+        given_up_by: BTreeSet::new(),
         may_restart: wish.source.is_none(),
     };
     let plan = plan::plan(&app, &observed, &settings);

@@ -24,6 +24,19 @@ pub struct AppId {
 }
 
 impl AppId {
+    /// The App of a text in the form of [`AppId::slashed`].
+    ///
+    /// # Errors
+    /// It is in another form, or holds no DNS-1123 names.
+    pub fn from_slashed(given: &str) -> Result<Self, IdError> {
+        match given.split('/').collect::<Vec<_>>().as_slice() {
+            [workspace, provider, cluster, app] => {
+                format!("/ws/{workspace}/prv/{provider}/cls/{cluster}/app/{app}").parse()
+            }
+            _ => Err(IdError { given: given.to_owned(), wanted: "W/P/C/A" }),
+        }
+    }
+
     /// `W/P/C/A`, the form of the annotation `kompox.dev/app`.
     #[must_use]
     pub fn slashed(&self) -> String {
@@ -97,4 +110,18 @@ pub fn is_dns1123_label(name: &str) -> bool {
         && bytes.iter().all(|&byte| edge(byte) || byte == b'-')
         && edge(bytes[0])
         && edge(bytes[bytes.len() - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slashed_id_is_read_again() {
+        let id: AppId = "/ws/w1/prv/p1/cls/c1/app/web".parse().unwrap();
+        assert_eq!(AppId::from_slashed(&id.slashed()), Ok(id));
+        for wrong in ["", "w1/p1/c1", "w1/p1/c1/web/x", "w1/p1/c1/", "w1/p1/C1/web", "/ws/w1/prv/p1/cls/c1/app/web"] {
+            assert!(AppId::from_slashed(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -17,7 +17,9 @@ mod mounts;
 mod objects;
 pub mod order;
 mod placement;
+mod removal;
 pub mod restart;
+pub mod sweep;
 pub mod text;
 pub mod view;
 mod volumes;
@@ -41,6 +43,7 @@ pub use counts::Counts;
 pub use digest::PlanDigest;
 pub use hold::{Hold, HoldCause, HoldDigest, NoHoldDigest};
 pub use kind::ActionKind;
+pub use removal::{Departed, removal};
 
 /// The source of Apps that only a person has applied so far. Any source may take them over.
 pub const BY_HAND: &str = "by-hand";
@@ -67,6 +70,12 @@ pub struct Settings {
     pub inputs: Option<String>,
     /// What was applied last; `None` where nobody knows it.
     pub applied: Option<AppliedRecord>,
+    /// What was seen of the source as a whole that must be accepted before the App is deployed; see
+    /// [`sweep`].
+    pub holds: Vec<Hold>,
+    /// Sources that this agent reads, that could be read completely, and that do not list the App: what
+    /// one of them has deployed may be taken over.
+    pub given_up_by: BTreeSet<String>,
     /// The Pod may restart although the commit asks for nothing new: a person applies by hand, or a
     /// window of `reconcile.windows` is open.
     pub may_restart: bool,
@@ -145,6 +154,8 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     if let Some(foreign) = of_another_source(app, observed, settings) {
         return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![foreign] };
     }
+    let waiting = settings.holds.iter().filter(|hold| !hold.is_accepted(&settings.accepted));
+    actions.extend(waiting.map(|hold| hold.clone().action(Subject::App, Some(app.at.clone()))));
     let volumes = volumes::decide(app, observed, settings, &mut actions);
     let slots = Slots {
         source: Some(settings.source.clone()),
@@ -165,7 +176,7 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
 fn of_another_source(app: &App, observed: &ObservedApp, settings: &Settings) -> Option<Action> {
     let namespace = observed.objects.values().find(|live| live.key.kind == Kind::Namespace)?;
     let owner = namespace.annotation(labels::SOURCE)?;
-    if owner == settings.source || owner == BY_HAND {
+    if owner == settings.source || owner == BY_HAND || settings.given_up_by.contains(owner) {
         return None;
     }
     let Settings { source, .. } = settings;

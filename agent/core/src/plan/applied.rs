@@ -15,6 +15,8 @@ use crate::observed::ObservedApp;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AppliedRecord {
+    /// The commit that was applied first of those that said the same about the App.
+    pub commit: String,
     /// Digest of everything that the commit said about the App.
     pub inputs: String,
     /// Digest of the contents of ConfigMaps and Secrets that operators keep in the cluster.
@@ -64,9 +66,10 @@ impl AppliedRecord {
     /// The record of an App whose plan was carried out. `inputs` is the digest of everything that the
     /// commit said about it, `observed` what was seen when it was planned.
     #[must_use]
-    pub fn of(app: &App, inputs: &str, observed: &ObservedApp) -> Self {
+    pub fn of(app: &App, commit: &str, inputs: &str, observed: &ObservedApp) -> Self {
         let deleted = |policy| policy == DeletionPolicy::Delete;
         Self {
+            commit: commit.to_owned(),
             inputs: inputs.to_owned(),
             externals: externals_digest(observed),
             entry: app.entry.clone(),
@@ -79,6 +82,14 @@ impl AppliedRecord {
             hosts: hosts(app),
             protection: app.cluster.installation_protection.into(),
         }
+    }
+}
+
+impl AppliedRecord {
+    /// Whether the other record says something new; the commit alone is nothing new.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        *self == Self { commit: self.commit.clone(), ..other.clone() }
     }
 }
 

@@ -70,10 +70,11 @@ fn going(live: &LiveObject, settings: &Settings) -> (What, String) {
 }
 
 /// What a person can do about a finalizer.
-const STUCK: &str = "make whatever the finalizer is of do its work, or remove the finalizer by hand: kubectl edit";
+pub(super) const STUCK: &str =
+    "make whatever the finalizer is of do its work, or remove the finalizer by hand: kubectl edit";
 
 /// Why a deletion does not end; `None` while it may still end by itself.
-fn stuck(live: &LiveObject, settings: &Settings) -> Option<String> {
+pub(super) fn stuck(live: &LiveObject, settings: &Settings) -> Option<String> {
     let since = live.deleted_since()?;
     let minutes = settings.now.duration_since(since).as_secs() / 60;
     if minutes < STUCK_AFTER_MINUTES {

@@ -47,6 +47,8 @@ impl World {
                 accepted: BTreeSet::new(),
                 inputs: Some("i1".into()),
                 applied: None,
+                holds: Vec::new(),
+                given_up_by: BTreeSet::new(),
                 may_restart: false,
             },
         };
@@ -95,7 +97,7 @@ impl World {
     /// Writes down that the commit was applied.
     pub(super) fn record(&mut self) {
         let inputs = self.settings.inputs.clone().unwrap();
-        self.settings.applied = Some(AppliedRecord::of(&self.app(), &inputs, &self.observed));
+        self.settings.applied = Some(AppliedRecord::of(&self.app(), "c1", &inputs, &self.observed));
     }
 
     /// Accepts every hold of the plan.

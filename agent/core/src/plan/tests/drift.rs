@@ -1,0 +1,87 @@
+//! What people and controllers edit.
+
+use super::*;
+
+const REPLICAS: &str = r#"{"f:spec": {"f:replicas": {}}}"#;
+
+/// Somebody set the Deployment's replicas.
+fn scaled(by: &str) -> World {
+    let mut world = World::deployed();
+    let fields = serde_json::from_str(REPLICAS).unwrap();
+    set_by(world.live(Kind::Deployment, "app"), by, "/spec/replicas", json!(0), fields);
+    world
+}
+
+#[test]
+fn people_are_reverted() {
+    let world = scaled("kubectl-scale");
+    insta::assert_snapshot!(world.text(), @r#"
+    /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
+      ~ change         Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-scale; spec.replicas differs (compose.yml:2:3)
+            spec.replicas: 0 → 1
+    "#);
+    let plan = world.plan();
+    let What::Change { takeover: Some(managed), restarts: false, .. } = &only(&plan).what else { panic!() };
+    assert_eq!(managed.len(), 1);
+}
+
+#[test]
+fn what_people_add_goes() {
+    let mut world = World::deployed();
+    let fields = json!({"f:metadata": {"f:labels": {"f:team": {}}}});
+    let live = world.live(Kind::Deployment, "app");
+    live.body["metadata"]["labels"]["team"] = json!("");
+    set_by(live, "kubectl-edit", "/metadata/labels/team", json!("a"), fields);
+    let plan = world.plan();
+    let What::Change { fields, .. } = &only(&plan).what else { panic!() };
+    assert_eq!((fields[0].path.as_str(), fields[0].after.as_deref()), ("metadata.labels.team", None));
+}
+
+#[test]
+fn others_are_a_conflict_that_is_not_taken_over() {
+    let plan = scaled("some-autoscaler").plan();
+    let What::Change { takeover: None, fields, .. } = &only(&plan).what else { panic!() };
+    assert_eq!(fields[0].path, "spec.replicas");
+}
+
+#[test]
+fn a_report_keeps_it_and_says_so() {
+    let mut world = scaled("kubectl");
+    world.in_app("  reconcile: {drift: report}\n");
+    insta::assert_snapshot!(world.text(), @r#"
+    /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:19:9)
+      = keep           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl; spec.replicas differs; `reconcile.drift: report` leaves it (compose.yml:2:3)
+    "#);
+}
+
+#[test]
+fn off_says_nothing() {
+    let mut world = scaled("kubectl");
+    world.in_app("  reconcile: {drift: off}\n");
+    assert!(world.plan().actions.is_empty(), "{}", world.text());
+}
+
+#[test]
+fn a_report_never_keeps_a_commit_from_being_applied() {
+    for drift in ["report", "off"] {
+        let mut world = scaled("kubectl");
+        world.in_app(&format!("  reconcile: {{drift: {drift}}}\n"));
+        world.edit("compose.yml", "postgres:17", "postgres:18");
+        let plan = world.plan();
+        let What::Change { fields, takeover: Some(_), .. } = &only(&plan).what else { panic!() };
+        assert!(fields.iter().any(|field| field.path.ends_with("[postgres].image")), "{fields:?}");
+    }
+}
+
+#[test]
+fn an_older_deployment_is_adopted_whatever_the_policy() {
+    let mut world = World::deployed();
+    world.in_app("  reconcile: {drift: off}\n");
+    for live in world.observed.objects.values_mut() {
+        live.body["metadata"]["managedFields"][0]["manager"] = json!("kompox-converter");
+        live.body["metadata"]["managedFields"][0]["operation"] = json!("Update");
+    }
+    world.edit("compose.yml", "postgres:17", "postgres:18");
+    let plan = world.plan();
+    assert_eq!(plan.counts(), Counts { changed: 1, ..Counts::default() }, "{}", text::to_text(&plan));
+}
