@@ -23,6 +23,7 @@ pub(crate) mod fenced;
 pub(crate) mod identity;
 pub(crate) mod kube_cluster;
 pub(crate) mod lease;
+pub(crate) mod pods;
 mod reply;
 pub(crate) mod state;
 pub(crate) mod watch;
@@ -37,6 +38,7 @@ mod real_tests;
 pub(crate) use error::ClusterError;
 pub(crate) use facts::NodeFacts;
 pub(crate) use kube_cluster::KubeCluster;
+pub(crate) use pods::{PodApi, PodName};
 
 /// The Namespace of the agent and of what it knows about the cluster as a whole.
 pub(crate) const SYSTEM_NAMESPACE: &str = "k4x-system";
@@ -47,7 +49,7 @@ pub(crate) type ContentHash = fn(&BTreeMap<String, Vec<u8>>) -> String;
 /// What the agent asks of a cluster. Every call has a deadline and is made once: trying again is the
 /// caller's decision.
 #[async_trait]
-pub(crate) trait ClusterApi: Send + Sync {
+pub(crate) trait ClusterApi: PodApi {
     /// Every object of a kind that carries the label `app.kubernetes.io/managed-by: kompox`, in all
     /// namespaces. All of them or an error, never a part.
     async fn list_owned(&self, kind: Kind) -> Result<Vec<LiveObject>, ClusterError>;

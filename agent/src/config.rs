@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) sources: Vec<SourceConfig>,
     /// What happens to disks that do not exist yet.
     pub(crate) new_disks: NewDisks,
+    /// How many Pods of one source may be down at once by our doing; at least 1.
+    pub(crate) max_disruptions: u32,
     /// Our part of the contexts of commit statuses.
     pub(crate) status_name: String,
     /// What a commit may ask for.

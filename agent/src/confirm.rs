@@ -26,6 +26,11 @@ pub(crate) const PARALLEL: usize = 6;
 pub(crate) struct Confirmed(Planned);
 
 impl Confirmed {
+    /// The plan.
+    pub(crate) fn planned(&self) -> &Planned {
+        &self.0
+    }
+
     /// Takes the plan out.
     pub(crate) fn into_planned(self) -> Planned {
         self.0

@@ -19,6 +19,7 @@ use crate::cluster::lease::LostSignal;
 use crate::disks::Listings;
 use crate::failure::Failure;
 use crate::refuted::Refuted;
+use crate::restart::{self, Turns};
 
 /// What every reconcile works with.
 pub(crate) struct Agent {
@@ -36,6 +37,10 @@ pub(crate) struct Agent {
     pub(crate) people: Managers,
     /// Candidates that dry-runs refuted.
     pub(crate) refuted: Refuted,
+    /// How long trouble with images is borne.
+    pub(crate) pulling: restart::Timing,
+    /// Whose Pod may be stopped when.
+    pub(crate) turns: Turns,
     /// Held while the Namespace of a new App is made: sources do so one after the other.
     pub(crate) births: Mutex<()>,
     /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use kompox_core::next::Next as After;
+use kompox_manifests::id::AppId;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
@@ -27,6 +28,7 @@ use crate::health::Look;
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, Outcome, State};
 use crate::reconcile::{Siblings, reconcile};
+use crate::restart;
 
 pub(crate) mod ledger;
 pub(crate) mod observer;
@@ -148,7 +150,10 @@ impl Engine {
     /// One look at an App, and who is to know of it.
     async fn look(&self, key: &Key) -> Next {
         let source = &self.sources[key.source];
-        let Some((wish, generation, mut memory)) = source.ledger().begin(&key.app) else { return Next::Forget };
+        let Some((wish, generation, mut memory)) = source.ledger().begin(&key.app) else {
+            self.wake(key.source, self.agent.turns.gone(Some(&source.name), &key.app));
+            return Next::Forget;
+        };
         let siblings = Siblings { wishes: &generation.wishes, sight: &source.sight };
         let looked = match self.obstacle(&wish, &memory) {
             Some(state) => Ok(Look::last(AppOutcome::untouched(&wish, state))),
@@ -161,6 +166,7 @@ impl Engine {
             let failure = Failure::retry("panic", "the agent broke off its work on the App; its log says where");
             Look::last(AppOutcome::untouched(&wish, State::Failed(failure)))
         });
+        self.wake(key.source, restart::judged(&self.agent, &wish, &outcome.state));
         let is_news = source.ledger().end(&wish, memory, &outcome);
         if is_news {
             source.observers().iter().for_each(|observer| observer.app(&source.name, &outcome));
@@ -172,6 +178,10 @@ impl Engine {
             State::Failed(Failure { kind: Kind::Fault(After::Wait), .. }) => Next::Retry(None),
             _ => again.map_or(Next::Rest, Next::Again),
         }
+    }
+
+    fn wake(&self, source: usize, apps: Vec<AppId>) {
+        self.queue.add(apps.into_iter().map(|app| Key { source, app }), Cause::Event);
     }
 
     /// What an App that was never seen healthy must wait for: the Apps that it depends on.

@@ -29,6 +29,7 @@ mod redact;
 mod refuted;
 mod report;
 mod reporter;
+mod restart;
 mod secret;
 mod source;
 mod telemetry;

@@ -12,6 +12,7 @@ use crate::context::{Agent, Wish};
 use crate::disks::Serial;
 use crate::failure::{Failure, Kind};
 use crate::outcome::{AppOutcome, State};
+use crate::restart::Preparation;
 
 /// The memory of one App.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Memory {
     settled: Option<(Inputs, State)>,
     /// How often in a row it failed through something that may pass.
     faults: u32,
+    /// What must be done before its Pod is stopped.
+    pub(crate) preparation: Option<Preparation>,
 }
 
 /// Everything that a look at an App depends on, in short: while it is the same, another look finds the same.

@@ -1,11 +1,11 @@
 //! The page: from what a commit asks of one App to running objects, one call a stage.
 //!
 //! ```text
-//! wish ─► observe ─► plan ─► confirm ─► apply ─► health ─► outcome
-//!  │         │        │         │         │         │
-//! desire   observe   core:   confirm   apply     health
-//! engine   cache     plan    (dry-run) disks     core:
-//!          disks                       cluster   health
+//! wish ─► observe ─► plan ─► confirm ─► restart ─► apply ─► health ─► outcome
+//!  │         │        │         │          │         │         │
+//! desire   observe   core:   confirm    restart   apply     health
+//! engine   cache     plan    (dry-run)  core:     disks     core:
+//!          disks                        prepull   cluster   health
 //! ```
 //!
 //! [`crate::engine`] decides which App is looked at when, and tells everybody what came of it.
@@ -28,6 +28,7 @@ use crate::memory::{Inputs, Memory};
 use crate::observe;
 use crate::outcome::{AppOutcome, State};
 use crate::rebuild::{self, Rebuilt, Sight};
+use crate::restart;
 
 mod preview;
 
@@ -64,7 +65,13 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     let rebuilt = rebuild::recognize(agent, siblings.sight, siblings.wishes, wish, &observed).await?; // IO: rare
     let planned = plan(agent, wish, observed, &rebuilt); //                               pure
     let planned = certain(agent, wish, planned, &rebuilt).await?; //                      IO: before disks are made
+    if let Some(look) = restart::under_way(agent, wish, siblings, &planned, memory).await? {
+        return Ok(look); //                                                               IO: a Pod that pulls images
+    }
     let confirmed = confirm(agent, wish, planned, memory).await?; //                      IO: dry-runs
+    if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
+        return Ok(look); //                                                               IO: likewise
+    }
     let applied = apply::apply(agent, confirmed).await; //                                IO: writes
     Ok(health::look(agent, wish, applied, memory).await) //                               IO: cache
 }

@@ -27,6 +27,13 @@ use crate::outcome::{AppOutcome, Outcome};
 use crate::rebuild::Sight;
 use crate::reconcile::{Siblings, left_over, reconcile};
 use crate::refuted::Refuted;
+use crate::restart::{self, Turns};
+
+/// Trouble with images is borne for moments only.
+pub(crate) const QUICK: restart::Timing = restart::Timing {
+    patience: Duration::from_millis(100),
+    waits: (Duration::from_millis(200), Duration::from_millis(400)),
+};
 
 /// A commit's id from its number.
 pub(crate) fn commit_id(number: u32) -> String {
@@ -65,6 +72,8 @@ impl World {
             new_disks: NewDisks::Allow,
             people: Managers::default(),
             refuted: Refuted::default(),
+            pulling: QUICK,
+            turns: Turns::default(),
             births: Mutex::default(),
             lost: Some(lost),
         };
@@ -129,6 +138,8 @@ impl World {
             new_disks: NewDisks::Allow,
             people: Managers::default(),
             refuted: Refuted::default(),
+            pulling: QUICK,
+            turns: Turns::default(),
             births: Mutex::default(),
             lost: self.agent.lost.clone(),
         })

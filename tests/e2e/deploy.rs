@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ async fn nothing_changed(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// A new image: exactly one object is written.
+/// A new image: it is pulled by a Pod that goes again, then exactly one object is written.
 async fn image_change(world: &World) -> Result<()> {
     world.proxy.forget();
     let change = |text: &str| text.replace("gitea:1.24.6", "gitea:1.24.7");
@@ -92,8 +92,12 @@ async fn image_change(world: &World) -> Result<()> {
     let success = world.await_status(&commit, "success").await?;
     ensure!(success.description.contains("1 changed"), "{}", success.description);
     let writes = world.writes();
-    let paths: Vec<&str> = writes.iter().map(|write| write.path.as_str()).collect();
-    ensure!(paths == [format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/app1-app")], "{paths:?}");
+    let [made, thrown_away, changed] = writes.as_slice() else { bail!("{writes:?}") };
+    let pods = format!("/api/v1/namespaces/{NAMESPACE}/pods");
+    ensure!(made.method == "POST" && made.path == pods, "{made:?}");
+    let pod = format!("{pods}/app1--prepull-");
+    ensure!(thrown_away.method == "DELETE" && thrown_away.path.starts_with(&pod), "{thrown_away:?}");
+    ensure!(changed.path == format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/app1-app"), "{changed:?}");
     let image = world.kubectl(&["-n", NAMESPACE, "get", "pods", "-o", "jsonpath={..image}"])?;
     ensure!(image.contains("gitea:1.24.7"), "{image}");
     Ok(())

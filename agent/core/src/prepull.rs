@@ -78,36 +78,48 @@ pub struct For<'a> {
     pub deadline: u64,
 }
 
-/// What must be pulled before the running Pod is replaced by one of the spec `next`; `None` when nothing must:
-/// no Pod runs, or every image is there.
-///
-/// `pods` are the Deployment's Pods, `is_usable` tells whether a node is ready and takes Pods.
+/// What a node says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    /// It is ready, and Pods may be placed on it.
+    pub takes_pods: bool,
+    /// Names of the images that it has (`status.images[].names`). It need not tell all of them.
+    pub images: Vec<String>,
+}
+
+/// What must be pulled before the running Pod is replaced by one of the spec `next`, as far as the Deployment's
+/// Pods tell; `None` when nothing must: no Pod runs, or it has all the images already.
 #[must_use]
-pub fn need(next: &PodSpec, pods: &[Pod], is_usable: impl Fn(&str) -> bool) -> Option<Need> {
-    let running: Vec<&Pod> = pods.iter().filter(|pod| is_running(pod)).collect();
-    let stays = |pod: &&&Pod| {
-        let (spec, node) = (pod.spec.as_ref(), node_of(pod));
-        spec.is_some_and(|spec| same_place(spec, next)) && node.is_some_and(&is_usable)
-    };
-    // A disk has one writer, so there is one Pod; were there more, each image must be on one node at least.
-    let &first = running.first()?;
-    let pinned = running.iter().find(stays).copied();
-    let node = pinned.and_then(node_of).map(str::to_owned);
-    let at_hand = if node.is_some() { images_of(pinned.unwrap_or(first)) } else { Vec::new() };
-    let mut images: Vec<Image> = containers(next).map(image).collect();
-    images.retain(|image| image.policy == PullPolicy::Always || !at_hand.contains(&image.name.as_str()));
-    images.sort();
-    images.dedup();
-    (!images.is_empty()).then_some(Need { images, node })
+pub fn need(next: &PodSpec, pods: &[Pod]) -> Option<Need> {
+    // A disk has one writer, so there is one Pod.
+    let running = pods.iter().find(|pod| is_running(pod))?;
+    let place = running.spec.as_ref().filter(|spec| same_place(spec, next)).and(node_of(running));
+    let at_hand = if place.is_some() { images_of(running) } else { Vec::new() };
+    Need::of(next, place.map(str::to_owned), &at_hand)
+}
+
+/// Whether any of the Pods runs, so that replacing it interrupts something.
+#[must_use]
+pub fn is_anything_running(pods: &[Pod]) -> bool {
+    pods.iter().any(is_running)
 }
 
 impl Need {
-    /// What remains where the node says that it has these images (`status.images[].names`).
+    fn of(next: &PodSpec, node: Option<String>, at_hand: &[&str]) -> Option<Self> {
+        let mut images: Vec<Image> = containers(next).map(image).collect();
+        images.retain(|image| image.policy == PullPolicy::Always || !at_hand.contains(&image.name.as_str()));
+        images.sort();
+        images.dedup();
+        (!images.is_empty()).then_some(Self { images, node })
+    }
+
+    /// What must be pulled as far as the node tells where the Pod runs; `None` for a node that is gone. Where it
+    /// takes no Pods, the next one runs elsewhere.
     #[must_use]
-    pub fn without(mut self, on_node: &[String]) -> Option<Self> {
-        let on_node: Vec<Reference> = on_node.iter().map(|name| Reference::of(name)).collect();
-        self.images
-            .retain(|image| image.policy == PullPolicy::Always || !on_node.contains(&Reference::of(&image.name)));
+    pub fn given(mut self, node: Option<&NodeState>, next: &PodSpec) -> Option<Self> {
+        let Some(node) = node.filter(|node| node.takes_pods) else { return Self::of(next, None, &[]) };
+        let has: Vec<Reference> = node.images.iter().map(|name| Reference::of(name)).collect();
+        self.images.retain(|image| image.policy == PullPolicy::Always || !has.contains(&Reference::of(&image.name)));
         (!self.images.is_empty()).then_some(self)
     }
 

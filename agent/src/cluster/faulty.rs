@@ -59,7 +59,7 @@ impl<C> Faulty<C> {
         self.calls.lock().unwrap().clone()
     }
 
-    async fn call<T: Send>(
+    pub(super) async fn call<T: Send>(
         &self,
         verb: &'static str,
         target: impl ToString + Send,

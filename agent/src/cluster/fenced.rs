@@ -1,5 +1,6 @@
 //! Writes only while the Lease is held.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,13 +27,19 @@ impl Fenced {
         Self { inner, signal }
     }
 
-    async fn write<T>(
+    /// The cluster behind.
+    pub(super) fn inner(&self) -> &dyn ClusterApi {
+        self.inner.as_ref()
+    }
+
+    /// Makes a call that writes to `target`.
+    pub(super) async fn write<T>(
         &self,
         verb: &str,
-        key: &ObjectKey,
+        target: impl fmt::Display,
         call: impl Future<Output = Result<T, ClusterError>>,
     ) -> Result<T, ClusterError> {
-        let lost = || Err(ClusterError::new(format!("{verb} {key}"), Cause::LeaseLost));
+        let lost = || Err(ClusterError::new(format!("{verb} {target}"), Cause::LeaseLost));
         if self.signal.is_lost() {
             return lost();
         }

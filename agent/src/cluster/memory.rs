@@ -15,12 +15,15 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::error::Cause;
+use super::pods::testing::OwnPods;
 use super::watch::{Change, Sighting, Topic, WatchApi};
 use super::{ClusterApi, ClusterError, ContentHash, Deletion};
 
 /// See the module.
 pub(crate) struct Memory {
     inner: Arc<Inner>,
+    /// Pods that the agent throws away.
+    pub(crate) own: OwnPods,
 }
 
 struct Inner {
@@ -40,7 +43,8 @@ struct State {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { inner: Arc::new(Inner { state: Mutex::default(), version: watch::Sender::new(0) }) }
+        let inner = Arc::new(Inner { state: Mutex::default(), version: watch::Sender::new(0) });
+        Self { inner, own: OwnPods::default() }
     }
 }
 

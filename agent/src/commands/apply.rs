@@ -22,6 +22,7 @@ use crate::engine::observer::Observer;
 use crate::engine::source::Source;
 use crate::outcome::{AppOutcome, Outcome, State};
 use crate::reconcile;
+use crate::restart;
 
 /// How long the first look at the cluster may take.
 const FIRST_SIGHT: Duration = Duration::from_secs(30);
@@ -57,6 +58,7 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
     let lost = leadership.signal();
     let fenced: Arc<dyn ClusterApi> = Arc::new(Fenced::new(cluster, lost.clone()));
     let agent = Arc::new(Agent { lost: Some(lost), ..run::reader_of(fenced, cache, cluster_id, NewDisks::Allow) });
+    restart::sweep(&agent).await;
     let talker = Arc::new(Talker::default());
     let source = Source::by_hand(Arc::clone(&agent), &commit, vec![Arc::clone(&talker) as Arc<dyn Observer>]);
     let engine = Engine::new(Arc::clone(&agent), vec![Arc::new(source)]);

@@ -33,6 +33,7 @@ use crate::pace::{Backoff, dice};
 use crate::redact::Redactor;
 use crate::refuted::Refuted;
 use crate::reporter::{self, Reporter};
+use crate::restart::{self, Turns};
 use crate::source::{self, RevisionId};
 
 /// How long `--once` waits for the forge to take the last statuses.
@@ -92,7 +93,8 @@ async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
         let fenced: Arc<dyn ClusterApi> =
             Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
         let reader = reader_of(fenced, Arc::clone(&cache), config.cluster.clone(), config.new_disks);
-        let agent = Arc::new(Agent { lost: Some(lost.clone()), ..reader });
+        let agent = Arc::new(Agent { lost: Some(lost.clone()), turns: Turns::new(config.max_disruptions), ..reader });
+        restart::sweep(&agent).await;
         let redactor = Arc::new(Redactor::default());
         let (mut sources, mut reporters) = (Vec::new(), Vec::new());
         for source in &config.sources {
@@ -289,6 +291,8 @@ pub(crate) fn reader_of(
         new_disks,
         people: Managers::default(),
         refuted: Refuted::default(),
+        pulling: restart::Timing::default(),
+        turns: Turns::default(),
         births: tokio::sync::Mutex::default(),
         lost: None,
     }

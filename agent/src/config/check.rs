@@ -17,6 +17,9 @@ use crate::secret::{Credentials, SecretFile};
 
 /// Time between two polls where nothing else is said.
 pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+/// How many Pods of one source may be down at once where nothing else is said, and what may be said.
+pub(super) const DEFAULT_DISRUPTIONS: u32 = 1;
+const DISRUPTIONS: std::ops::RangeInclusive<u32> = 1..=1000;
 /// Shortest and longest accepted time between two polls.
 const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
 
@@ -75,9 +78,11 @@ impl Check<'_> {
     fn agent(&mut self, written: AgentFile, overrides: Overrides) -> Option<Config> {
         let AgentFile { cluster, sources, server, new_disks, max_disruptions, status_name, policy } = written;
         self.later("server", &server);
-        if let Some(count) = max_disruptions.filter(|count| count.value != 1) {
-            self.reject::<_, ()>(&count, "`maxDisruptions` other than 1 is not supported by this version", "write 1");
-        }
+        let max_disruptions = match max_disruptions {
+            None => Some(DEFAULT_DISRUPTIONS),
+            Some(count) if DISRUPTIONS.contains(&count.value) => Some(count.value),
+            Some(count) => self.reject(&count, "`maxDisruptions` is not from 1 to 1000", "write e.g. 1"),
+        };
         let cluster = overrides.cluster.or_else(|| self.cluster(cluster));
         let new_disks = match overrides.new_disks {
             Some(new_disks) => Some(new_disks),
@@ -90,7 +95,14 @@ impl Check<'_> {
             Some(name) => Some(name),
             None => self.status_name(status_name, &cluster),
         };
-        Some(Config { cluster, sources: sources?, new_disks: new_disks?, status_name: status_name?, policy })
+        Some(Config {
+            cluster,
+            sources: sources?,
+            new_disks: new_disks?,
+            max_disruptions: max_disruptions?,
+            status_name: status_name?,
+            policy,
+        })
     }
 
     fn cluster(&mut self, written: Option<Spanned<String>>) -> Option<ClusterId> {

@@ -91,7 +91,14 @@ impl Given {
             allow_force_push: false,
         };
         let new_disks = new_disks.unwrap_or(NewDisks::Allow);
-        Ok(Config { cluster, sources: vec![source], new_disks, status_name, policy: Policy::default() })
+        Ok(Config {
+            cluster,
+            sources: vec![source],
+            new_disks,
+            max_disruptions: check::DEFAULT_DISRUPTIONS,
+            status_name,
+            policy: Policy::default(),
+        })
     }
 }
 

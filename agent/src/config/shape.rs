@@ -26,7 +26,11 @@ pub(super) static AGENT: Shape = Shape {
             Type::Word(&["allow", "hold"]),
             "Whether new empty disks are made without a person's word; default `allow`.",
         ),
-        Field::new("maxDisruptions", Type::Integer(1, 1), "How many Apps are interrupted at a time; default 1."),
+        Field::new(
+            "maxDisruptions",
+            Type::Integer(1, 1000),
+            "How many Apps of one source are interrupted at a time; default 1.",
+        ),
         Field::new(
             "statusName",
             Type::Pattern("[-A-Za-z0-9_.]{1,63}"),

@@ -51,7 +51,7 @@ sources:
   - name: dev
     url: ./work
 newDisks: hold
-maxDisruptions: 1
+maxDisruptions: 2
 statusName: blue
 policy:
   podSecurity: restricted
@@ -95,6 +95,7 @@ policy:
             },
         ],
         new_disks: NewDisks::Hold,
+        max_disruptions: 2,
         status_name: "blue".to_owned(),
         policy: Policy {
             level: Level::Restricted,
@@ -304,7 +305,7 @@ fn keys_of_later_versions_are_refused_by_name() {
             "5:18: an exception needs exactly one of `capability`, `sysctl` and `control`; write one entry for each thing \
              that the App may do",
         ),
-        ("maxDisruptions: 3\n", "5:17: `maxDisruptions` other than 1 is not supported by this version; write 1"),
+        ("maxDisruptions: 0\n", "5:17: `maxDisruptions` is not from 1 to 1000; write e.g. 1"),
     ];
     for (keys, expected) in cases {
         let found = refused(&source(keys));

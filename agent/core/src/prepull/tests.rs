@@ -1,7 +1,7 @@
 use k8s_openapi::api::core::v1::{Event, Pod, PodSpec};
 use serde_json::{Value, json};
 
-use super::{For, Image, Need, PullPolicy, judge, need};
+use super::{For, Image, Need, NodeState, PullPolicy, judge, need};
 use crate::health::{Health, Outlook};
 
 fn spec(value: Value) -> PodSpec {
@@ -43,7 +43,7 @@ fn next(images: &[(&str, Option<&str>)]) -> PodSpec {
 
 fn wanted(next: &PodSpec, pods: &[Value]) -> Option<(Vec<String>, Option<String>)> {
     let pods: Vec<Pod> = pods.iter().cloned().map(pod).collect();
-    let need = need(next, &pods, |node| node == "n1")?;
+    let need = need(next, &pods)?;
     Some((need.images.iter().map(|image| format!("{} {:?}", image.name, image.policy)).collect(), need.node))
 }
 
@@ -84,9 +84,18 @@ fn another_place_is_left_to_the_scheduler() {
     let mut next = next(&[("db:1", None)]);
     next.node_selector = Some([("kompox.dev/node-pool".to_owned(), "big".to_owned())].into());
     assert_eq!(wanted(&next, &[running()]), Some((vec!["db:1 IfNotPresent".into()], None)), "a node may have nothing");
-    let mut elsewhere = running();
-    elsewhere["spec"]["nodeName"] = json!("cordoned");
-    assert_eq!(wanted(&self::next(&[("db:1", None)]), &[elsewhere]).unwrap().1, None);
+}
+
+#[test]
+fn a_node_that_takes_no_pods_is_not_where_the_next_one_runs() {
+    let next = next(&[("db:1", None), ("db:2", None)]);
+    let need = need(&next, &[pod(running())]).unwrap();
+    assert_eq!(need.names(), "db:2");
+    let cordoned = NodeState { takes_pods: false, images: vec!["db:2".to_owned()] };
+    for node in [None, Some(&cordoned)] {
+        let elsewhere = need.clone().given(node, &next).unwrap();
+        assert_eq!((elsewhere.names().as_str(), elsewhere.node), ("db:1, db:2", None));
+    }
 }
 
 #[test]
@@ -104,10 +113,12 @@ fn what_the_node_has_need_not_be_pulled() {
         ["docker.io/library/busybox@sha256:1", "docker.io/library/busybox:1.36", "docker.io/library/busybox:latest"]
             .map(str::to_owned)
             .into();
-    let left = need.clone().without(&on_node).unwrap();
+    let node = NodeState { takes_pods: true, images: on_node };
+    let next = PodSpec::default();
+    let left = need.clone().given(Some(&node), &next).unwrap();
     assert_eq!(left.names(), "busybox:latest, quay.io/a/b:1");
     let known = Need { images: vec![image("busybox:1.36", PullPolicy::IfNotPresent)], ..need };
-    assert_eq!(known.without(&on_node), None);
+    assert_eq!(known.given(Some(&node), &next), None);
 }
 
 #[test]
@@ -116,7 +127,7 @@ fn the_pod_runs_nothing_and_is_nobodys() {
     next.image_pull_secrets = serde_json::from_value(json!([{"name": "web-app--pull"}])).unwrap();
     let pods = [pod(running())];
     let made_for = For { app: "web", namespace: "k4x-1-web-2", deployment_uid: "uid-1", deadline: 600 };
-    let need = need(&next, &pods, |_| true).unwrap();
+    let need = need(&next, &pods).unwrap();
     let made = need.pod(&next, made_for);
     insta::assert_snapshot!(serde_json::to_string_pretty(&made).unwrap());
 

@@ -253,7 +253,6 @@ fn reconcile_is_checked_and_says_what_it_does_not_do_yet() {
     error[bad-time-zone] kompoxops.yml:22:56: there is no time zone `Europe/Berlim` | did you mean `Europe/Berlin`?
     error[bad-schedule] kompoxops.yml:22:20: `7` is no day of week | Sunday is `0`
     error[unknown-value] kompoxops.yml:16:15: `rollback` cannot be `last` | write one of `off` and `lastHealthy`
-    warning[not-supported-yet] kompoxops.yml:15:5: this version of the agent does not act on `prepull` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:16:5: this version of the agent does not act on `rollback` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:17:5: this version of the agent does not act on `data` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:18:5: this version of the agent does not act on `windows` of reconcile yet | it is checked, and takes effect with a later version
