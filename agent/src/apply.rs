@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
+use jiff::Timestamp;
 use kompox_core::observed::LiveObject;
 use kompox_core::ownership;
+use kompox_core::pause::Pause;
 use kompox_core::plan::order::Stage;
 use kompox_core::plan::{self, Action, Counts, What};
 use kompox_manifests::labels;
+use kompox_manifests::names::Names;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde_json::Value;
 use tracing::info;
@@ -49,6 +52,7 @@ pub(crate) async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
 
 async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
     for stage in Stage::ALL {
+        check_pause(agent, planned)?;
         match stage {
             Stage::Namespace => {
                 // Two sources that list one new App must not both believe that it is theirs.
@@ -61,6 +65,17 @@ async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<
         }
     }
     deletion::leftovers(agent, &planned.plan.actions, done).await
+}
+
+/// A person who pauses the App while it is being written to is obeyed at the next stage.
+fn check_pause(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
+    let name = Names::of(&planned.app.id).namespace;
+    let namespace = agent.cache.object(&ObjectKey { kind: Kind::Namespace, namespace: None, name });
+    match namespace.map(|namespace| Pause::of(&namespace, Timestamp::now())) {
+        None | Some(Ok(None)) => Ok(()),
+        Some(Ok(Some(pause))) => Err(Failure::retry("paused", format!("{}: {pause}", planned.app.at))),
+        Some(Err(unreadable)) => Err(Failure::retry("paused", format!("{}: {unreadable}", planned.app.at))),
+    }
 }
 
 /// A namespace that is to be created must not have appeared since it was looked for: then the plan

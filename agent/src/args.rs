@@ -78,6 +78,10 @@ pub(crate) enum Command {
     Render(RenderArgs),
     /// Show what is deployed and how it is
     Status(StatusArgs),
+    /// Take an App out of the agent's hands for a while
+    Pause(PauseArgs),
+    /// Give a paused App back to the agent
+    Resume(ResumeArgs),
     /// Work with the disks of the local driver
     Disk(DiskArgs),
     /// Print the JSON Schema of a file format, for editors
@@ -273,6 +277,38 @@ pub(crate) struct StatusArgs {
     /// Watch: print again whenever something changes
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// Form of the answer
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) kube: ClusterArgs,
+}
+
+/// `pause`.
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    /// The App, by its name
+    #[arg(value_name = "APP")]
+    pub(crate) app: String,
+    /// For how long, e.g. `90m` or `2d`; default 4h, at most 30d
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) length: Option<String>,
+    /// Why, for others who wonder
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Form of the answer
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) kube: ClusterArgs,
+}
+
+/// `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The App, by its name
+    #[arg(value_name = "APP")]
+    pub(crate) app: String,
     /// Form of the answer
     #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: Output,

@@ -1,9 +1,11 @@
 //! The verbs of the command line. stdout is the answer, stderr the talk; what went wrong becomes an
 //! exit code here and nowhere else.
 
+pub(crate) mod app;
 pub(crate) mod apply;
 pub(crate) mod disk;
 pub(crate) mod offline;
+pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -51,6 +53,8 @@ pub(crate) async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => offline::validate(&args),
         Command::Render(args) => offline::render(&args),
         Command::Status(args) => status::status(args).await,
+        Command::Pause(args) => pause::pause(args).await,
+        Command::Resume(args) => pause::resume(args).await,
         Command::Disk(args) => disk::disk(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Completions(args) => completions(&args),

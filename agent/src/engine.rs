@@ -203,6 +203,7 @@ impl Engine {
                 Some(State::Healthy) => return None,
                 Some(State::Failed(_)) => format!("waits for `{name}`, which has failed"),
                 Some(State::Suspended) => format!("waits for `{name}`, which is suspended"),
+                Some(State::Paused(pause)) => format!("waits for `{name}`, which is {pause}"),
                 Some(State::Progressing(_)) | None => format!("waits for `{name}`"),
             };
             Some(State::Progressing(reason))

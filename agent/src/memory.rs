@@ -92,6 +92,8 @@ impl Memory {
     pub(crate) fn ended(&mut self, inputs: Inputs, outcome: &mut AppOutcome) {
         let lasting = match &outcome.state {
             State::Healthy | State::Suspended => true,
+            // It ends without anything being heard.
+            State::Paused(_) => false,
             // It goes on watching its Pods, and cannot be told from one that is on its way.
             State::Failed(failure) => failure.kind == Kind::Obstacle,
             State::Progressing(_) => false,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kompox_core::pause::Pause;
 use kompox_core::plan::Counts;
 use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::id::AppId;
@@ -46,6 +47,8 @@ pub(crate) enum State {
     Healthy,
     /// `reconcile.suspend`: left alone.
     Suspended,
+    /// A person has paused it: left alone until the pause ends.
+    Paused(Pause),
     /// Written, and on its way; what it waits for.
     Progressing(String),
     /// Not as the commit asks.
@@ -67,14 +70,14 @@ impl Outcome {
     pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
         let of_apps = self.apps.iter().filter_map(|app| match &app.state {
             State::Failed(failure) => Some(failure),
-            State::Healthy | State::Suspended | State::Progressing(_) => None,
+            State::Healthy | State::Suspended | State::Paused(_) | State::Progressing(_) => None,
         });
         self.rejected.iter().map(|(_, failure)| failure).chain(of_apps)
     }
 
-    /// Whether some App is on its way.
+    /// Whether some App is on its way, or will be once its pause has ended.
     pub(crate) fn progressing(&self) -> bool {
-        self.apps.iter().any(|app| matches!(app.state, State::Progressing(_)))
+        self.apps.iter().any(|app| matches!(app.state, State::Progressing(_) | State::Paused(_)))
     }
 }
 
@@ -92,7 +95,7 @@ impl AppOutcome {
     /// Whether nothing more is expected to happen by itself, neither good nor bad.
     pub(crate) fn is_final(&self) -> bool {
         match &self.state {
-            State::Healthy | State::Suspended => true,
+            State::Healthy | State::Suspended | State::Paused(_) => true,
             State::Progressing(_) => false,
             State::Failed(failure) => !failure.passes(),
         }

@@ -12,9 +12,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
+use kompox_core::pause::Pause;
 use kompox_core::plan::{self, BY_HAND, Settings, What};
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
@@ -64,6 +66,9 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     let observed = observe::observe(agent, wish).await?; //                               IO: cache, provider
     let rebuilt = rebuild::recognize(agent, siblings.sight, siblings.wishes, wish, &observed).await?; // IO: rare
     let planned = plan(agent, wish, observed, &rebuilt); //                               pure
+    if let Some(look) = paused(wish, &planned) {
+        return Ok(look); //                                                               pure: a person's word
+    }
     let planned = certain(agent, wish, planned, &rebuilt).await?; //                      IO: before disks are made
     if let Some(look) = restart::under_way(agent, wish, siblings, &planned, memory).await? {
         return Ok(look); //                                                               IO: a Pod that pulls images
@@ -94,6 +99,14 @@ fn plan(agent: &Agent, wish: &Wish, observed: ObservedApp, rebuilt: &Rebuilt) ->
     };
     let plan = plan::plan(&app, &observed, &settings);
     Planned { app, observed, settings, plan }
+}
+
+/// An App that a person has paused is looked at again when that ends.
+fn paused(wish: &Wish, planned: &Planned) -> Option<Look> {
+    let now = planned.settings.now;
+    let pause = Pause::of_app(&planned.observed, now).ok().flatten()?;
+    let again = Duration::try_from(pause.until.duration_since(now)).ok();
+    Some(Look { outcome: AppOutcome::untouched(wish, State::Paused(pause)), again })
 }
 
 /// The source that an App is marked with. What a person applies by hand stays the source's that

@@ -15,6 +15,7 @@ mod kill;
 mod kubectl;
 mod mounted;
 mod outage;
+mod pause;
 mod policy;
 mod rbac;
 mod readme;

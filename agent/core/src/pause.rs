@@ -6,8 +6,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use kompox_manifests::object::Kind;
 
-use crate::observed::LiveObject;
+use crate::observed::{LiveObject, ObservedApp};
 
 /// Annotation of the App's Namespace: until when nothing is written to the App (RFC 3339).
 pub const UNTIL: &str = "kompox.dev/pause-until";
@@ -48,6 +49,15 @@ impl Unreadable {
 }
 
 impl Pause {
+    /// The pause of an App that holds now.
+    ///
+    /// # Errors
+    /// Its Namespace speaks of one that cannot be read.
+    pub fn of_app(observed: &ObservedApp, now: Timestamp) -> Result<Option<Self>, Unreadable> {
+        let namespace = observed.objects.values().find(|live| live.key.kind == Kind::Namespace);
+        namespace.map_or(Ok(None), |namespace| Self::of(namespace, now))
+    }
+
     /// The pause that an App's Namespace speaks of and that holds now.
     ///
     /// # Errors
@@ -87,7 +97,7 @@ fn shown(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use kompox_manifests::object::{Kind, ObjectKey};
+    use kompox_manifests::object::ObjectKey;
     use serde_json::{Value, json};
 
     use super::*;

@@ -36,6 +36,7 @@ use kompox_manifests::slots::{Slots, VolumeBinding};
 
 use crate::observed::ObservedApp;
 use crate::ownership::Managers;
+use crate::pause::Pause;
 
 pub use action::{Action, Subject, What};
 pub use applied::{AppliedRecord, MountRecord, ProtectionRecord};
@@ -151,6 +152,9 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
         actions.push(Action { what: What::Keep(Subject::App), reason, origin: Some(app.at.clone()) });
         return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions };
     }
+    if let Some(pause) = paused(observed, settings, Some(&app.at)) {
+        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![pause] };
+    }
     if let Some(foreign) = of_another_source(app, observed, settings) {
         return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![foreign] };
     }
@@ -170,6 +174,19 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     protect(app.cluster.installation_protection, &mut actions);
     actions.sort_by_key(|action| action.what.stage());
     Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions }
+}
+
+/// Leaves an App alone that a person has paused.
+fn paused(observed: &ObservedApp, settings: &Settings, origin: Option<&Span>) -> Option<Action> {
+    let (what, reason) = match Pause::of_app(observed, settings.now) {
+        Ok(None) => return None,
+        Ok(Some(pause)) => (What::Keep(Subject::App), format!("{pause}; until then nothing is written to this App")),
+        Err(unreadable) => {
+            let reason = format!("a pause is meant, but {unreadable}");
+            (What::Blocked { subject: Subject::App, remedy: unreadable.remedy() }, reason)
+        }
+    };
+    Some(Action { what, reason, origin: origin.cloned() })
 }
 
 /// Blocks an App that another source has deployed: two sources would undo each other's writes for ever.

@@ -103,6 +103,6 @@ fn as_markdown(preview: &Preview) -> String {
 fn refusals(preview: &Preview) -> impl Iterator<Item = (String, String)> {
     preview.refused.iter().filter_map(|outcome| match &outcome.state {
         State::Failed(failure) => Some((outcome.id.to_string(), failure.text.clone())),
-        State::Healthy | State::Suspended | State::Progressing(_) => None,
+        State::Healthy | State::Suspended | State::Paused(_) | State::Progressing(_) => None,
     })
 }

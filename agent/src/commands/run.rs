@@ -165,6 +165,10 @@ pub(crate) fn exit_of(outcome: &Outcome) -> Exit {
             Kind::Unhealthy => {}
         }
     }
+    let paused = outcome.apps.iter().any(|app| matches!(app.state, State::Paused(_)));
+    if paused && matches!(exit, Exit::Success | Exit::Unhealthy) {
+        exit = Exit::Obstacle;
+    }
     let waiting = outcome.apps.iter().any(|app| matches!(app.state, State::Progressing(_)));
     if exit == Exit::Success && waiting { Exit::Unhealthy } else { exit }
 }

@@ -5,14 +5,17 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kompox_core::health::{Health, assess};
 use kompox_core::observed::LiveObject;
+use kompox_core::pause::Pause;
 use kompox_core::report::State;
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::app::is_meant;
 use super::{Exit, answer, run};
 use crate::args::{Output, StatusArgs};
 use crate::cluster::{ClusterApi, state};
@@ -52,6 +55,9 @@ struct AppStatus {
     /// `healthy`, `progressing` or `degraded`.
     state: &'static str,
     text: String,
+    /// A pause that holds, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<String>,
 }
 
 /// `status`.
@@ -87,7 +93,7 @@ async fn look(cluster: &dyn ClusterApi, only: Option<&str>) -> anyhow::Result<An
     for namespace in &namespaces {
         let Some(app) = namespace.annotation(labels::APP) else { continue };
         let name = app.rsplit('/').next().unwrap_or(app);
-        if only.is_none_or(|only| only == name || only == app) {
+        if only.is_none_or(|only| is_meant(only, app)) {
             apps.push(look_at(cluster, namespace, app, name).await?);
         }
     }
@@ -144,6 +150,10 @@ async fn look_at(cluster: &dyn ClusterApi, namespace: &LiveObject, app: &str, na
         source: namespace.annotation(labels::SOURCE).map(str::to_owned),
         state,
         text,
+        paused: match Pause::of(namespace, Timestamp::now()) {
+            Ok(pause) => pause.map(|pause| pause.to_string()),
+            Err(unreadable) => Some(unreadable.to_string()),
+        },
     })
 }
 
@@ -169,6 +179,9 @@ fn as_text(found: &Answer) -> String {
     }
     for app in &found.apps {
         let _ = writeln!(shown, "app {}  {}  {}  ({})", app.app, app.state, app.text, app.namespace);
+        if let Some(paused) = &app.paused {
+            let _ = writeln!(shown, "  {paused}");
+        }
     }
     if shown.is_empty() {
         shown.push_str("nothing is deployed, and no source was seen\n");

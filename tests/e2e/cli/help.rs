@@ -6,7 +6,7 @@ use kompox_tests::agent::{AgentCommand, Finished};
 use super::bench::LONG;
 
 /// Every verb that has a help of its own.
-const VERBS: [&[&str]; 11] = [
+const VERBS: [&[&str]; 13] = [
     &[],
     &["run"],
     &["plan"],
@@ -14,6 +14,8 @@ const VERBS: [&[&str]; 11] = [
     &["validate"],
     &["render"],
     &["status"],
+    &["pause"],
+    &["resume"],
     &["disk"],
     &["disk", "init-root"],
     &["schema"],

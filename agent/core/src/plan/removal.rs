@@ -100,7 +100,9 @@ fn is_retained(volume: &LiveObject) -> bool {
 #[must_use]
 pub fn removal(departed: Departed<'_>, holds: Vec<Hold>, protection: Protection, settings: &Settings) -> Plan {
     let mut actions = Vec::new();
-    if belongs(departed, settings) {
+    if let Some(pause) = super::paused(departed.observed, settings, None) {
+        actions.push(pause);
+    } else if belongs(departed, settings) {
         decide(departed, holds, settings, &mut actions);
         protect(protection, &mut actions);
     }

@@ -415,3 +415,26 @@ fn every_name_in_json_is_in_the_documentation() {
     let missing: Vec<&String> = names.iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "describe {missing:?} in docs/plan.md");
 }
+
+#[test]
+fn a_paused_app_is_left_alone_until_its_pause_ends() {
+    let mut world = World::deployed();
+    world.edit("compose.yml", "postgres:17", "postgres:18");
+    let mut namespace = world.live(Kind::Namespace, "").clone();
+    let mut pause = |until: &str| {
+        namespace.body["metadata"]["annotations"][crate::pause::UNTIL] = until.into();
+        world.observed.objects.insert(namespace.key.clone(), namespace.clone());
+        world.plan()
+    };
+    let plan = pause("2026-01-02T03:06:00Z");
+    assert!(matches!(only(&plan).what, What::Keep(Subject::App)));
+    assert!(only(&plan).reason.starts_with("paused until 2026-01-02T03:06:00Z; "), "{}", only(&plan).reason);
+    assert!(plan.obstacle().is_none());
+
+    assert_eq!(pause("2026-01-02T03:05:00Z").counts().changed, 1, "it has ended by itself");
+
+    let plan = pause("soon");
+    let What::Blocked { remedy, .. } = &plan.obstacle().unwrap().what else { panic!() };
+    assert!(remedy.contains("kubectl annotate namespace"), "{remedy}");
+    assert_eq!(plan.actions.len(), 1, "nothing else is thought of");
+}
