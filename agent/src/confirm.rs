@@ -1,6 +1,9 @@
 //! Confirm: every write of a plan is tried as a dry-run before anything is written. A candidate that
 //! the API server says changes nothing is dropped; one that it refuses stops the whole App, so that
 //! a broken commit leaves the cluster exactly as it was.
+//!
+//! Of a new App only what most often is refused is tried before it is written: the Deployment and the
+//! Ingresses. The rest is assumed, for a dry-run costs as much as the write.
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::observed::LiveObject;
@@ -37,6 +40,16 @@ impl Confirmed {
     }
 }
 
+/// How much of a new App's plan is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Everything: somebody is shown the plan.
+    #[default]
+    Whole,
+    /// What most often is refused: the plan is carried out at once.
+    Essentials,
+}
+
 /// Dry-runs one App's plan.
 ///
 /// # Errors
@@ -45,12 +58,13 @@ pub(crate) async fn confirm(
     cluster: &dyn ClusterApi,
     refuted: &Refuted,
     mut planned: Planned,
+    care: Care,
 ) -> Result<Confirmed, Failure> {
     let creates = |kind: Kind| {
         let of_kind = |action: &Action| matches!(&action.what, What::Create { object, .. } if object.key.kind == kind);
         planned.plan.actions.iter().any(of_kind)
     };
-    let ahead = Ahead { namespace: creates(Kind::Namespace), role: creates(Kind::Role) };
+    let ahead = Ahead { namespace: creates(Kind::Namespace), role: creates(Kind::Role), care };
     let force = planned.app.reconcile.force;
     let actions = std::mem::take(&mut planned.plan.actions);
     let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
@@ -69,6 +83,7 @@ pub(crate) async fn confirm(
 struct Ahead {
     namespace: bool,
     role: bool,
+    care: Care,
 }
 
 impl Ahead {
@@ -77,6 +92,12 @@ impl Ahead {
     /// names.
     fn explains(self, elsewhere: bool, object: &Object, error: &ClusterError) -> bool {
         (self.role || elsewhere) && object.key.kind == Kind::RoleBinding && matches!(error.cause, Cause::NotFound(_))
+    }
+
+    /// Whether an object that is created is not tried.
+    fn assumes(self, object: &Object) -> bool {
+        let is_essential = matches!(object.key.kind, Kind::Deployment | Kind::Ingress);
+        self.care == Care::Essentials && self.namespace && !is_essential
     }
 }
 
@@ -93,6 +114,7 @@ async fn confirm_action(
         return Ok(None);
     }
     match &mut action.what {
+        What::Create { object, assumed } if ahead.assumes(object) => *assumed = true,
         What::Create { object, assumed } => {
             // A namespace that does not exist yet takes no dry-runs; the agent's own stands in for it, where
             // an object of the same name is nobody's concern.

@@ -22,7 +22,7 @@ use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 
 use crate::apply;
-use crate::confirm::{self, Confirmed};
+use crate::confirm::{self, Care, Confirmed};
 use crate::context::{Agent, Planned, Wish};
 use crate::failure::Failure;
 use crate::health::{self, Look};
@@ -137,7 +137,7 @@ async fn confirm(agent: &Agent, wish: &Wish, planned: Planned, memory: &mut Memo
     if let Some(failure) = memory.refusal(commit) {
         return Err(failure.clone());
     }
-    let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned).await;
+    let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned, Care::Essentials).await;
     match &confirmed {
         Ok(_) => memory.accepted(commit),
         Err(failure) => memory.refused(commit, failure),

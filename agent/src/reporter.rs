@@ -22,6 +22,8 @@ use crate::pace::{Backoff, dice};
 use crate::record::{CommitRecord, Record};
 use crate::report;
 
+/// News about one commit that come within this time are saved together.
+const GATHER: Duration = Duration::from_secs(1);
 /// Messages that may wait. Each says everything anew, so one that finds no room is no loss for long.
 const CAPACITY: usize = 256;
 
@@ -89,7 +91,7 @@ impl Reporter {
             record,
             courier: Courier::default(),
             saving: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
-            save_at: Instant::now(),
+            save_at: None,
             refused: false,
             flushes: Vec::new(),
         };
@@ -156,7 +158,8 @@ struct Writer {
     version: Option<String>,
     courier: Courier,
     saving: Backoff,
-    save_at: Instant,
+    /// When it is saved next, if there is something to save.
+    save_at: Option<Instant>,
     /// The last attempt to save was refused until a person does something.
     refused: bool,
     flushes: Vec<oneshot::Sender<()>>,
@@ -169,20 +172,18 @@ impl Writer {
             while let Ok(message) = messages.try_recv() {
                 self.take(message);
             }
-            let unsaved = self.save().await;
-            let rest = self.deliver().await;
-            let wake = match (rest, unsaved) {
-                (Rest::Busy, _) => continue,
-                (Rest::Until(time), true) => Some(time.min(self.save_at)),
-                (Rest::Until(time), false) => Some(time),
-                (Rest::Done, unsaved) => {
-                    if !unsaved || self.refused {
+            self.save().await;
+            let wake = match self.deliver().await {
+                Rest::Busy => continue,
+                Rest::Until(time) => Some(self.save_at.map_or(time, |save_at| save_at.min(time))),
+                Rest::Done => {
+                    if self.save_at.is_none() || self.refused {
                         for flush in self.flushes.drain(..) {
                             // Whoever asked may have stopped waiting.
                             let _ = flush.send(());
                         }
                     }
-                    unsaved.then_some(self.save_at)
+                    self.save_at
                 }
             };
             let woken = async {
@@ -215,14 +216,20 @@ impl Writer {
         }
     }
 
-    /// Saves the record when it has changed; whether something is still unsaved.
-    async fn save(&mut self) -> bool {
-        let Ok(value) = serde_json::to_value(&self.record) else { return false };
+    /// Saves the record when it has changed and it is time.
+    async fn save(&mut self) {
+        let Ok(value) = serde_json::to_value(&self.record) else { return };
         if self.saved.as_ref() == Some(&value) {
-            return false;
+            self.save_at = None;
+            return;
         }
-        if Instant::now() < self.save_at {
-            return true;
+        let now = Instant::now();
+        let save_at = *self.save_at.get_or_insert(now + GATHER);
+        // A commit that was told and is not in the record would never get its last word. After a failure
+        // even that waits.
+        let urgent = self.saving.failures() == 0 && (self.is_of_another_commit(&value) || !self.flushes.is_empty());
+        if now < save_at && !urgent {
+            return;
         }
         match state::save(self.cluster.as_ref(), &self.source, &value, self.version.as_deref()).await {
             Ok(Stored { value, resource_version }) => {
@@ -230,7 +237,7 @@ impl Writer {
                 self.version = Some(resource_version);
                 self.saving.reset();
                 self.refused = false;
-                false
+                self.save_at = None;
             }
             Err(error) => {
                 warn!(source = self.source, %error, "the record is not saved; trying again");
@@ -239,10 +246,15 @@ impl Writer {
                     self.version = stored.map(|stored| stored.resource_version);
                 }
                 self.refused = error.next() == Next::Stalled;
-                self.save_at = Instant::now() + self.saving.wait(None, dice());
-                true
+                self.save_at = Some(Instant::now() + self.saving.wait(None, dice()));
             }
         }
+    }
+
+    /// Whether a record is of another commit than the one that is saved.
+    fn is_of_another_commit(&self, record: &Value) -> bool {
+        let commit = |record: &Value| record.pointer("/commit/id").cloned();
+        self.saved.as_ref().and_then(commit) != commit(record)
     }
 
     /// One step of delivering.

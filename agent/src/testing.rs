@@ -172,6 +172,17 @@ impl World {
         below(&self.root.path().join("disks"))
     }
 
+    /// Everything at the provider is gone.
+    pub(crate) fn lose_disks(&self) {
+        for entry in std::fs::read_dir(self.root.path().join("disks")).unwrap() {
+            let entry = entry.unwrap();
+            // What begins with a dot is the driver's own.
+            if !entry.file_name().to_string_lossy().starts_with('.') {
+                std::fs::remove_dir_all(entry.path()).unwrap();
+            }
+        }
+    }
+
     /// Kinds and names of everything in the cluster.
     pub(crate) async fn objects(&self) -> Vec<String> {
         use crate::cluster::ClusterApi as _;

@@ -9,6 +9,7 @@ mod cli;
 mod demo;
 mod deploy;
 mod drift;
+mod economy;
 mod examples;
 mod expected;
 mod kill;

@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::info;
 
 use self::names::Names;
 use self::progress::Progress;
@@ -220,14 +221,15 @@ impl Cache {
     pub(crate) fn connected(&self, topic: Topic) {
         self.change(|state| {
             if state.progress.connected(topic) {
+                info!("the cluster is watched again");
                 state.news.insert(News::Back);
             }
         });
     }
 
-    /// A watch is broken.
-    pub(crate) fn lost(&self, topic: Topic, error: &ClusterError) {
-        self.change(|state| state.progress.lost(topic, error, Instant::now()));
+    /// A watch is broken; whether a person should be told.
+    pub(crate) fn lost(&self, topic: Topic, error: &ClusterError) -> bool {
+        self.state().progress.lost(topic, error, Instant::now())
     }
 
     // What the agent did itself.
@@ -266,10 +268,11 @@ impl Cache {
         blind.map_or(Ok(()), |error| Err(Failure::of_cluster("the cluster cannot be seen", &error)))
     }
 
-    /// Waits until [`Cache::check`] is content, or for so long.
+    /// Waits until [`Cache::check`] is content, or waiting is of no use: a person must act, or it has taken
+    /// so long already.
     pub(crate) async fn synced(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        while self.check().is_err() && Instant::now() < deadline {
+        while self.check().is_err_and(|failure| failure.passes()) && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -129,8 +129,12 @@ pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, cache: &Cache, timi
             debug!(?topic, "the watch is too far behind and begins anew");
             from = None;
         } else {
-            warn!(?topic, error = %ended, "a watch is interrupted");
-            cache.lost(topic, &ended);
+            // When one breaks, all do: one line is enough.
+            if cache.lost(topic, &ended) {
+                warn!(error = %ended, "the cluster is not watched any more; trying again");
+            } else {
+                debug!(?topic, error = %ended, "a watch is interrupted");
+            }
         }
         if began.elapsed() >= timing.quiet {
             backoff.reset();

@@ -339,7 +339,7 @@ async fn a_cluster_that_is_away_does_not_stop_fetching_and_is_not_pressed() {
     bench.run_for(Duration::from_millis(1400)).await;
     let fetches = *source.fetches.lock().unwrap();
     assert!(fetches >= 8, "{fetches} fetches in 1.4 s");
-    let looks = world.calls("dry-run").iter().filter(|call| call.starts_with("Namespace")).count();
+    let looks = world.calls("dry-run").iter().filter(|call| call.starts_with("Deployment")).count();
     assert!((1..=3).contains(&looks), "{looks} looks in 1.4 s");
     assert_eq!(bench.ended().1, Told::Pending, "it passes by itself");
 }

@@ -8,7 +8,7 @@ use kompox_core::plan::Plan;
 use kompox_manifests::desired::Conversions;
 
 use super::plan;
-use crate::confirm;
+use crate::confirm::{self, Care};
 use crate::context::{Agent, Commit, Wish};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
@@ -58,7 +58,7 @@ async fn one(agent: &Agent, wish: &Wish, wishes: &[Arc<Wish>], sight: &Sight) ->
     let observed = observe::observe(agent, wish).await?;
     let rebuilt = rebuild::recognize(agent, sight, wishes, wish, &observed).await?;
     let planned = plan(agent, wish, observed, &rebuilt);
-    let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned).await?;
+    let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned, Care::Whole).await?;
     Ok(confirmed.into_planned().plan)
 }
 

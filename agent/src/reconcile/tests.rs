@@ -4,10 +4,10 @@
 use kompox_core::plan::Counts;
 
 use super::*;
-use crate::cluster::ClusterError;
 use crate::cluster::error::{Cause, FieldProblem};
 use crate::cluster::faulty::Fault;
 use crate::cluster::watch::Topic;
+use crate::cluster::{ClusterApi as _, ClusterError};
 use crate::context::Commit;
 use crate::failure::Kind as FailureKind;
 use crate::outcome::{Outcome, State};
@@ -39,7 +39,7 @@ fn done(outcome: &Outcome) -> Counts {
 }
 
 #[tokio::test]
-async fn everything_is_tried_before_anything_is_written() {
+async fn of_a_new_app_the_essentials_are_tried_before_anything_is_written() {
     let world = World::new();
     let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     assert!(outcome.failures().next().is_none());
@@ -48,8 +48,31 @@ async fn everything_is_tried_before_anything_is_written() {
     let first_write = calls.iter().position(|call| call.starts_with("apply")).unwrap();
     assert!(last_try < first_write, "{calls:#?}");
     // The namespace is not there yet: its objects are rehearsed in the agent's own.
-    let tried = world.calls("dry-run");
-    assert_eq!(tried.iter().filter(|call| call.contains("k4x-system/")).count(), tried.len() - 2, "{tried:#?}");
+    assert_eq!(world.calls("dry-run"), ["Deployment k4x-system/shop-app"]);
+}
+
+#[tokio::test]
+async fn every_change_is_tried_before_anything_is_written() {
+    let mut world = World::new();
+    let mut memory = Memories::default();
+    world.look(&world.commit(1), &mut memory).await;
+    let (tried, written) = (world.calls("dry-run").len(), world.calls("apply").len());
+    world.edit("shop/web.env", "A=1", "A=2");
+    let busy = Fault::Refuse(invalid());
+    // The Deployment is the last that is tried.
+    world.cluster.fault_later("dry-run", world.objects().await.len() - 1, busy);
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
+    assert!(world.calls("dry-run").len() > tried);
+    assert_eq!(world.calls("apply").len(), written);
+}
+
+#[tokio::test]
+async fn what_is_shown_was_tried_whole() {
+    let world = World::new();
+    world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
+    let preview = preview(&world.agent, &world.commit(1)).await.unwrap();
+    assert_eq!(world.calls("dry-run").len(), preview.plans[0].counts().created);
 }
 
 #[tokio::test]
@@ -86,11 +109,11 @@ async fn refuted_candidates_are_neither_written_nor_tried_again() {
 #[tokio::test]
 async fn one_refusal_stops_the_whole_app_until_the_commit_changes() {
     let world = World::new();
-    world.cluster.fault_later("dry-run", 4, Fault::Refuse(invalid()));
+    world.cluster.fault_later("dry-run", 0, Fault::Refuse(invalid()));
     let mut memory = Memories::default();
     let outcome = world.look(&world.commit(1), &mut memory).await;
     assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
-    assert!(failure(&outcome).text.contains("kompoxops.yml:"), "{}", failure(&outcome));
+    assert!(failure(&outcome).text.contains("compose.yml:"), "{}", failure(&outcome));
     let tried = world.calls("dry-run").len();
     let again = world.look(&world.commit(1), &mut memory).await;
     assert_eq!(failure(&again), failure(&outcome));
@@ -192,6 +215,30 @@ async fn an_unreadable_cluster_is_a_failure_without_a_write() {
     let outcome = look(&world.agent, &world.commit(2), &mut memory).await;
     assert!(outcome.failures().next().unwrap().text.contains("may not watch secrets"));
     assert_eq!(world.cluster.calls().len(), before);
+}
+
+#[tokio::test]
+async fn a_cache_that_is_behind_never_leads_to_a_disk() {
+    let world = World::new();
+    world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
+    // Somebody brought a volume of the App back; no watch has told it yet.
+    let volume = {
+        let other = World::on_disks_of(&world);
+        other.look(&other.commit(1), &mut Memories::default()).await;
+        let volumes = other.cluster.inner.list_owned(Kind::PersistentVolume).await.unwrap();
+        volumes.into_iter().next().unwrap()
+    };
+    assert_eq!(world.disks(), 1);
+    world.lose_disks();
+    world.cluster.inner.store(&volume.key, &volume.body);
+    let mut memory = Memories::default();
+    let outcome = look(&world.agent, &world.commit(1), &mut memory).await;
+    assert!(failure(&outcome).passes() && failure(&outcome).text.contains("have changed"), "{}", failure(&outcome));
+    assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
+    // Once it is known, it stands against a new disk for good.
+    let outcome = world.look(&world.commit(1), &mut memory).await;
+    assert_eq!(failure(&outcome).kind, FailureKind::Obstacle);
+    assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
 }
 
 #[tokio::test]

@@ -40,10 +40,14 @@ impl Progress {
         state.broken.take().is_some() && self.topics.values().all(|state| state.broken.is_none())
     }
 
-    pub(super) fn lost(&mut self, topic: Topic, error: &ClusterError, now: Instant) {
+    /// Whether it is news: nothing was broken before, or a person must act for this topic now.
+    pub(super) fn lost(&mut self, topic: Topic, error: &ClusterError, now: Instant) -> bool {
+        let is_first = self.topics.values().all(|state| state.broken.is_none());
         let state = self.topics.entry(topic).or_default();
-        let since = state.broken.take().map_or(now, |(since, _)| since);
-        state.broken = Some((since, error.clone()));
+        let before = state.broken.take();
+        let needs_somebody = error.next() == Next::Stalled && before.as_ref().is_none_or(|(_, known)| known != error);
+        state.broken = Some((before.map_or(now, |(since, _)| since), error.clone()));
+        is_first || needs_somebody
     }
 
     /// Why nothing may be decided by what was seen; `None` when all is well.
@@ -106,11 +110,11 @@ mod tests {
     fn a_short_break_is_borne_and_a_long_one_is_not() {
         let (mut progress, now) = (all_well(), Instant::now());
         let cut = error(Cause::Unreachable("cut".into()));
-        progress.lost(Topic::Pods, &cut, now);
-        progress.lost(Topic::Nodes, &cut, now);
+        assert!(progress.lost(Topic::Pods, &cut, now));
+        assert!(!progress.lost(Topic::Nodes, &cut, now), "it is told once");
         assert!(progress.blind(now + GRACE / 2).is_none());
         // Trying again in vain does not begin a new break.
-        progress.lost(Topic::Pods, &cut, now + GRACE / 2);
+        assert!(!progress.lost(Topic::Pods, &cut, now + GRACE / 2));
         assert_eq!(progress.blind(now + GRACE), Some(cut));
         assert!(!progress.connected(Topic::Pods), "nodes are still not seen");
         assert!(progress.connected(Topic::Nodes));
@@ -121,8 +125,9 @@ mod tests {
     fn a_missing_right_is_told_at_once_and_first() {
         let (mut progress, now) = (all_well(), Instant::now());
         let missing = error(Cause::Forbidden("may not watch pods".into()));
-        progress.lost(Topic::Pods, &missing, now);
         progress.lost(Topic::Nodes, &error(Cause::Unreachable("cut".into())), now - GRACE);
+        assert!(progress.lost(Topic::Pods, &missing, now));
+        assert!(!progress.lost(Topic::Pods, &missing, now));
         assert_eq!(progress.blind(now), Some(missing));
     }
 

@@ -1,7 +1,6 @@
 //! What is deleted, and what is not, whatever the API server answers.
 
 use super::*;
-use crate::cluster::ClusterApi as _;
 use crate::cluster::error::FieldConflict;
 
 /// A world whose App is deployed, and a commit that changes its Service's port.
