@@ -107,7 +107,7 @@ fn missing(scope: &Scope<'_>, root: &Map, dependency: &Dependency, services: &BT
     let left_out = defined.is_some_and(|service| service.get("profiles").is_some_and(|profiles| !profiles.is_null()));
     let report = |diagnostic: Diagnostic| scope.findings.push(diagnostic);
     match (dependency.required, defined.is_some()) {
-        (false, _) => {
+        (false, true) => {
             let message = format!("nothing waits for `{name}`, which does not take part");
             report(Diagnostic::info(CODE, at, message).help("nothing needs to be done: it is not `required`"));
         }
@@ -117,7 +117,7 @@ fn missing(scope: &Scope<'_>, root: &Map, dependency: &Dependency, services: &BT
         }
         // What is wrong with it has been reported.
         (true, true) => {}
-        (true, false) => {
+        (_, false) => {
             let help = match suggest(&dependency.service.value, services.keys().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => "add the service, or remove the dependency".to_owned(),

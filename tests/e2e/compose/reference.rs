@@ -10,9 +10,11 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// What the reference says of a document.
+/// What the reference says of a document or a project.
 #[derive(Debug, Deserialize)]
 pub(super) struct Verdict {
+    /// The project in its canonical form.
+    pub(super) project: Option<Value>,
     /// Why it is refused.
     pub(super) error: Option<String>,
 }
@@ -40,6 +42,14 @@ impl Reference {
         }
         let answers = self.run(&["validate"], lines).await?;
         verdicts(&answers, documents.len())
+    }
+
+    /// What the loader makes of each folder's `compose.yml`.
+    pub(super) async fn load(&self, folders: &[PathBuf]) -> Result<Vec<Verdict>> {
+        let folders: Vec<&str> = folders.iter().filter_map(|folder| folder.to_str()).collect();
+        let arguments: Vec<&str> = std::iter::once("load").chain(folders.iter().copied()).collect();
+        let answers = self.run(&arguments, Vec::new()).await?;
+        verdicts(&answers, folders.len())
     }
 
     async fn run(&self, arguments: &[&str], input: Vec<u8>) -> Result<String> {

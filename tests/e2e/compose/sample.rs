@@ -209,8 +209,8 @@ fn surroundings(path: &str) -> Value {
             }}),
         ),
         ("services.*.depends_on", json!({"services": {"other": {"image": "o"}}})),
-        // A service that is there is waited for, needed or not.
-        ("services.*.depends_on.*.required", json!({})),
+        // A service that takes part is waited for, needed or not.
+        ("services.*.depends_on.*.required", json!({"services": {"other": {"image": "o", "profiles": ["p"]}}})),
         ("services.*.env_file[].required", json!({"services": {"web": {"env_file": [{"path": "none.env"}]}}})),
         ("services.*.links", json!({"services": {"other": {"image": "o"}}})),
         ("services.*.extends", json!({"services": {"other": {"image": "o", "environment": {"O": "o"}}}})),

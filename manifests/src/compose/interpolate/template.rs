@@ -120,6 +120,11 @@ impl Template {
     }
 }
 
+/// Whether what stands behind a dollar sign makes it a variable.
+fn begins_variable(rest: &str) -> bool {
+    rest.starts_with(|first: char| first == '{' || first == '_' || first.is_ascii_alphabetic())
+}
+
 struct Parser<'t> {
     text: &'t str,
     rest: &'t str,
@@ -134,6 +139,11 @@ impl<'t> Parser<'t> {
             match next {
                 '}' if depth > 0 => break,
                 '$' if self.eat("$$") => text.push('$'),
+                // As in a shell, a dollar sign that begins nothing is one.
+                '$' if !begins_variable(&self.rest[1..]) => {
+                    self.eat("$");
+                    text.push('$');
+                }
                 '$' => {
                     let at = self.text.len() - self.rest.len();
                     self.eat("$");
@@ -158,8 +168,8 @@ impl<'t> Parser<'t> {
     fn variable(&mut self, depth: usize, at: usize) -> Result<Piece, Problem> {
         let braced = self.eat("{");
         let name = self.name().ok_or_else(|| {
-            let (shown, wanted) = if braced { ("${", "a variable name must follow") } else { ("$", "no name follows") };
-            Problem::new(format!("`{shown}` begins a variable, but {wanted}"), "write `$$` for a dollar sign")
+            let message = "`${` begins a variable, but a variable name must follow";
+            Problem::new(message, "write `$$` for a dollar sign")
         })?;
         if !braced {
             return Ok(Piece::Variable { name: name.to_owned(), operation: None, at });
