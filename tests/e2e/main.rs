@@ -14,6 +14,7 @@ mod examples;
 mod expected;
 mod kill;
 mod kubectl;
+mod leader;
 mod mounted;
 mod outage;
 mod pause;

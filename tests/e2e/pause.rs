@@ -44,8 +44,8 @@ async fn a_paused_app_is_left_alone_until_it_is_resumed_or_its_time_is_over() ->
     ensure!(verb(&world, &["resume", "app1"]).await?.contains("was not paused"));
 
     // By hand, and without anybody ending it.
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(6);
-    let annotation = format!("kompox.dev/pause-until={soon:.0}");
+    let soon = format!("{:.0}", jiff::Timestamp::now() + jiff::SignedDuration::from_secs(7));
+    let annotation = format!("kompox.dev/pause-until={soon}");
     world.kubectl(&["annotate", "namespace", NAMESPACE, &annotation])?;
     world.kubectl(&["-n", NAMESPACE, "scale", "deployment/app1-app", "--replicas=0"])?;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -55,7 +55,7 @@ async fn a_paused_app_is_left_alone_until_it_is_resumed_or_its_time_is_over() ->
         Ok(if found == "1" { Look::Done(()) } else { Look::NotYet(found) })
     })
     .await?;
-    ensure!(jiff::Timestamp::now() >= soon, "it ended before its time");
+    ensure!(jiff::Timestamp::now() >= soon.parse::<jiff::Timestamp>()?, "it ended before its time");
     ensure!(agent.exited()?.is_none());
     Ok(())
 }

@@ -27,6 +27,7 @@ pub struct AgentCommand {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
+    isolated: bool,
 }
 
 /// A running agent. Dropping it kills it.
@@ -72,6 +73,14 @@ impl AgentCommand {
         self
     }
 
+    /// Runs it in a process namespace of its own, as on another machine: neither it nor others can tell from
+    /// the processes that they see whether the other one lives. Ask [`isolation_missing`] first.
+    #[must_use]
+    pub fn isolated(mut self) -> Self {
+        self.isolated = true;
+        self
+    }
+
     /// Starts the agent.
     ///
     /// # Errors
@@ -82,7 +91,7 @@ impl AgentCommand {
             None => binary().await?,
         };
         let folder = Folder::temporary("agent")?;
-        let mut command = Command::new(binary);
+        let mut command = if self.isolated { isolating(binary) } else { Command::new(binary) };
         command.args(&self.arguments).env_clear().env("HOME", folder.subfolder("home")?);
         command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -179,6 +188,22 @@ impl Finished {
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
+}
+
+/// What keeps this machine from running an agent in a process namespace of its own, in words.
+#[must_use]
+pub fn isolation_missing() -> Option<String> {
+    let output = isolating(Path::new("/bin/true")).output();
+    let possible = output.is_ok_and(|output| output.status.success());
+    (!possible).then(|| "a process namespace of its own needs root and `unshare`".to_owned())
+}
+
+/// A command in a process namespace of its own. It goes with the process that is started, which leaves SIGTERM,
+/// sent to the whole process group, to it.
+fn isolating(program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]).arg(program);
+    command
 }
 
 /// The agent's binary: the one that [`BINARY`] names, else built once by cargo, beside this program.

@@ -1,6 +1,6 @@
 //! `run`: the agent itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,7 +17,7 @@ use crate::args::{ClusterArgs, PlanArgs, RunArgs};
 use crate::cluster::cache::Cache;
 use crate::cluster::connect::{ConnectOptions, connect};
 use crate::cluster::fenced::Fenced;
-use crate::cluster::lease::{self, Holder, Leadership, LeaseRecord, LeaseTiming, Patience};
+use crate::cluster::lease::{self, Holder, Leadership, LeaseRecord, LeaseTiming, LostSignal, Patience};
 use crate::cluster::watch::WatchApi;
 use crate::cluster::{ClusterApi, ClusterError, KubeCluster, identity};
 use crate::config::{self, Config, ForgeChoice, Given, Reference, SourceConfig};
@@ -36,6 +36,8 @@ use crate::reporter::{self, Reporter};
 use crate::restart::{self, Turns};
 use crate::source::{self, RevisionId};
 
+/// How long giving the Lease back may take.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How long `--once` waits for the forge to take the last statuses.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
@@ -47,18 +49,43 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let config = load(&args.config.given())?;
     let mut interrupt = signal(SignalKind::interrupt()).context("no signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("no signals")?;
-    tokio::select! {
-        exit = serve(&args, &config) => exit,
-        // What is under way is cut off as by a kill: the next run finishes it. The Lease runs out by
-        // itself, and a successor on this machine takes it at once.
-        _ = interrupt.recv() => Ok(stopped("SIGINT")),
-        _ = terminate.recv() => Ok(stopped("SIGTERM")),
-    }
+    let held = Held::default();
+    let signal = tokio::select! {
+        exit = serve(&args, &config, &held) => return exit,
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    };
+    // What was under way is cut off as by a kill: whoever holds the Lease next finishes it, and need not wait
+    // for that.
+    held.release().await;
+    info!(signal, "stopped");
+    Ok(Exit::Success)
 }
 
-fn stopped(signal: &str) -> Exit {
-    info!(signal, "stopped");
-    Exit::Success
+/// The Lease as long as it is held, where it can be given back when everything else has been stopped.
+#[derive(Default)]
+struct Held(Mutex<Option<Leadership>>);
+
+impl Held {
+    fn slot(&self) -> MutexGuard<'_, Option<Leadership>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the Lease; one that was kept before is lost.
+    fn keep(&self, leadership: Leadership) -> LostSignal {
+        let signal = leadership.signal();
+        *self.slot() = Some(leadership);
+        signal
+    }
+
+    /// Stops writing and gives the Lease back, if it is held.
+    async fn release(&self) {
+        let leadership = self.slot().take();
+        let Some(leadership) = leadership else { return };
+        if tokio::time::timeout(FAREWELL, leadership.release()).await.is_err() {
+            warn!("the Lease could not be given back; it runs out by itself");
+        }
+    }
 }
 
 fn load(given: &Given) -> anyhow::Result<Config> {
@@ -79,7 +106,7 @@ pub(crate) fn checked<T>(read: Result<T, config::ConfigError>) -> anyhow::Result
     })
 }
 
-async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
+async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<Exit> {
     let cluster = Arc::new(connected(&args.kube).await?);
     claim(cluster.as_ref(), &config.cluster, args.once).await?;
     check_version(cluster.as_ref()).await;
@@ -88,8 +115,7 @@ async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
     let _watches = cache.start(&(Arc::clone(&cluster) as Arc<dyn WatchApi>));
     loop {
         let patience = if args.once { Patience::UntilHolderIsAlive } else { Patience::Forever };
-        let leadership = lead(&cluster, patience).await?;
-        let lost = leadership.signal();
+        let lost = held.keep(lead(&cluster, patience).await?);
         let fenced: Arc<dyn ClusterApi> =
             Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
         let reader = reader_of(fenced, Arc::clone(&cache), config.cluster.clone(), config.new_disks);
@@ -106,7 +132,7 @@ async fn serve(args: &RunArgs, config: &Config) -> anyhow::Result<Exit> {
         if args.once {
             let exit = exit_of_all(&engine.settle().await);
             flush(&reporters).await;
-            leadership.release().await;
+            held.release().await;
             return Ok(exit);
         }
         tokio::select! {
