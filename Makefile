@@ -30,7 +30,7 @@ unit: ## unit tests of every crate, without a cluster
 
 e2e: parts ## end-to-end tests on the real control plane, node and forge
 	$(CARGO) test --package kompox-agent cluster::real_tests
-	$(CARGO) test --package kompox-tests --test compose --test cluster_parts --test cluster_node
+	$(CARGO) test --package kompox-tests --test bad_input --test compose --test cluster_parts --test cluster_node
 	$(CARGO) test --package kompox-tests --test e2e -- --test-threads 2
 
 parts: ## builds the control plane, kwok, Gitea and compose-go once (about 9 minutes the first time)
