@@ -111,13 +111,16 @@ pub(crate) struct ConfigArgs {
     /// Whether new empty disks are made without a person's word
     #[arg(long, env = "KOMPOX_AGENT_NEW_DISKS", value_name = "allow|hold")]
     new_disks: Option<String>,
+    /// File of age keys for files that SOPS has encrypted, for --source
+    #[arg(long, env = "KOMPOX_AGENT_AGE_KEYS_FILE", value_name = "FILE")]
+    age_keys_file: Option<PathBuf>,
 }
 
 impl ConfigArgs {
     /// The same, without the command line.
     pub(crate) fn given(&self) -> Given {
-        let Self { config, cluster, source, token_file, status_name, new_disks } = self.clone();
-        Given { config, cluster, source, token_file, status_name, new_disks }
+        let Self { config, cluster, source, token_file, status_name, new_disks, age_keys_file } = self.clone();
+        Given { config, cluster, source, token_file, status_name, new_disks, age_keys_file }
     }
 }
 
@@ -182,9 +185,12 @@ pub(crate) enum RenderOutput {
 /// What the operators of the agent say about commits.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TermsArgs {
-    /// Configuration file of the agent, for what it says about commits (`policy`)
+    /// Configuration file of the agent, for what it says about commits (`policy`, `decryption`)
     #[arg(long, env = "KOMPOX_AGENT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// File of age keys for files that SOPS has encrypted, in place of those of the configuration file
+    #[arg(long, env = "KOMPOX_AGENT_AGE_KEYS_FILE", value_name = "FILE")]
+    pub(crate) age_keys_file: Option<PathBuf>,
 }
 
 /// What `plan` and `apply` read.

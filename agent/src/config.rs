@@ -22,10 +22,11 @@ use kompox_manifests::id::ClusterId;
 use kompox_manifests::policy::Policy;
 use url::Url;
 
-pub(crate) use given::{Given, policy_of};
+pub(crate) use given::{Given, terms_of};
 pub(crate) use location::Location;
 pub(crate) use shape::schema;
 
+use crate::age_keys::AgeKeysFile;
 use crate::secret::Credentials;
 
 /// The whole configuration of one agent.
@@ -64,6 +65,8 @@ pub(crate) struct SourceConfig {
     pub(crate) forge: ForgeChoice,
     /// Whether a rewritten branch is followed at once instead of being held.
     pub(crate) allow_force_push: bool,
+    /// Where the keys of its encrypted files are.
+    pub(crate) age_keys: Option<AgeKeysFile>,
 }
 
 /// Which commit of a repository is wanted.

@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`reconcile`]: the page that everything else serves.
 
+mod age_keys;
 mod apply;
 mod args;
 mod cluster;

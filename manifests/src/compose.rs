@@ -33,6 +33,7 @@ mod process;
 mod publish;
 mod resources;
 mod scalar;
+mod secrets;
 mod security;
 mod service;
 mod tree;
@@ -42,6 +43,7 @@ use crate::diagnostic::{Span, Spanned};
 use crate::id::AppId;
 use crate::model::{IngressRule, Pod, Project, Volume};
 use crate::names::Names;
+use crate::sops::Decryption;
 use crate::source::SourceTree;
 use crate::yaml::Node;
 use crate::yaml::fields::Findings;
@@ -56,6 +58,8 @@ pub(crate) use places::shown;
 pub struct ComposeInput<'a> {
     /// The repository.
     pub tree: &'a dyn SourceTree,
+    /// What encrypted files are read with.
+    pub decryption: &'a Decryption,
     /// `App.spec.compose`: a mapping, a string that holds one, or `file:relative/path.yml`.
     pub document: &'a Node,
     /// Folder of the file that the App is written in, relative to the repository's root.

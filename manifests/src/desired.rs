@@ -19,6 +19,7 @@ use crate::id::AppId;
 use crate::kom::{self, AppSpec, Loaded};
 use crate::model::{App, Ingress};
 use crate::policy::{PodSecurity, Policy};
+use crate::sops::Decryption;
 use crate::source::{Record, RecordedTree, SourceTree};
 use crate::yaml::fields::{Findings, suggest};
 
@@ -27,6 +28,8 @@ use crate::yaml::fields::{Findings, suggest};
 pub struct Terms {
     /// What a commit may ask for.
     pub policy: Policy,
+    /// What encrypted files are read with.
+    pub decryption: Decryption,
 }
 
 /// What a commit asks for.
@@ -210,6 +213,7 @@ fn app(
     let cluster = loaded.cluster(&spec.id);
     let input = ComposeInput {
         tree,
+        decryption: &terms.decryption,
         document: &spec.compose,
         folder: &spec.folder,
         local_files: spec.local_files,

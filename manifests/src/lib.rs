@@ -26,5 +26,6 @@ pub mod schedule;
 pub mod schema;
 mod shell;
 pub mod slots;
+pub mod sops;
 pub mod source;
 pub mod yaml;

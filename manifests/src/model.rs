@@ -5,7 +5,7 @@
 mod container;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::diagnostic::{Span, Spanned};
@@ -317,8 +317,11 @@ pub struct Service {
     pub command: Option<Vec<String>>,
     /// `environment`, sorted by name.
     pub environment: BTreeMap<String, String>,
-    /// All of `env_file`, merged in order; `None` when the service has none. Secret.
+    /// All of `env_file`, merged in order, and what `environment` says in secret; `None` when there is neither. Secret.
     pub env_file: Option<SecretMap>,
+    /// The names in [`env_file`](Self::env_file) whose values come from an encrypted file; those of `environment` are
+    /// among them, for they may stand in a Secret only.
+    pub encrypted: BTreeSet<String>,
     /// Container ports in the order of the file, without repetitions.
     pub container_ports: Vec<u16>,
     /// Mounts of App volumes, in the order of the file.
@@ -390,6 +393,8 @@ pub enum FileContent {
         key: String,
         /// The bytes; for configs UTF-8 text.
         bytes: SecretBytes,
+        /// Whether they come from an encrypted file.
+        encrypted: bool,
     },
     /// An object that exists in the cluster already (`external`); mounted by its only key, the
     /// Compose name.

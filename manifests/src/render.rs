@@ -15,6 +15,8 @@ mod network_policy;
 mod service;
 mod workload;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 use crate::model::{App, FileContent, Volume};
@@ -45,6 +47,22 @@ pub fn render(app: &App, slots: &Slots) -> Vec<Object> {
 /// The App's Pod as it is rendered.
 pub(crate) fn pod(app: &App, slots: &Slots) -> PodTemplateSpec {
     workload::template(&Context::new(app, slots), &[])
+}
+
+/// The keys of the App's Secrets whose values come from encrypted files, by the name of the Secret. They are not to be
+/// shown.
+#[must_use]
+pub fn encrypted_keys(app: &App) -> BTreeMap<String, BTreeSet<String>> {
+    let names = Names::of(&app.id);
+    let services = app.project.services.iter().filter(|service| !service.encrypted.is_empty());
+    let mut keys: BTreeMap<String, BTreeSet<String>> =
+        services.map(|service| (names.base_secret(&service.name), service.encrypted.clone())).collect();
+    for file in &app.project.secrets {
+        if let FileContent::File { key, encrypted: true, .. } = &file.content {
+            keys.entry(names.secret(&file.name)).or_default().insert(key.clone());
+        }
+    }
+    keys
 }
 
 /// Volumes of the App that no disk is bound to yet: rendering leaves out their PersistentVolume,

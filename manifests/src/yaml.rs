@@ -17,7 +17,9 @@ mod scalar;
 pub mod shape;
 #[cfg(test)]
 mod tests;
+mod timestamp;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use self::decode::decode;
@@ -29,7 +31,7 @@ use self::place::Places;
 use crate::diagnostic::{Diagnostic, SourceFile, Span, Spanned};
 
 /// One value of a document, with its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Node {
     /// The value.
     pub value: Value,
@@ -39,7 +41,30 @@ pub struct Node {
     /// A local tag (`!reset`, `!override`, …) with its place. Tags of YAML's core schema are applied
     /// while reading and do not appear here.
     pub tag: Option<Spanned<String>>,
+    /// What is secret in the value: it was decrypted, or is made of something that was.
+    pub secret: Option<Secret>,
     form: Form,
+}
+
+/// A secret in a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// What it is, in words that can begin a sentence; never the value.
+    pub what: Arc<str>,
+    /// Where the secret begins in a text, in bytes.
+    pub from: usize,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { value, span, tag, secret, form } = self;
+        let mut node = formatter.debug_struct("Node");
+        match secret {
+            Some(secret) => node.field("secret", &secret.what).field("span", span),
+            None => node.field("value", value).field("span", span).field("tag", tag).field("form", form),
+        };
+        node.finish()
+    }
 }
 
 /// What a node holds.
@@ -77,7 +102,7 @@ impl Node {
     /// A node that no parser saw: what interpolation, merging and normalisation put in its place.
     #[must_use]
     pub fn new(value: Value, span: Span) -> Self {
-        Self { value, span, tag: None, form: Form::Other }
+        Self { value, span, tag: None, secret: None, form: Form::Other }
     }
 
     /// A node that is a text.
@@ -152,6 +177,15 @@ impl Node {
         }
     }
 
+    /// The instant that Go's YAML reader takes a plain text for, as it prints it; `None` for any other value.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<String> {
+        match (&self.value, &self.form) {
+            (Value::String(text), Form::Plain(_)) => timestamp::printed(text),
+            _ => None,
+        }
+    }
+
     /// What the value is, in words that fit behind "expected a mapping, found …".
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -179,7 +213,7 @@ impl Node {
                 None => (value.clone(), form.clone()),
             },
         };
-        Self { value, form, span: self.span.clone(), tag: self.tag.clone() }
+        Self { value, form, span: self.span.clone(), tag: self.tag.clone(), secret: self.secret.clone() }
     }
 }
 

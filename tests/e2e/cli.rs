@@ -2,6 +2,7 @@
 
 mod apply;
 mod bench;
+mod encrypted;
 mod help;
 mod offline;
 mod output;

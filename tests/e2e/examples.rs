@@ -27,7 +27,7 @@ async fn every_example_is_valid_without_a_warning() -> Result<()> {
     ensure!(names == EXAMPLES, "the examples are {names:?}: a new one is to be tested here");
     for name in names {
         let path = examples().join(&name);
-        let checked = AgentCommand::new(["validate", &path.to_string_lossy()]).run(LONG).await?;
+        let checked = agent(&["validate", &path.to_string_lossy()]).run(LONG).await?;
         ensure!(checked.status.success(), "{name}: {}", checked.stderr);
         ensure!(checked.stderr.is_empty(), "{name}: {}", checked.stderr);
     }
@@ -42,7 +42,7 @@ async fn every_example_becomes_healthy_when_it_is_applied() -> Result<()> {
     let plane = ControlPlane::start(Options { folder: None, nodes: vec![FakeNode::user(NODE)] }).await?;
     let folder = Folder::temporary("examples")?;
     let root = folder.subfolder("disks")?;
-    let agent = |arguments: &[&str]| AgentCommand::new(arguments).env("KUBECONFIG", plane.kubeconfig());
+    let agent = |arguments: &[&str]| agent(arguments).env("KUBECONFIG", plane.kubeconfig());
     let made = agent(&["disk", "init-root", &root.to_string_lossy(), "--node", NODE]).run(LONG).await?;
     ensure!(made.status.success(), "disk init-root: {}", made.stderr);
 
@@ -64,6 +64,11 @@ async fn every_example_becomes_healthy_when_it_is_applied() -> Result<()> {
         ensure!(bound == vec!["Bound"; volumes].join(" "), "{name}: the claims are {bound}");
     }
     Ok(())
+}
+
+/// The agent with the key of the example that has encrypted files.
+fn agent(arguments: &[&str]) -> AgentCommand {
+    AgentCommand::new(arguments).env("KOMPOX_AGENT_AGE_KEYS_FILE", examples().join("redmine/age-key.txt"))
 }
 
 /// A copy of an example whose disks are below `root`.

@@ -21,5 +21,6 @@ mod pause;
 mod policy;
 mod rbac;
 mod readme;
+mod sops;
 mod tls;
 mod world;

@@ -35,6 +35,8 @@ pub enum Part {
     Gitea,
     /// The reference reader of Compose files, with their official JSON schema.
     Compose,
+    /// SOPS, which encrypts files.
+    Sops,
 }
 
 /// How a part is built.
@@ -117,6 +119,17 @@ const COMPOSE: Recipe = Recipe {
     files: &[],
 };
 
+const SOPS: Recipe = Recipe {
+    name: "sops",
+    what: "SOPS (encrypts files)",
+    takes: "about 2 minutes",
+    package: "github.com/getsops/sops/v3/cmd/sops",
+    tags: "",
+    ldflags: "-s -w",
+    cgo: false,
+    files: &[],
+};
+
 impl Part {
     fn recipe(self) -> &'static Recipe {
         match self {
@@ -124,6 +137,7 @@ impl Part {
             Self::Kwok => &KWOK,
             Self::Gitea => &GITEA,
             Self::Compose => &COMPOSE,
+            Self::Sops => &SOPS,
         }
     }
 

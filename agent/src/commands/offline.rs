@@ -1,6 +1,6 @@
 //! `validate` and `render`: no cluster, no provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -8,8 +8,8 @@ use kompox_drivers::class;
 use kompox_manifests::desired::{self, Desired};
 use kompox_manifests::diagnostic::Severity;
 use kompox_manifests::model::App;
-use kompox_manifests::object::Object;
-use kompox_manifests::render::{render as render_app, to_yaml};
+use kompox_manifests::object::{Kind, Object};
+use kompox_manifests::render::{encrypted_keys, render as render_app, to_yaml};
 use kompox_manifests::slots::{Slots, VolumeBinding};
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
     let mut used = Vec::new();
     for app in apps {
         let slots = slots(app, &handles, &mut used)?;
-        objects.extend(render_app(app, &slots));
+        objects.extend(render_app(app, &slots).into_iter().map(|object| masked(object, &encrypted_keys(app))));
     }
     handles.retain(|volume, _| !used.contains(volume));
     anyhow::ensure!(
@@ -90,6 +90,17 @@ pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
         RenderOutput::Json => format!("{:#}\n", json!(bodies(&objects))),
     })?;
     Ok(Exit::Success)
+}
+
+/// An object whose values from encrypted files are not shown: nobody can apply it by accident, for they are no base64.
+fn masked(mut object: Object, encrypted: &BTreeMap<String, BTreeSet<String>>) -> Object {
+    let keys = encrypted.get(&object.key.name).filter(|_| object.key.kind == Kind::Secret);
+    for key in keys.into_iter().flatten() {
+        if let Some(value) = object.body.get_mut("data").and_then(|data| data.get_mut(key)) {
+            *value = Value::from("(secret)");
+        }
+    }
+    object
 }
 
 fn bodies(objects: &[Object]) -> Vec<&Value> {

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::Exit;
+use crate::age_keys::{self, AgeKeysFile};
 use crate::args::{ClusterArgs, PlanArgs, RunArgs};
 use crate::cluster::cache::Cache;
 use crate::cluster::connect::{ConnectOptions, connect};
@@ -221,9 +222,8 @@ async fn prepare(
     let record = loaded.commit();
     let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
-    let terms = Terms { policy: config.policy.clone() };
     let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(reporter.clone())];
-    Ok((Source::new(Arc::clone(agent), source.clone(), terms, opened, observers, record), reporter))
+    Ok((Source::new(Arc::clone(agent), source.clone(), config.policy.clone(), opened, observers, record), reporter))
 }
 
 /// Writes this cluster's identity once, or refuses a wrong cluster.
@@ -283,13 +283,15 @@ pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Res
     let cache = args.cache_dir.clone().unwrap_or_else(source::default_cache_folder);
     let opened = source::open(&source, &cache, &Arc::new(Redactor::default()))?;
     let snapshot = opened.fetch(None).await?.snapshot;
+    let own = args.terms.age_keys_file.as_ref().map(AgeKeysFile::new);
+    let age_keys: Vec<AgeKeysFile> = own.or(source.age_keys).into_iter().collect();
     let commit = Commit {
         source: Some(source.name),
         id: snapshot.revision.id.to_string(),
         time: snapshot.revision.time,
         tree: snapshot.tree,
         path: source.path,
-        terms: Terms { policy: config.policy.clone() },
+        terms: Terms { policy: config.policy.clone(), decryption: age_keys::decryption(&age_keys) },
     };
     Ok((commit, config))
 }

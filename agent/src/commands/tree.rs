@@ -7,8 +7,10 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use kompox_manifests::desired::Terms;
 use kompox_manifests::id::ClusterId;
+use kompox_manifests::policy::Policy;
 
 use super::run;
+use crate::age_keys::{self, AgeKeysFile};
 use crate::args::{TermsArgs, TreeArgs};
 use crate::config;
 use crate::context::Commit;
@@ -36,11 +38,14 @@ pub(crate) fn open(path: &Path, terms: &TermsArgs) -> anyhow::Result<Commit> {
     })
 }
 
-/// What the configuration file says about commits; without one, what holds where nothing is said.
+/// What the configuration file and the flags say about commits; without them, what holds where nothing is said.
 fn terms_of(args: &TermsArgs) -> anyhow::Result<Terms> {
-    let Some(path) = &args.config else { return Ok(Terms::default()) };
-    let policy = run::checked(config::policy_of(path))?;
-    Ok(Terms { policy })
+    let (policy, configured) = match &args.config {
+        Some(path) => run::checked(config::terms_of(path))?,
+        None => (Policy::default(), Vec::new()),
+    };
+    let files = args.age_keys_file.as_ref().map_or(configured, |path| vec![AgeKeysFile::new(path)]);
+    Ok(Terms { policy, decryption: age_keys::decryption(&files) })
 }
 
 /// The repository that the folder is in: local references may go up to there. Without a repository

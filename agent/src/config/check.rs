@@ -13,6 +13,7 @@ use url::Url;
 
 use super::file::{self, AgentFile, AuthEntry, ForgeEntry, Later, RefEntry, SourceEntry, place};
 use super::{Config, ForgeChoice, ForgeConfig, ForgeKind, Location, Reference, SourceConfig};
+use crate::age_keys::AgeKeysFile;
 use crate::secret::{Credentials, SecretFile};
 
 /// Time between two polls where nothing else is said.
@@ -176,7 +177,6 @@ impl Check<'_> {
         } = entry;
         self.later("verify", &verify);
         self.later("webhook", &webhook);
-        self.later("decryption", &decryption);
         // Switched off, its other keys change nothing.
         if let Some(review) = review.filter(|review| review.value.enabled != Some(false)) {
             self.reject::<_, ()>(
@@ -217,6 +217,7 @@ impl Check<'_> {
             interval: interval?,
             credentials,
             allow_force_push: allow_force_push.unwrap_or(false),
+            age_keys: decryption.map(|entry| AgeKeysFile::new(self.base.join(&entry.value.age_keys_file.value))),
         })
     }
 

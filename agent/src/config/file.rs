@@ -58,7 +58,13 @@ pub(super) struct SourceEntry {
     pub(super) review: Option<Spanned<ReviewEntry>>,
     pub(super) webhook: Later,
     pub(super) allow_force_push: Option<bool>,
-    pub(super) decryption: Later,
+    pub(super) decryption: Option<Spanned<DecryptionEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct DecryptionEntry {
+    pub(super) age_keys_file: Spanned<String>,
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use kompox_manifests::policy::Policy;
 
 use super::check::{self, Overrides};
 use super::{Config, ConfigError, Location, Reference, SourceConfig};
+use crate::age_keys::AgeKeysFile;
 use crate::secret::{Credentials, SecretFile};
 
 /// Name of the source that flags describe.
@@ -28,6 +29,8 @@ pub(crate) struct Given {
     pub(crate) status_name: Option<String>,
     /// `--new-disks`: `allow` or `hold`.
     pub(crate) new_disks: Option<String>,
+    /// `--age-keys-file`: the file of age keys for `--source`.
+    pub(crate) age_keys_file: Option<PathBuf>,
 }
 
 impl Given {
@@ -41,6 +44,11 @@ impl Given {
             (Some(path), None) => {
                 if self.token_file.is_some() {
                     return Err(argument("--token-file belongs to --source; in a file, write `auth: {tokenFile: …}`"));
+                }
+                if self.age_keys_file.is_some() {
+                    return Err(argument(
+                        "--age-keys-file belongs to --source; in a file, write `decryption: {ageKeysFile: …}`",
+                    ));
                 }
                 from_file(path, overrides)
             }
@@ -89,6 +97,7 @@ impl Given {
             credentials,
             forge,
             allow_force_push: false,
+            age_keys: self.age_keys_file.as_ref().map(AgeKeysFile::new),
         };
         let new_disks = new_disks.unwrap_or(NewDisks::Allow);
         Ok(Config {
@@ -109,15 +118,16 @@ fn from_file(path: &Path, overrides: Overrides) -> Result<Config, ConfigError> {
     check::config(&text, &path.display().to_string(), base, overrides).map_err(ConfigError::Invalid)
 }
 
-/// The policy of a configuration file.
+/// What a configuration file says about commits: its policy, and the keys of all its sources.
 ///
 /// # Errors
 /// See [`ConfigError`].
-pub(crate) fn policy_of(path: &Path) -> Result<Policy, ConfigError> {
-    // The policy is the same whichever Cluster the agent serves, and a file may leave that to a flag.
+pub(crate) fn terms_of(path: &Path) -> Result<(Policy, Vec<AgeKeysFile>), ConfigError> {
+    // They are the same whichever Cluster the agent serves, and a file may leave that to a flag.
     let any = ClusterId { workspace: "any".to_owned(), provider: "any".to_owned(), cluster: "any".to_owned() };
     let overrides = Overrides { cluster: Some(any), ..Overrides::default() };
-    from_file(path, overrides).map(|config| config.policy)
+    let config = from_file(path, overrides)?;
+    Ok((config.policy, config.sources.into_iter().filter_map(|source| source.age_keys).collect()))
 }
 
 fn argument(message: impl Into<String>) -> ConfigError {

@@ -112,8 +112,17 @@ pub(super) static SOURCE: Shape = Shape {
             Type::Boolean,
             "Whether a rewritten branch is followed at once instead of being held; default `false`.",
         ),
-        Field::new("decryption", Type::Later, "Comes with a later version."),
+        Field::new("decryption", Type::Mapping(&DECRYPTION), "What files that SOPS has encrypted are read with."),
     ],
+    also: None,
+    rules: &[],
+};
+
+/// `sources[].decryption`
+pub(super) static DECRYPTION: Shape = Shape {
+    name: "Decryption",
+    doc: "What files that SOPS has encrypted are read with.",
+    keys: &[Field::required("ageKeysFile", Type::String, "File of private age keys, as `age-keygen` writes it.")],
     also: None,
     rules: &[],
 };

@@ -3,6 +3,7 @@ use std::path::Path;
 use kompox_manifests::policy::{Allowed, Exception, Level};
 
 use super::*;
+use crate::age_keys::AgeKeysFile;
 use crate::secret::SecretFile;
 
 /// Writes a file, and reads it as `--config` would.
@@ -48,6 +49,7 @@ sources:
     forge: {type: gitea, apiUrl: https://git.example.com/api/v1, tokenFile: status-token}
     review: {enabled: false, forks: false, label: kompox-plan, comment: true}
     allowForcePush: true
+    decryption: {ageKeysFile: age.key}
   - name: dev
     url: ./work
 newDisks: hold
@@ -80,6 +82,7 @@ policy:
                     credentials: Credentials::Token(SecretFile::new(folder.path().join("status-token"))),
                 }),
                 allow_force_push: true,
+                age_keys: Some(AgeKeysFile::new(folder.path().join("age.key"))),
             },
             SourceConfig {
                 name: "dev".to_owned(),
@@ -92,6 +95,7 @@ policy:
                     "no commit statuses are written: the source is a path on this machine".to_owned(),
                 ),
                 allow_force_push: false,
+                age_keys: None,
             },
         ],
         new_disks: NewDisks::Hold,
@@ -261,7 +265,6 @@ fn keys_of_later_versions_are_refused_by_name() {
     let cases = [
         ("    verify: {mode: head}\n", "5:13: `verify` is not supported by this version; remove it"),
         ("    webhook: {secretFile: s}\n", "5:14: `webhook` is not supported by this version; remove it"),
-        ("    decryption: {ageKeysFile: k}\n", "5:17: `decryption` is not supported by this version; remove it"),
         (
             "    review: {enabled: true}\n",
             "5:13: `review` is not supported by this version; write `review: {enabled: false}`",

@@ -7,12 +7,14 @@ use kompox_core::next::Next;
 use kompox_manifests::desired::{Conversions, Terms};
 use kompox_manifests::diagnostic::{Colour, Severity};
 use kompox_manifests::id::AppId;
+use kompox_manifests::policy::Policy;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
 use super::ledger::{Generation, Ledger};
 use super::observer::Observer;
+use crate::age_keys::{self, AgeKeysFile};
 use crate::config::SourceConfig;
 use crate::context::{Agent, Commit, CommitRef};
 use crate::desire;
@@ -53,15 +55,25 @@ pub(crate) struct Source {
 /// Where commits come from.
 struct Origin {
     config: SourceConfig,
-    terms: Terms,
+    policy: Policy,
     source: Box<dyn source::Source>,
     fetcher: tokio::sync::Mutex<Fetcher>,
+}
+
+impl Origin {
+    /// What its commits are read on now.
+    fn terms(&self) -> Terms {
+        let keys: Vec<AgeKeysFile> = self.config.age_keys.iter().cloned().collect();
+        Terms { policy: self.policy.clone(), decryption: age_keys::decryption(&keys) }
+    }
 }
 
 /// What fetching remembers.
 struct Fetcher {
     conversions: Conversions,
     snapshot: Option<Snapshot>,
+    /// What the snapshot was read on.
+    terms: Terms,
     backoff: Backoff,
 }
 
@@ -70,7 +82,7 @@ impl Source {
     pub(crate) fn new(
         agent: Arc<Agent>,
         config: SourceConfig,
-        terms: Terms,
+        policy: Policy,
         source: Box<dyn source::Source>,
         observers: Vec<Arc<dyn Observer>>,
         record: Option<CommitRecord>,
@@ -78,11 +90,12 @@ impl Source {
         let fetcher = Fetcher {
             conversions: Conversions::default(),
             snapshot: None,
+            terms: Terms::default(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         };
         Self {
             name: config.name.clone(),
-            origin: Some(Origin { config, terms, source, fetcher: tokio::sync::Mutex::new(fetcher) }),
+            origin: Some(Origin { config, policy, source, fetcher: tokio::sync::Mutex::new(fetcher) }),
             ..Self::empty(agent, observers, Ledger::new(record))
         }
     }
@@ -229,10 +242,11 @@ impl Source {
     ) -> Result<(), Fault> {
         let id = snapshot.revision.id.as_str();
         let is_known = self.ledger().record().is_some_and(|record| record.id == id);
-        if is_known && fetcher.snapshot.is_some() {
+        let terms = origin.terms();
+        if is_known && fetcher.snapshot.is_some() && fetcher.terms == terms {
             return Ok(());
         }
-        let wanted = self.convert(origin, fetcher, &snapshot).await?;
+        let wanted = self.convert(origin, fetcher, &snapshot, &terms).await?;
         if !is_known {
             info!(source = self.name, commit = id, subject = snapshot.revision.subject, "new commit");
             let record = CommitRecord::new(id, &place(&origin.config));
@@ -243,6 +257,7 @@ impl Source {
         let commit = CommitRef { id: id.to_owned(), time: snapshot.revision.time };
         let apps = self.ledger().take(Arc::new(Generation::new(commit, wanted)));
         fetcher.snapshot = Some(snapshot);
+        fetcher.terms = terms;
         due(Due::Wish(apps));
         self.changed();
         Ok(())
@@ -254,6 +269,7 @@ impl Source {
         origin: &Origin,
         fetcher: &mut Fetcher,
         snapshot: &Snapshot,
+        terms: &Terms,
     ) -> Result<desire::Wanted, Fault> {
         let commit = Commit {
             source: Some(self.name.clone()),
@@ -261,7 +277,7 @@ impl Source {
             time: snapshot.revision.time,
             tree: Arc::clone(&snapshot.tree),
             path: origin.config.path.clone(),
-            terms: origin.terms.clone(),
+            terms: terms.clone(),
         };
         let cluster = self.agent.cluster_id.clone();
         let mut conversions = std::mem::take(&mut fetcher.conversions);

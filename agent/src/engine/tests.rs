@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use kompox_core::report::State as Told;
-use kompox_manifests::desired::Terms;
 use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
+use kompox_manifests::policy::Policy;
 use tokio::time::Instant;
 
 use super::*;
@@ -98,13 +98,14 @@ impl Bench {
             credentials: None,
             forge: ForgeChoice::None("a test".into()),
             allow_force_push: false,
+            age_keys: None,
         };
         let loaded = reporter::load(world.cluster.as_ref(), "ops").await.unwrap();
         let record = loaded.commit();
         let reporter = Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
         let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone())];
         let source =
-            Source::new(Arc::clone(&agent), config, Terms::default(), Box::new(source.clone()), observers, record);
+            Source::new(Arc::clone(&agent), config, Policy::default(), Box::new(source.clone()), observers, record);
         let engine = Engine::new(agent, vec![Arc::new(source)]);
         Self { engine, reporter, _watches: watches }
     }

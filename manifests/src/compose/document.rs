@@ -3,6 +3,7 @@
 use super::merge::{OVERRIDE, RESET};
 use super::{ComposeInput, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
+use crate::sops::{self, Decryption, Form};
 use crate::yaml::fields::{Findings, wrong_type};
 use crate::yaml::{self, Dialect, Node, Value};
 
@@ -46,17 +47,29 @@ fn file(input: &ComposeInput<'_>, path: &str, at: &Span, findings: &Findings) ->
     }
     let opened = tree::read(input.tree, input.folder, path, at, LIMIT, true, findings)?;
     let folder = tree::parent(&opened.path).to_owned();
-    Some(Document { root: single(parsed(&opened), at, findings)?, folder })
+    Some(Document { root: single(parsed(&opened, input.decryption), at, findings)?, folder })
 }
 
-fn parsed(opened: &tree::Opened) -> Result<Vec<Node>, Vec<Diagnostic>> {
+fn parsed(opened: &tree::Opened, decryption: &Decryption) -> Result<Vec<Node>, Vec<Diagnostic>> {
+    let form = tree::encrypted_form(opened)?;
+    // What is quoted of an encrypted file is as it stands there: encrypted.
     let (source, text) = yaml::decode(&opened.path, &opened.bytes, true).map_err(|problem| vec![problem])?;
-    yaml::parse(&source, &text, Dialect::Compose)
+    let mut documents = yaml::parse(&source, &text, Dialect::Compose)?;
+    match form {
+        None => {}
+        Some(Form::Yaml | Form::Json) => sops::documents(&mut documents, decryption)?,
+        Some(Form::Binary | Form::Dotenv | Form::Ini) => {
+            let message = "a Compose file can be encrypted as YAML only, so that its lines can be told";
+            let help = "encrypt it again as a file that ends with `.yml`";
+            return Err(vec![Diagnostic::error("encrypted-file", Span::file(&source), message).help(help)]);
+        }
+    }
+    Ok(documents)
 }
 
 /// Reads a file that another one draws in at `at`.
-pub(super) fn parse(opened: &tree::Opened, at: &Span, findings: &Findings) -> Option<Node> {
-    let root = single(parsed(opened), at, findings)?;
+pub(super) fn parse(opened: &tree::Opened, at: &Span, decryption: &Decryption, findings: &Findings) -> Option<Node> {
+    let root = single(parsed(opened, decryption), at, findings)?;
     if root.as_map().is_none() {
         return wrong_type(&root, &opened.path, "a mapping with `services`", findings);
     }

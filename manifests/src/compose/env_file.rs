@@ -1,12 +1,14 @@
 //! `env_file` of a service: files merged in order, the last one wins. Their values are secret: no
 //! message repeats one, and diagnostics show positions only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::interpolate::{Variable, Variables};
 use super::key_value::{self, Setting, Values};
+use super::tree::encrypted_form;
 use super::{Scope, keys, passwords, scalar, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::model::SecretMap;
+use crate::sops::{self, Decryption, Form};
 use crate::source::SourceTree;
 use crate::yaml::fields::Findings;
 use crate::yaml::{self, Dialect, Entry, Node, Value};
@@ -23,22 +25,49 @@ struct EnvFile {
     values: Values,
 }
 
-/// Reads all files of a service.
-pub(super) fn env_file(scope: &Scope<'_>, node: &Node) -> Option<SecretMap> {
+/// Reads all files of a service: what they set, the last one winning.
+pub(super) fn env_file(scope: &Scope<'_>, node: &Node) -> Option<Environment> {
     let files: Vec<EnvFile> = match &node.value {
         Value::Seq(items) => items.iter().filter_map(|item| entry(scope, item)).collect(),
         _ => entry(scope, node).into_iter().collect(),
     };
     let settings = files.iter().filter_map(|file| read(scope, file)).flatten();
-    let merged: BTreeMap<String, String> = settings.map(|Setting { key, value }| (key.value, value)).collect();
-    let bytes: usize = merged.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let mut merged = Environment::default();
+    settings.for_each(|Setting { key, value, secret }| merged.insert(key.value, value, secret));
+    check_size(&merged, &node.span, scope.findings)?;
+    Some(merged)
+}
+
+/// What goes into the Secret of a service.
+#[derive(Default)]
+pub(super) struct Environment {
+    pub(super) values: BTreeMap<String, String>,
+    /// The names of those that were encrypted.
+    pub(super) encrypted: BTreeSet<String>,
+}
+
+impl Environment {
+    /// Sets a variable, over what it was.
+    pub(super) fn insert(&mut self, name: String, value: String, encrypted: bool) {
+        if encrypted {
+            self.encrypted.insert(name.clone());
+        } else {
+            self.encrypted.remove(&name);
+        }
+        self.values.insert(name, value);
+    }
+}
+
+/// Whether a Secret can hold it all; reports when not.
+pub(super) fn check_size(environment: &Environment, at: &Span, findings: &Findings) -> Option<()> {
+    let bytes: usize = environment.values.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > MERGED_LIMIT {
         let message = format!("the files set {bytes} bytes, more than the limit of {MERGED_LIMIT}");
         let help = "mount large values as configs or secrets";
-        scope.findings.push(Diagnostic::error(key_value::CODE, node.span.clone(), message).help(help));
+        findings.push(Diagnostic::error(key_value::CODE, at.clone(), message).help(help));
         return None;
     }
-    Some(SecretMap(merged))
+    Some(())
 }
 
 /// A path, or a mapping with one.
@@ -68,24 +97,58 @@ fn entry(scope: &Scope<'_>, node: &Node) -> Option<EnvFile> {
 
 fn read(scope: &Scope<'_>, file: &EnvFile) -> Option<Vec<Setting>> {
     let opened = tree::open(scope, &file.path.value, &file.path.at, FILE_LIMIT, file.required)?;
-    settings(&opened, file.values, scope.findings)
+    settings(&opened, file.values, scope.input.decryption, scope.findings)
 }
 
 /// What a file sets, in its order; the values are secret.
-fn settings(opened: &tree::Opened, values: Values, findings: &Findings) -> Option<Vec<Setting>> {
-    let structured = [".yml", ".yaml", ".json"].iter().any(|ending| opened.path.to_lowercase().ends_with(ending));
-    let result =
-        yaml::decode(&opened.path, &opened.bytes, false).map_err(|problem| vec![problem]).and_then(|(source, text)| {
-            if structured {
-                let documents = yaml::parse(&source, &text, Dialect::Compose)?;
-                flat(&documents, &Span::file(&source))
-            } else {
-                key_value::parse(&source, &text, values)
-            }
-        });
+fn settings(
+    opened: &tree::Opened,
+    values: Values,
+    decryption: &Decryption,
+    findings: &Findings,
+) -> Option<Vec<Setting>> {
+    let result = read_settings(opened, values, decryption);
     let settings = result.map_err(|problems| findings.extend(problems)).ok()?;
     passwords::check_file(&settings, findings);
     Some(settings)
+}
+
+fn read_settings(
+    opened: &tree::Opened,
+    values: Values,
+    decryption: &Decryption,
+) -> Result<Vec<Setting>, Vec<Diagnostic>> {
+    let form = encrypted_form(opened)?;
+    let (source, text) = yaml::decode(&opened.path, &opened.bytes, false).map_err(|problem| vec![problem])?;
+    let all = |secret: bool, settings: Vec<Setting>| -> Vec<Setting> {
+        settings.into_iter().map(|setting| Setting { secret, ..setting }).collect()
+    };
+    match form {
+        Some(Form::Dotenv) => {
+            let (plain, secret) = sops::lines(&source, &text, decryption)?;
+            let settings = key_value::parse(&source, &plain, values)?;
+            let was =
+                |setting: &Setting| usize::try_from(setting.key.at.line).ok().and_then(|line| secret.get(line - 1));
+            Ok(settings
+                .into_iter()
+                .map(|setting| Setting { secret: was(&setting) == Some(&true), ..setting })
+                .collect())
+        }
+        Some(form @ (Form::Binary | Form::Ini)) => {
+            let plain = sops::file(&opened.path, &opened.bytes, form, decryption)?;
+            let (source, plain) = yaml::decode(&opened.path, &plain, false).map_err(|problem| vec![problem])?;
+            Ok(all(true, key_value::parse(&source, &plain, values)?))
+        }
+        Some(Form::Yaml | Form::Json) => {
+            let mut documents = yaml::parse(&source, &text, Dialect::Compose)?;
+            sops::documents(&mut documents, decryption)?;
+            flat(&documents, &Span::file(&source))
+        }
+        None if [".yml", ".yaml", ".json"].iter().any(|ending| opened.path.to_lowercase().ends_with(ending)) => {
+            flat(&yaml::parse(&source, &text, Dialect::Compose)?, &Span::file(&source))
+        }
+        None => key_value::parse(&source, &text, values),
+    }
 }
 
 /// The settings of a flat mapping of strings, numbers and booleans.
@@ -124,6 +187,7 @@ fn setting(Entry { key, value }: &Entry) -> Result<Setting, Box<Diagnostic>> {
         _ => Ok(Setting {
             key: Spanned::new(key.text.clone(), key.span.clone()),
             value: value.resolved().unwrap_or_default(),
+            secret: value.secret.is_some(),
         }),
     }
 }
@@ -135,10 +199,12 @@ pub(super) fn variables(
     path: &str,
     at: &Span,
     required: bool,
+    decryption: &Decryption,
     findings: &Findings,
-) -> Option<BTreeMap<String, String>> {
+) -> Option<Variables> {
     let path = tree::inside(folder, path, at, findings)?;
     let opened = tree::read_inside(tree, path, at, FILE_LIMIT, required, findings)?;
-    let settings = settings(&opened, Values::Quoted, findings)?;
-    Some(settings.into_iter().map(|Setting { key, value }| (key.value, value)).collect())
+    let settings = settings(&opened, Values::Quoted, decryption, findings)?;
+    let variable = |Setting { key, value, secret }| (key.value, Variable { value, secret });
+    Some(settings.into_iter().map(variable).collect())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::interpolate::Variable;
 use super::{Scope, passwords, scalar};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::{Entry, Node, Value};
@@ -10,17 +11,17 @@ const CODE: &str = "environment";
 
 /// Reads the environment. A name without a value takes it from the variables of the `.env` file, as
 /// Compose does, and is left out when it is not set there.
-pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, String> {
+pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, Variable> {
     let mut environment = BTreeMap::new();
     match &node.value {
         Value::Map(map) => {
             for Entry { key, value } in map {
                 let text = match &value.value {
                     Value::Null => inherited(scope, &key.text, &key.span),
-                    _ => value.resolved(),
+                    _ => value.resolved().map(|text| Variable { value: text, secret: value.secret.is_some() }),
                 };
-                if let Some(text) = text.as_deref().filter(|_| is_literal(value)) {
-                    passwords::check(&key.text, text, &key.span, scope.findings);
+                if let Some(text) = text.as_ref().filter(|_| passwords::is_literal(value)) {
+                    passwords::check(&key.text, &text.value, &key.span, scope.findings);
                 }
                 insert(scope, &mut environment, &key.text, text, &key.span);
             }
@@ -29,11 +30,13 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
             for item in items {
                 let Some(pair) = scalar::text(item) else { continue };
                 let (name, text) = match pair.value.split_once('=') {
-                    Some((name, text)) => (name, Some(text.to_owned())),
+                    Some((name, text)) => {
+                        (name, Some(Variable { value: text.to_owned(), secret: item.secret.is_some() }))
+                    }
                     None => (pair.value.as_str(), inherited(scope, &pair.value, &pair.at)),
                 };
-                if let Some(text) = text.as_deref().filter(|_| pair.value.contains('=') && is_literal(item)) {
-                    passwords::check(name, text, &pair.at, scope.findings);
+                if let Some(text) = text.as_ref().filter(|_| pair.value.contains('=') && passwords::is_literal(item)) {
+                    passwords::check(name, &text.value, &pair.at, scope.findings);
                 }
                 insert(scope, &mut environment, name, text, &pair.at);
             }
@@ -43,13 +46,7 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, St
     environment
 }
 
-/// Whether the value stands in the Compose file; what comes out of a variable stands elsewhere.
-fn is_literal(value: &Node) -> bool {
-    let at = &value.span;
-    !value.is_null() && !at.file.text.get(at.start..at.end).unwrap_or_default().contains('$')
-}
-
-fn inherited(scope: &Scope<'_>, name: &str, at: &Span) -> Option<String> {
+fn inherited(scope: &Scope<'_>, name: &str, at: &Span) -> Option<Variable> {
     let value = scope.origin(at).variables.get(name).cloned();
     if value.is_none() {
         let message = format!("`{name}` has no value here and none in `.env`, and is left out");
@@ -59,13 +56,19 @@ fn inherited(scope: &Scope<'_>, name: &str, at: &Span) -> Option<String> {
     value
 }
 
-fn insert(scope: &Scope<'_>, environment: &mut BTreeMap<String, String>, name: &str, value: Option<String>, at: &Span) {
+fn insert(
+    scope: &Scope<'_>,
+    environment: &mut BTreeMap<String, Variable>,
+    name: &str,
+    value: Option<Variable>,
+    at: &Span,
+) {
     if !is_name(name) {
         let message = "a name in `environment` holds letters, digits, `_`, `-` and `.` only, no digit first";
         let help = "Kubernetes takes no other names; write `NAME=value`";
         scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
     } else if let Some(value) = value {
-        if value.contains('\0') {
+        if value.value.contains('\0') {
             let message = format!("the value of `{name}` holds a NUL character");
             scope.findings.push(Diagnostic::error(CODE, at.clone(), message));
         }

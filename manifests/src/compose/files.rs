@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::interpolate::Variable;
 use super::mounts::clean_target;
 use super::service::LoadedService;
-use super::tree::{base_name, open};
-use super::{Scope, keys, scalar};
+use super::tree::{self, base_name, open};
+use super::{Scope, keys, passwords, scalar};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{FileContent, FileMount, FileObject, SecretBytes};
 use crate::names::{self, FILE_OBJECT_NAME};
+use crate::sops;
 use crate::yaml::fields::suggest;
 use crate::yaml::{Entry, Key, Map, Node, Value};
 
@@ -210,11 +212,20 @@ fn content(scope: &Scope<'_>, map: &Map, key: &Key, kind: FileKind) -> Option<Fi
         scope.findings.push(Diagnostic::warning("unmapped-key", name.span.clone(), message).help("remove it"));
     }
     let text = scalar::text(&source.value)?;
-    match source.key.text.as_str() {
+    let content = match source.key.text.as_str() {
         "file" => file_content(scope, &text, kind),
         "environment" => inline(scope, variable(scope, &text)?, &text.at, key, kind),
-        _ => inline(scope, text.value, &text.at, key, kind),
+        _ => {
+            let variable = Variable { value: text.value, secret: source.value.secret.is_some() };
+            inline(scope, variable, &text.at, key, kind)
+        }
+    };
+    // A variable has been looked at where it is set.
+    let literal = source.key.text == "file" || passwords::is_literal(&source.value);
+    if let (FileKind::Secret, Some(FileContent::File { encrypted: false, .. }), true) = (kind, &content, literal) {
+        passwords::check(&key.text, "…", &source.value.span, scope.findings);
     }
+    content
 }
 
 /// Whether the object is in the cluster, and its name when it stands there as Compose once wanted it.
@@ -258,7 +269,7 @@ fn external_object(scope: &Scope<'_>, name: Option<&Node>, key: &Key, kind: File
 }
 
 /// The value of a variable: of the `.env` beside the file, as everywhere.
-fn variable(scope: &Scope<'_>, name: &Spanned<String>) -> Option<String> {
+fn variable(scope: &Scope<'_>, name: &Spanned<String>) -> Option<Variable> {
     let value = scope.origin(&name.at).variables.get(&name.value).cloned();
     if value.is_none() {
         let message = format!("the variable `{}` is not set", scalar::shown(&name.value, &name.at));
@@ -269,16 +280,31 @@ fn variable(scope: &Scope<'_>, name: &Spanned<String>) -> Option<String> {
 }
 
 /// A text that stands in the Compose file or its `.env`; its key is the Compose name.
-fn inline(scope: &Scope<'_>, text: String, at: &Span, key: &Key, kind: FileKind) -> Option<FileContent> {
+fn inline(scope: &Scope<'_>, variable: Variable, at: &Span, key: &Key, kind: FileKind) -> Option<FileContent> {
+    let Variable { value: text, secret } = variable;
+    if secret && kind == FileKind::Config {
+        return shown_in_plain(scope, &format!("the value of the config `{}` was encrypted, and", key.text), at);
+    }
     let problem = if text.len() as u64 > LIMIT {
         format!("has {} bytes, more than the limit of {LIMIT}", text.len())
     } else if text.contains('\0') {
         "holds a NUL character".to_owned()
     } else {
-        return Some(FileContent::File { key: key.text.clone(), bytes: SecretBytes(text.into_bytes()) });
+        return Some(FileContent::File {
+            key: key.text.clone(),
+            bytes: SecretBytes(text.into_bytes()),
+            encrypted: secret,
+        });
     };
     let message = format!("the text of the {} `{}` {problem}", kind.word(), key.text);
     scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help("write another text, or use a file"));
+    None
+}
+
+/// A ConfigMap is no place for a secret.
+fn shown_in_plain(scope: &Scope<'_>, what: &str, at: &Span) -> Option<FileContent> {
+    let message = format!("{what} a config is shown in plain");
+    scope.findings.push(Diagnostic::error("secret-value", at.clone(), message).help("make it a secret"));
     None
 }
 
@@ -292,10 +318,25 @@ fn file_content(scope: &Scope<'_>, path: &Spanned<String>, kind: FileKind) -> Op
         scope.findings.push(Diagnostic::error(CODE, path.at.clone(), message).help(help));
         return None;
     }
+    let form = tree::encrypted_form(&opened).map_err(|problems| scope.findings.extend(problems)).ok()?;
+    if form.is_some() && kind == FileKind::Config {
+        return shown_in_plain(
+            scope,
+            &format!("`{}` is encrypted, and", scalar::shown(&opened.path, &path.at)),
+            &path.at,
+        );
+    }
     if kind == FileKind::Config {
         text(scope, &opened.bytes, &opened.path, &path.at)?;
     }
-    Some(FileContent::File { key, bytes: SecretBytes(opened.bytes.to_vec()) })
+    let bytes = match form {
+        None => opened.bytes.to_vec(),
+        Some(form) => {
+            let plain = sops::file(&opened.path, &opened.bytes, form, scope.input.decryption);
+            plain.map_err(|problems| scope.findings.extend(problems)).ok()?
+        }
+    };
+    Some(FileContent::File { key, bytes: SecretBytes(bytes), encrypted: form.is_some() })
 }
 
 /// Configs are text: UTF-8 without byte order mark or NUL.

@@ -8,12 +8,20 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::fields::Findings;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, Secret, Value};
 
-use template::Template;
+use template::{Filled, Template};
 
 /// Where variables get their values: the `.env` beside the Compose file, and nowhere else.
-pub(super) type Variables = BTreeMap<String, String>;
+pub(super) type Variables = BTreeMap<String, Variable>;
+
+/// The value of a variable.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Variable {
+    pub(super) value: String,
+    /// Whether it was encrypted.
+    pub(super) secret: bool,
+}
 
 /// Replaces the variables in every value of a tree. Keys are left alone.
 pub(super) fn interpolate(node: &mut Node, variables: &Variables, findings: &Findings) {
@@ -36,10 +44,16 @@ fn visit(node: &mut Node, variables: &Variables, unset: &mut BTreeMap<String, Sp
             let text = text.clone();
             let result = Template::parse(&text).and_then(|template| template.fill(variables, &mut missing));
             match result {
-                Ok(filled) => {
+                Ok(Filled { text, secret }) => {
                     let tag = node.tag.take();
-                    *node = Node::string(filled, node.span.clone());
+                    let secret = secret.map(|(name, from)| {
+                        let what = format!("the value of the encrypted variable `{name}`").into();
+                        Secret { what, from }
+                    });
+                    let own = node.secret.take();
+                    *node = Node::string(text, node.span.clone());
                     node.tag = tag;
+                    node.secret = own.or(secret);
                 }
                 Err(problem) => {
                     let at = problem.at.map_or_else(|| node.span.clone(), |at| place(&node.span, &text, at));

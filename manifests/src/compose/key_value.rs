@@ -25,6 +25,8 @@ pub(super) enum Values {
 pub(super) struct Setting {
     pub(super) key: Spanned<String>,
     pub(super) value: String,
+    /// Whether it was encrypted.
+    pub(super) secret: bool,
 }
 
 /// The settings of a file, in order, repeated keys included.
@@ -108,7 +110,7 @@ impl Line<'_> {
         match value {
             Ok(value) => {
                 let key = Spanned::new(key.to_owned(), self.span(line, key_at, key.len()));
-                Ok(Some(Setting { key, value }))
+                Ok(Some(Setting { key, value, secret: false }))
             }
             Err((offset, message, help)) => Err(self.problem(line, value_at + 1 + offset, message, help)),
         }

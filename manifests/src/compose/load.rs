@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::document::{self, Document};
 use super::interpolate::{Variables, interpolate};
-use super::{ComposeInput, env_file, tree};
+use super::{ComposeInput, env_file, secrets, tree};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::fields::Findings;
 use crate::yaml::{Node, Value};
@@ -47,19 +47,33 @@ pub(super) struct Project {
 pub(super) fn project(input: &ComposeInput<'_>, findings: &Findings) -> Option<Project> {
     let Document { mut root, folder } = document::open(input, findings)?;
     let variables = if input.local_files {
-        env_file::variables(input.tree, &folder, ".env", &root.span, false, findings).unwrap_or_default()
+        env_file::variables(input.tree, &folder, ".env", &root.span, false, input.decryption, findings)
+            .unwrap_or_default()
     } else {
         Variables::new()
     };
     let own = Origin { folder, variables: Rc::new(variables) };
-    let mut loader = Loader { input, findings, origins: Origins::new(), files: BTreeMap::new(), bytes: 0, values: 0 };
+    let mut loader = Loader {
+        input,
+        findings,
+        origins: Origins::new(),
+        files: BTreeMap::new(),
+        bytes: 0,
+        values: 0,
+        misplaced: false,
+    };
     document::reject_unknown_tags(&root, findings);
     interpolate(&mut root, &own.variables, findings);
+    loader.misplaced |= !secrets::check(&root, findings);
     loader.origins.insert(root.span.file.path.clone(), own.clone());
     let path = root.span.file.path.clone();
     let file = Rc::new(File { root, path, origin: own.clone() });
     let root = loader.complete(&file, &mut Vec::new())?;
     document::reject_tags(&root, findings);
+    // Readers of keys may quote what they find.
+    if loader.misplaced {
+        return None;
+    }
     Some(Project { root, own, origins: loader.origins })
 }
 
@@ -78,6 +92,8 @@ struct Loader<'a> {
     files: BTreeMap<(String, String), Rc<File>>,
     bytes: usize,
     values: usize,
+    /// Whether a secret stands where it would be shown.
+    misplaced: bool,
 }
 
 impl Loader<'_> {
@@ -115,10 +131,11 @@ impl Loader<'_> {
             self.limit(at, &format!("more than {MAX_FILES} files, or more than {MAX_BYTES} bytes of them"));
             return None;
         }
-        let mut root = document::parse(&opened, at, self.findings)?;
+        let mut root = document::parse(&opened, at, self.input.decryption, self.findings)?;
         self.charge(&root, at)?;
         document::reject_unknown_tags(&root, self.findings);
         interpolate(&mut root, &origin.variables, self.findings);
+        self.misplaced |= !secrets::check(&root, self.findings);
         self.origins.entry(path.clone()).or_insert_with(|| origin.clone());
         let file = Rc::new(File { root, path, origin });
         self.files.insert(key, Rc::clone(&file));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::key_value::Setting;
 use crate::diagnostic::{Diagnostic, Span};
+use crate::yaml::Node;
 use crate::yaml::fields::Findings;
 
 /// Words that name a password by themselves.
@@ -77,7 +78,8 @@ pub(super) fn check(name: &str, value: &str, at: &Span, findings: &Findings) {
         return;
     };
     let message = format!("`{name}` {what}, and stands in a plain file of the repository");
-    let help = "set it on the cluster, in the App's `-override` Secret, and remove it here";
+    let help =
+        "encrypt the file with SOPS, or set it on the cluster, in the App's `-override` Secret, and remove it here";
     // The line is not quoted: it holds the value.
     findings.push(Diagnostic::warning("plain-password", at.without_text(), message).help(help));
 }
@@ -85,9 +87,15 @@ pub(super) fn check(name: &str, value: &str, at: &Span, findings: &Findings) {
 /// Warns about the variables of a plain file, once a variable: where it is set last, which counts.
 pub(super) fn check_file(settings: &[Setting], findings: &Findings) {
     let last: BTreeMap<&str, &Setting> = settings.iter().map(|setting| (setting.key.value.as_str(), setting)).collect();
-    for Setting { key, value } in last.into_values() {
+    for Setting { key, value, secret: _ } in last.into_values().filter(|setting| !setting.secret) {
         check(&key.value, value, &key.at, findings);
     }
+}
+
+/// Whether the value stands in the Compose file; what comes out of a variable stands elsewhere.
+pub(super) fn is_literal(value: &Node) -> bool {
+    let at = &value.span;
+    !value.is_null() && value.secret.is_none() && !at.file.text.get(at.start..at.end).unwrap_or_default().contains('$')
 }
 
 fn looks_like_password(name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! One Compose service: every concern's part put together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::depends_on::{self, Dependency};
 use super::files::{self, FileKind};
@@ -10,7 +10,7 @@ use super::{
     security, words,
 };
 use crate::diagnostic::{Diagnostic, Span, Spanned};
-use crate::model::{FileMount, Mount, Port, Runtime, Service};
+use crate::model::{FileMount, Mount, Port, Runtime, SecretMap, Service};
 use crate::names::SUB_PATHS_CONTAINER;
 use crate::yaml::{Entry, Key, Map, Node};
 
@@ -71,6 +71,7 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
     let secrets = field("secrets").map(|node| files::mounts(scope, node, FileKind::Secret)).unwrap_or_default();
     let mounts = field("volumes").map(|node| mounts::mounts(scope, node)).unwrap_or_default();
     let exposed = field("expose").map(|node| expose::ports(scope, node)).unwrap_or_default();
+    let (environment, env_file, encrypted) = environment(scope, map);
     let service = Service {
         mounts: uncovered(scope, mounts, &configs, &secrets),
         name,
@@ -79,8 +80,9 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
         image: image(scope, map, key, &what).unwrap_or_else(|| Spanned::new(String::new(), key.span.clone())),
         entrypoint: command(scope, map, "entrypoint"),
         command: command(scope, map, "command"),
-        environment: field("environment").map(|node| environment::environment(scope, node)).unwrap_or_default(),
-        env_file: field("env_file").and_then(|node| env_file::env_file(scope, node)),
+        environment,
+        env_file,
+        encrypted,
         container_ports,
         configs,
         secrets,
@@ -89,6 +91,26 @@ fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedServ
     };
     memory::check_targets(scope, map, &service);
     Some(LoadedService { service, ports, exposed, dependencies: depends_on::dependencies(scope, map) })
+}
+
+/// The variables that stand in the container, those that its Secret holds, and the names of the encrypted ones. What was
+/// encrypted in `environment` goes into the Secret, over what an `env_file` says.
+fn environment(scope: &Scope<'_>, map: &Map) -> (BTreeMap<String, String>, Option<SecretMap>, BTreeSet<String>) {
+    let files = keys::optional(map, "env_file").and_then(|node| env_file::env_file(scope, node));
+    let node = keys::optional(map, "environment");
+    let own = node.map(|node| environment::environment(scope, node)).unwrap_or_default();
+    let (secret, plain): (Vec<_>, Vec<_>) = own.into_iter().partition(|(_, variable)| variable.secret);
+    let plain = plain.into_iter().map(|(name, variable)| (name, variable.value)).collect();
+    if secret.is_empty() {
+        let (values, encrypted) = files.map(|files| (SecretMap(files.values), files.encrypted)).unzip();
+        return (plain, values, encrypted.unwrap_or_default());
+    }
+    let mut merged = files.unwrap_or_default();
+    secret.into_iter().for_each(|(name, variable)| merged.insert(name, variable.value, true));
+    if let Some(node) = node {
+        env_file::check_size(&merged, &node.span, scope.findings);
+    }
+    (plain, Some(SecretMap(merged.values)), merged.encrypted)
 }
 
 /// What the container is told beyond its files and command.

@@ -1,5 +1,6 @@
 mod container;
 mod document;
+mod encrypted;
 mod env_file;
 mod files;
 mod keys;
@@ -29,6 +30,7 @@ struct Case {
     rules: Vec<(&'static str, u16, Vec<&'static str>)>,
     domain: Option<&'static str>,
     local_files: bool,
+    decryption: Decryption,
 }
 
 /// What came of it.
@@ -45,6 +47,7 @@ fn case() -> Case {
         rules: Vec::new(),
         domain: None,
         local_files: true,
+        decryption: Decryption::default(),
     }
 }
 
@@ -95,6 +98,7 @@ impl Case {
         let loaded = load(
             &ComposeInput {
                 tree: &MemoryTree::new(self.files),
+                decryption: &self.decryption,
                 document: root.get("compose").unwrap(),
                 folder: "app",
                 local_files: self.local_files,

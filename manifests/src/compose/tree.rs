@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Scope;
 use super::scalar::shown;
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, SourceFile, Span};
+use crate::sops::{self, Form};
 use crate::source::{EntryKind, SourceTree, TreeError};
 use crate::yaml::fields::Findings;
 
@@ -137,6 +138,21 @@ pub(super) fn read_inside(
     let message = format!("cannot read `{}`: {error}", shown(&resolved, at));
     findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
     None
+}
+
+/// How a file is encrypted, if it is.
+///
+/// # Errors
+/// It was encrypted, and nothing says any more how.
+pub(super) fn encrypted_form(opened: &Opened) -> Result<Option<Form>, Vec<Diagnostic>> {
+    let form = sops::form_of(&opened.path, &opened.bytes);
+    if form.is_none() && sops::lacks_metadata(&opened.path, &opened.bytes) {
+        let source = Arc::new(SourceFile { path: opened.path.clone(), text: String::new() });
+        let message = "values of the file are encrypted, and what SOPS needs to read them (`sops`) was taken away";
+        let help = "take the file from an earlier commit";
+        return Err(vec![Diagnostic::error("encrypted-file", Span::file(&source), message).help(help)]);
+    }
+    Ok(form)
 }
 
 /// What a relative bind would find in the repository, where Compose would mount it from.

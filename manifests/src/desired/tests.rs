@@ -362,7 +362,10 @@ fn conversions_that_are_kept_say_what_new_ones_would() {
 fn other_terms_convert_everything_anew() {
     let files = [("kompoxops.yml", single("web", "").replace("image: nginx", "image: nginx, user: \"0\""))];
     let tree = MemoryTree::new(files);
-    let strict = Terms { policy: Policy { level: crate::policy::Level::Restricted, exceptions: Vec::new() } };
+    let strict = Terms {
+        policy: Policy { level: crate::policy::Level::Restricted, exceptions: Vec::new() },
+        ..Terms::default()
+    };
     let mut conversions = Conversions::default();
     assert!(conversions.desire(&tree, "", &Terms::default()).is_sound());
     assert!(!conversions.desire(&tree, "", &strict).is_sound());

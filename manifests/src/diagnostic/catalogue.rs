@@ -160,6 +160,13 @@ pub static CATALOGUE: &[Entry] = &[
         "Write it like `30s` or `1m30s`.",
     ),
     entry(
+        "encrypted-file",
+        &[Error],
+        "A file that SOPS has encrypted cannot be read: there is no key for it, it was changed, or it is of a kind that \
+         is not known.",
+        "Encrypt it for a key of the agent, and change it with `sops edit` only.",
+    ),
+    entry(
         "entry-both",
         &[Error],
         "One folder holds both a kompoxapp.yml and a kompoxops.yml.",
@@ -354,7 +361,7 @@ pub static CATALOGUE: &[Entry] = &[
         "plain-password",
         &[Warning],
         "A variable that looks like a password is set in a plain file, where everybody sees it who sees the repository.",
-        "Set it on the cluster, in the App's `-override` Secret, and remove it from the file.",
+        "Encrypt the file with SOPS, or set it on the cluster, in the App's `-override` Secret, and remove it here.",
     ),
     entry(
         "pod-security",
@@ -405,6 +412,12 @@ pub static CATALOGUE: &[Entry] = &[
         &[Error, Warning],
         "A restart policy cannot be kept: Kubernetes restarts every container of an App.",
         "Write `restart: always`, or remove the key.",
+    ),
+    entry(
+        "secret-value",
+        &[Error],
+        "A value that was encrypted would be shown in plain: as part of a label, a command, a config or the like.",
+        "Use it in `environment`, in an `env_file` or as a secret only.",
     ),
     entry(
         "security",

@@ -54,7 +54,7 @@ pub(super) fn contents<'a>(context: &Context<'a>) -> Vec<Content<'a>> {
 
 fn file_content(kind: Kind, name: String, file: &FileObject) -> Option<Content<'_>> {
     match &file.content {
-        FileContent::File { key, bytes } => {
+        FileContent::File { key, bytes, encrypted: _ } => {
             Some(Content::new(kind, name, vec![(key.as_str(), bytes.0.as_slice())], &file.at))
         }
         FileContent::External { .. } => None,

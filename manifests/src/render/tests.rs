@@ -65,6 +65,7 @@ fn service(name: &str) -> Service {
         command: None,
         environment: BTreeMap::new(),
         env_file: None,
+        encrypted: std::collections::BTreeSet::new(),
         container_ports: Vec::new(),
         mounts: Vec::new(),
         configs: Vec::new(),
@@ -111,7 +112,8 @@ fn local(handle: &str) -> VolumeBinding {
 }
 
 fn file(name: &str, key: &str, text: &str) -> FileObject {
-    let content = FileContent::File { key: key.to_owned(), bytes: SecretBytes(text.as_bytes().to_vec()) };
+    let content =
+        FileContent::File { key: key.to_owned(), bytes: SecretBytes(text.as_bytes().to_vec()), encrypted: false };
     FileObject { name: name.to_owned(), at: at(30), content }
 }
 

@@ -202,7 +202,7 @@ impl Builder<'_> {
             ScalarStyle::Literal => (Value::String(text.to_owned()), Form::Literal),
             _ => (Value::String(text.to_owned()), Form::Other),
         };
-        let mut node = Node { value, span, tag: None, form };
+        let mut node = Node { value, span, tag: None, secret: None, form };
         if let Some(tag) = tag {
             self.apply_tag(&mut node, text, tag, at);
         }
@@ -306,7 +306,7 @@ impl Builder<'_> {
                 Value::Map(map)
             }
         };
-        (Built { node: Node { value, span, tag, form: Form::Other }, cost }, anchor)
+        (Built { node: Node { value, span, tag, secret: None, form: Form::Other }, cost }, anchor)
     }
 
     /// Adds what a merge key brings and the mapping does not say itself; of several, the first wins.

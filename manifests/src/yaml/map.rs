@@ -79,6 +79,11 @@ impl Map {
         self.entries.iter_mut().map(|entry| (&entry.key, &mut entry.value))
     }
 
+    /// The keys with their values, to be changed in place.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
+        self.entries.iter_mut().map(|entry| (&entry.key, &mut entry.value))
+    }
+
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {

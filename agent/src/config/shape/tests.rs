@@ -5,7 +5,7 @@ use serde::de::value::Error;
 use serde::de::{Deserializer, Error as _, Visitor};
 
 use super::super::file::{
-    AgentFile, AllowEntry, AuthEntry, ForgeEntry, PolicyEntry, RefEntry, ReviewEntry, SourceEntry,
+    AgentFile, AllowEntry, AuthEntry, DecryptionEntry, ForgeEntry, PolicyEntry, RefEntry, ReviewEntry, SourceEntry,
 };
 use super::super::{Config, ConfigError};
 use super::*;
@@ -75,6 +75,7 @@ fn every_key_that_is_read_is_declared() {
     same_keys::<PolicyEntry>(&POLICY);
     same_keys::<AllowEntry>(&ALLOW);
     same_keys::<SourceEntry>(&SOURCE);
+    same_keys::<DecryptionEntry>(&DECRYPTION);
     same_keys::<RefEntry>(&REF);
     same_keys::<AuthEntry>(&AUTH);
     same_keys::<ForgeEntry>(&FORGE);

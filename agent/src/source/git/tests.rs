@@ -34,6 +34,7 @@ impl Desk {
             credentials: None,
             forge: ForgeChoice::None(String::new()),
             allow_force_push: false,
+            age_keys: None,
         };
         let limits = Limits {
             find: Duration::from_secs(10),

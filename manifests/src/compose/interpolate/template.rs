@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Variables;
+use super::{Variable, Variables};
 
 /// Variables inside defaults inside variables: nobody writes more.
 const DEPTH: usize = 32;
@@ -60,6 +60,26 @@ impl Problem {
     }
 }
 
+/// A text with its variables replaced.
+#[derive(Default)]
+pub(super) struct Filled {
+    pub(super) text: String,
+    /// The first variable in it that was encrypted, and where its value begins, in bytes.
+    pub(super) secret: Option<(String, usize)>,
+}
+
+impl Filled {
+    fn push(&mut self, other: Self) {
+        let before = self.text.len();
+        self.text.push_str(&other.text);
+        self.secret = self.secret.take().or_else(|| other.secret.map(|(name, from)| (name, before + from)));
+    }
+
+    fn variable(name: &str, variable: &Variable) -> Self {
+        Self { text: variable.value.clone(), secret: variable.secret.then(|| (name.to_owned(), 0)) }
+    }
+}
+
 impl Template {
     /// Reads a text.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
@@ -69,18 +89,18 @@ impl Template {
     /// The text with its variables replaced. Names that are not set, and have no operator that says
     /// what to do then, are added to `unset`
     /// with the byte offset of the first place that wants them.
-    pub(super) fn fill(&self, variables: &Variables, unset: &mut BTreeMap<String, usize>) -> Result<String, Problem> {
-        let mut filled = String::new();
+    pub(super) fn fill(&self, variables: &Variables, unset: &mut BTreeMap<String, usize>) -> Result<Filled, Problem> {
+        let mut filled = Filled::default();
         for piece in &self.0 {
             match piece {
-                Piece::Text(text) => filled.push_str(text),
+                Piece::Text(text) => filled.text.push_str(text),
                 Piece::Variable { name, operation: None, at } => match variables.get(name) {
-                    Some(value) => filled.push_str(value),
+                    Some(value) => filled.push(Filled::variable(name, value)),
                     None => drop(unset.entry(name.clone()).or_insert(*at)),
                 },
                 Piece::Variable { name, operation: Some(operation), at } => {
                     let applied = operation.apply(name, variables, unset);
-                    filled.push_str(&applied.map_err(|problem| problem.within(*at))?);
+                    filled.push(applied.map_err(|problem| problem.within(*at))?);
                 }
             }
         }
@@ -89,12 +109,12 @@ impl Template {
 }
 
 impl Operation {
-    fn apply(&self, name: &str, variables: &Variables, unset: &mut BTreeMap<String, usize>) -> Result<String, Problem> {
-        let value = variables.get(name).filter(|value| !(self.empty_is_unset && value.is_empty()));
+    fn apply(&self, name: &str, variables: &Variables, unset: &mut BTreeMap<String, usize>) -> Result<Filled, Problem> {
+        let value = variables.get(name).filter(|variable| !(self.empty_is_unset && variable.value.is_empty()));
         match (self.kind, value) {
-            (OperationKind::Default | OperationKind::Require, Some(value)) => Ok(value.clone()),
+            (OperationKind::Default | OperationKind::Require, Some(value)) => Ok(Filled::variable(name, value)),
             (OperationKind::Default, None) | (OperationKind::Replace, Some(_)) => self.operand.fill(variables, unset),
-            (OperationKind::Replace, None) => Ok(String::new()),
+            (OperationKind::Replace, None) => Ok(Filled::default()),
             (OperationKind::Require, None) => {
                 let state = if variables.contains_key(name) { "empty" } else { "not set" };
                 let mut message = format!("the variable `{name}` is required and {state}");

@@ -9,14 +9,14 @@ use crate::yaml::{Dialect, parse};
 
 fn variables() -> Variables {
     [("SET", "value"), ("EMPTY", ""), ("_x1", "low"), ("DOLLAR", "$SET ${SET}")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .map(|(name, value)| (name.to_owned(), Variable { value: value.to_owned(), secret: false }))
         .into()
 }
 
 fn fill(text: &str) -> Result<(String, Vec<String>), Problem> {
     let mut unset = BTreeMap::new();
     let filled = Template::parse(text)?.fill(&variables(), &mut unset)?;
-    Ok((filled, unset.into_keys().collect()))
+    Ok((filled.text, unset.into_keys().collect()))
 }
 
 #[track_caller]

@@ -101,7 +101,7 @@ impl Loader<'_> {
         };
         let mut variables = Variables::new();
         let mut add = |from: &str, path: &str, at: &Span, required: bool| {
-            let read = env_file::variables(self.input.tree, from, path, at, required, findings);
+            let read = env_file::variables(self.input.tree, from, path, at, required, self.input.decryption, findings);
             variables.extend(read.unwrap_or_default());
         };
         if include.env_files.is_empty() {

@@ -31,7 +31,9 @@ fn listed(node: Node, entry: impl Fn(&str) -> (String, Value)) -> Node {
         // What is no text is reported where the key is read: the list stays as it is.
         let Some(text) = item.as_str() else { return node };
         let (name, value) = entry(text);
-        map.insert(Key::new(name, item.span.clone()), Node::new(value, item.span.clone()));
+        let mut value = Node::new(value, item.span.clone());
+        value.secret.clone_from(&item.secret);
+        map.insert(Key::new(name, item.span.clone()), value);
     }
     Node::new(Value::Map(map), node.span)
 }

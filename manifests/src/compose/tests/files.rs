@@ -21,9 +21,15 @@ fn files_become_objects_with_the_base_name_as_key() {
     let [config] = project.configs.as_slice() else { panic!("{:?}", project.configs) };
     assert_eq!(config.name, "conf");
     let bytes = |bytes: &[u8]| SecretBytes(bytes.to_vec());
-    assert_eq!(config.content, FileContent::File { key: "a.conf".to_owned(), bytes: bytes(b"text\n") });
+    assert_eq!(
+        config.content,
+        FileContent::File { key: "a.conf".to_owned(), bytes: bytes(b"text\n"), encrypted: false }
+    );
     let [secret] = project.secrets.as_slice() else { panic!("{:?}", project.secrets) };
-    assert_eq!(secret.content, FileContent::File { key: "key.txt".to_owned(), bytes: bytes(&[0xff, 0]) });
+    assert_eq!(
+        secret.content,
+        FileContent::File { key: "key.txt".to_owned(), bytes: bytes(&[0xff, 0]), encrypted: false }
+    );
     assert_eq!(targets(&project.services[0].configs), [("/conf", None)]);
     assert_eq!(targets(&project.services[0].secrets), [("/run/secrets/key", None)]);
 }
@@ -185,7 +191,11 @@ fn texts_that_stand_in_the_compose_file() {
         web("configs: [a, b]\nsecrets: [s]")
     );
     let project = case().file("app/.env", "WHO=me\n").load(&compose).project();
-    let file = |key: &str, text: &[u8]| FileContent::File { key: key.to_owned(), bytes: SecretBytes(text.to_vec()) };
+    let file = |key: &str, text: &[u8]| FileContent::File {
+        key: key.to_owned(),
+        bytes: SecretBytes(text.to_vec()),
+        encrypted: false,
+    };
     assert_eq!(project.configs[0].content, file("a", b"x $y me"));
     assert_eq!(project.configs[1].content, file("b", b"me"));
     assert_eq!(project.secrets[0].content, file("s", b"me"));

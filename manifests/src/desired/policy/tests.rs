@@ -18,7 +18,7 @@ fn commit(lines: &str, level: Level, exceptions: Vec<Allowed>) -> Desired {
     let exception = |what| Exception { app: APP.parse().unwrap(), what };
     let policy = Policy { level, exceptions: exceptions.into_iter().map(exception).collect() };
     let tree = MemoryTree::new([("kompoxops.yml", ENTRY), ("compose.yml", &compose)]);
-    desire(&tree, "", &Terms { policy })
+    desire(&tree, "", &Terms { policy, ..Terms::default() })
 }
 
 fn found(desired: &Desired) -> Vec<String> {

@@ -75,6 +75,7 @@ fn container(context: &Context<'_>, volumes: &PodVolumes<'_>, service: &Service)
         command,
         environment,
         env_file: _,
+        encrypted: _,
         container_ports,
         mounts: _,
         configs: _,
