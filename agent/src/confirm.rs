@@ -15,7 +15,7 @@ use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::context::Planned;
 use crate::failure::Failure;
-use crate::refuted::{Refuted, digest};
+use crate::refuted::Refuted;
 
 mod refusal;
 
@@ -132,7 +132,6 @@ async fn confirm_action(
             }
         }
         What::Change { object, live, takeover, fields, .. } => {
-            let wish = digest(object);
             // What people took is ours again by the time of the write, which no dry-run can anticipate:
             // what they added would still be there. So the object is tried on its own.
             let (tried, force) = match takeover {
@@ -153,7 +152,7 @@ async fn confirm_action(
                 Ok(tried) => tried,
             };
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
-                refuted.remember(object.key.clone(), live.resource_version.clone(), wish);
+                refuted.remember(object, live);
                 return Ok(None);
             }
         }

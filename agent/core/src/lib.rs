@@ -15,5 +15,6 @@ pub mod pause;
 pub mod plan;
 pub mod prepull;
 pub mod report;
+pub mod seal;
 pub mod views;
 pub mod windows;

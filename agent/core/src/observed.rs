@@ -19,7 +19,8 @@ pub struct LiveObject {
     pub uid: String,
     /// `metadata.resourceVersion`.
     pub resource_version: String,
-    /// The whole object, `metadata.managedFields` and `status` included.
+    /// The whole object, `metadata.managedFields` and `status` included. A Secret of an App may be sealed
+    /// ([`crate::seal`]).
     pub body: Value,
 }
 

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::Workload;
 use kompox_core::observed::LiveObject;
 use kompox_core::ownership::FIELD_MANAGER;
+use kompox_core::seal::seal;
 use kompox_manifests::labels;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
 use kube::Client;
@@ -139,6 +140,17 @@ impl KubeCluster {
         }
     }
 
+    /// One object as it is stored; `None` when it does not exist.
+    async fn read_body(&self, key: &ObjectKey) -> Result<Option<Value>, ClusterError> {
+        let call = call("get", key);
+        let request = collection(&call, key)?.get(&key.name, &GetParams::default());
+        match self.send_json(&call, request).await {
+            Ok(body) => Ok(Some(body)),
+            Err(ClusterError { cause: Cause::NotFound(_), .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn list_labelled(&self, kind: Kind, selector: &str) -> Result<Vec<LiveObject>, ClusterError> {
         let call = Call::new("list", format!("{kind} objects"), kind == Kind::Secret);
         let items: Vec<Value> = self.list(&call, &path(kind, None), &ListParams::default().labels(selector)).await?;
@@ -204,13 +216,8 @@ impl ClusterApi for KubeCluster {
     }
 
     async fn get(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
-        let call = call("get", key);
-        let request = collection(&call, key)?.get(&key.name, &GetParams::default());
-        match self.send_json(&call, request).await {
-            Ok(body) => live_object(&call, key.kind, body).map(Some),
-            Err(ClusterError { cause: Cause::NotFound(_), .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let body = self.read_body(key).await?;
+        body.map(|body| live_object(&call("get", key), key.kind, body)).transpose()
     }
 
     async fn dry_run(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError> {
@@ -255,10 +262,12 @@ impl ClusterApi for KubeCluster {
     }
 
     async fn content_hash(&self, key: &ObjectKey, hash: ContentHash) -> Result<Option<(String, String)>, ClusterError> {
-        let Some(object) = self.get(key).await? else { return Ok(None) };
-        let contents =
-            contents(&object).ok_or_else(|| call("read", key).not_understood("its data is not what its kind holds"))?;
-        Ok(Some((object.resource_version, hash(&contents))))
+        let Some(body) = self.read_body(key).await? else { return Ok(None) };
+        let version = body.pointer("/metadata/resourceVersion").and_then(Value::as_str).map(str::to_owned);
+        let (Some(version), Some(contents)) = (version, contents(key.kind, &body)) else {
+            return Err(call("read", key).not_understood("its data is not what its kind holds"));
+        };
+        Ok(Some((version, hash(&contents))))
     }
 
     async fn events(&self, namespace: &str, uids: &[String]) -> Result<Vec<Event>, ClusterError> {
@@ -327,7 +336,8 @@ fn is_path_segment(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.bytes().all(harmless)
 }
 
-/// An answer as an object. Items of a list bear neither `apiVersion` nor `kind`: they are filled in.
+/// An answer as an object. Items of a list bear neither `apiVersion` nor `kind`: they are filled in. Of the
+/// Secrets of Apps only the hashes of their values are kept.
 fn live_object(call: &Call, kind: Kind, mut body: Value) -> Result<LiveObject, ClusterError> {
     let text = |name: &str| body.pointer(&format!("/metadata/{name}")).and_then(Value::as_str).map(str::to_owned);
     let (Some(name), Some(uid)) = (text("name"), text("uid")) else {
@@ -340,14 +350,18 @@ fn live_object(call: &Call, kind: Kind, mut body: Value) -> Result<LiveObject, C
         fields.insert("apiVersion".to_owned(), json!(kind.api_version()));
         fields.insert("kind".to_owned(), json!(kind.name()));
     }
-    Ok(LiveObject { key: ObjectKey { kind, namespace, name }, uid, resource_version, body })
+    let mut live = LiveObject { key: ObjectKey { kind, namespace, name }, uid, resource_version, body };
+    if kind == Kind::Secret && live.label(labels::MANAGED_BY) == Some(labels::KOMPOX) {
+        seal(&mut live.body);
+    }
+    Ok(live)
 }
 
 /// Keys and values of a ConfigMap or Secret; `None` when they are not in their kind's form.
-fn contents(object: &LiveObject) -> Option<BTreeMap<String, Vec<u8>>> {
+fn contents(kind: Kind, body: &Value) -> Option<BTreeMap<String, Vec<u8>>> {
     let mut contents = BTreeMap::new();
     let mut read = |field: &str, encoded: bool| -> Option<()> {
-        let Some(entries) = object.body.get(field).filter(|entries| !entries.is_null()) else { return Some(()) };
+        let Some(entries) = body.get(field).filter(|entries| !entries.is_null()) else { return Some(()) };
         for (key, value) in entries.as_object()? {
             let value = value.as_str()?;
             let bytes = if encoded {
@@ -359,7 +373,7 @@ fn contents(object: &LiveObject) -> Option<BTreeMap<String, Vec<u8>>> {
         }
         Some(())
     };
-    match object.key.kind {
+    match kind {
         Kind::Secret => read("data", true)?,
         Kind::ConfigMap => {
             read("data", false)?;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::mask;
 use crate::observed::LiveObject;
+use crate::seal;
 
 /// The field manager under which the agent applies.
 pub const FIELD_MANAGER: &str = "kompox-agent";
@@ -63,7 +64,10 @@ fn walked(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<Found> 
     let nothing = Map::new();
     let ours = own_fields(managed).unwrap_or(&nothing);
     let mut walk = Walk { kind: desired.key.kind, path: Vec::new(), found: Vec::new() };
-    walk.map(as_map(&desired.body), as_map(&live.body), ours);
+    // Of a live Secret only the hashes of its values are known.
+    let (desired_body, live_body) =
+        (seal::comparable(desired.key.kind, &desired.body), seal::comparable(live.key.kind, &live.body));
+    walk.map(as_map(&desired_body), as_map(&live_body), ours);
     walk.found.sort_by(|a, b| a.change.path.cmp(&b.change.path));
     walk.found.dedup();
     walk.found
@@ -73,20 +77,35 @@ fn walked(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<Found> 
 /// and the times of managed fields. Used on a dry-run's result against the live object.
 #[must_use]
 pub fn same_but_for_bookkeeping(one: &Value, other: &Value) -> bool {
-    fn stripped(object: &Value) -> Value {
-        let mut object = object.clone();
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("resourceVersion");
-            metadata.remove("generation");
-            for entry in metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
-                if let Some(entry) = entry.as_object_mut() {
-                    entry.remove("time");
-                }
+    without_bookkeeping(one) == without_bookkeeping(other)
+}
+
+/// What a comparison goes by of a live object, in one text: everything but what every write moves and the
+/// status, which controllers write all the time.
+#[must_use]
+pub fn substance(live: &LiveObject) -> String {
+    let mut object = without_bookkeeping(&live.body);
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(entries) = object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut) {
+        entries.retain(|entry| entry.get("subresource").and_then(Value::as_str) != Some("status"));
+    }
+    object.to_string()
+}
+
+fn without_bookkeeping(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("resourceVersion");
+        metadata.remove("generation");
+        for entry in metadata.get_mut("managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(entry) = entry.as_object_mut() {
+                entry.remove("time");
             }
         }
-        object
     }
-    stripped(one) == stripped(other)
+    object
 }
 
 /// The field set of our own server-side applies, if any.

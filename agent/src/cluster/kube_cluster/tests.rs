@@ -259,6 +259,21 @@ async fn contents_are_decoded_hashed_and_missing_ones_left_out() {
 }
 
 #[tokio::test]
+async fn values_of_apps_secrets_are_sealed_and_those_of_others_are_not() {
+    let with = |owner: &str| {
+        stored(json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7",
+            "labels": {"app.kubernetes.io/managed-by": owner}}, "data": {"a": "aGVsbG8="}}))
+    };
+    let server = Server::start(vec![(200, with("kompox")), (200, with("kompox-agent")), (200, with("kompox"))]);
+    let cluster = server.client(SECOND).await;
+    let value = |live: LiveObject| live.body["data"]["a"].as_str().unwrap().to_owned();
+    assert!(value(cluster.get(&key(Kind::Secret)).await.unwrap().unwrap()).starts_with("sha256:"));
+    assert_eq!(value(cluster.get(&key(Kind::Secret)).await.unwrap().unwrap()), "aGVsbG8=");
+    let (_, hash) = cluster.content_hash(&key(Kind::Secret), lengths).await.unwrap().unwrap();
+    assert_eq!(hash, "a:hello", "what an operator keeps may bear the label too");
+}
+
+#[tokio::test]
 async fn no_error_quotes_a_secret() {
     let broken =
         ["{\"data\": {\"password\": \"canary-4711\"", "{\"data\": {\"password\": \"canary-4711!\"}}", "canary-4711"];

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use http_body_util::BodyExt as _;
+use kompox_core::seal::seal;
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 use kube::api::{ListParams, WatchParams};
@@ -179,6 +180,9 @@ fn sighting(topic: Topic, mut object: Value) -> Option<Judged> {
             let fields = object.as_object_mut()?;
             fields.insert("apiVersion".to_owned(), json!(kind.api_version()));
             fields.insert("kind".to_owned(), json!(kind.name()));
+            if kind == Kind::Secret {
+                seal(&mut object);
+            }
             object
         }
         Topic::Pods => without_bookkeeping(object),

@@ -203,3 +203,17 @@ fn only_bookkeeping_differs_after_a_refuted_dry_run() {
     other["spec"]["replicas"] = json!(2);
     assert!(!same_but_for_bookkeeping(&one, &other));
 }
+
+#[test]
+fn a_sealed_secret_is_compared_by_hashes() {
+    let body = |value: &str| json!({"kind": "Secret", "metadata": {"name": "s"}, "data": {"password": value}});
+    let ours = json!({"f:data": {".": {}, "f:password": {}}});
+    let mut sealed = live(body("aHVudGVyMg=="), ours);
+    crate::seal::seal(&mut sealed.body);
+    let changes = |value: &str| compare(&desired(body(value)), &sealed, sealed.managed_fields());
+    assert_eq!(changes("aHVudGVyMg=="), []);
+    let changed = changes("aHVudGVyMw==");
+    assert_eq!(changed.len(), 1);
+    assert_eq!((changed[0].path.as_str(), changed[0].after.as_deref()), ("data.password", Some("(secret)")));
+    assert_eq!(changed[0].before.as_deref(), Some("(secret)"));
+}

@@ -115,6 +115,17 @@ async fn a_version_that_is_too_old_and_nonsense_end_the_stream() {
 }
 
 #[tokio::test]
+async fn of_secrets_no_value_is_kept() {
+    let mut secret = object("s", "1");
+    secret["data"] = json!({"password": "Y2FuYXJ5LTQ3MTE="});
+    let server = Server::start(vec![(200, json!({"metadata": {"resourceVersion": "9"}, "items": [secret]}))]);
+    let cluster = server.client(SECOND).await;
+    let (all, _) = listed(&cluster, Topic::Owned(Kind::Secret)).await.unwrap();
+    let kept = String::from_utf8(all[0].body.clone()).unwrap();
+    assert!(kept.contains("\"password\":\"sha256:") && !kept.contains("Y2FuYXJ5"), "{kept}");
+}
+
+#[tokio::test]
 async fn no_event_quotes_a_secret() {
     let text = "{\"type\": \"ADDED\", \"object\": {\"data\": {\"password\": \"canary-4711\"}\n";
     let server = Server::start_raw(vec![(200, String::new(), text.to_owned())]);
