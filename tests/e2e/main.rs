@@ -21,6 +21,7 @@ mod pause;
 mod policy;
 mod rbac;
 mod readme;
+mod real;
 mod sops;
 mod tls;
 mod world;

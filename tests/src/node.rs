@@ -177,6 +177,16 @@ impl RealNode {
         run(command.args(["--snapshotter", "native"]).arg(archive)).map(drop)
     }
 
+    /// Gives an image that the node has, such as [`BUSYBOX`], a second name.
+    ///
+    /// # Errors
+    /// When containerd refuses it.
+    pub fn tag(&self, image: &str, name: &str) -> Result<()> {
+        let mut command = Command::new("ctr");
+        command.arg("--address").arg(&self.socket).args(["--namespace", "k8s.io"]);
+        run(command.args(["images", "tag", image, name])).map(drop)
+    }
+
     /// Ends the node at once, as a power cut would, and removes its Node object, so that its Pods are
     /// given up.
     ///
