@@ -9,6 +9,7 @@ use kompox_manifests::policy::Policy;
 use tokio::time::Instant;
 
 use super::*;
+use crate::age_keys::AgeKeysFile;
 use crate::cluster::error::Cause as Fault;
 use crate::cluster::faulty::Fault as ClusterFault;
 use crate::config::{ForgeChoice, Location, Reference, SourceConfig};
@@ -78,17 +79,28 @@ struct Bench {
 
 impl Bench {
     async fn new(world: &World, source: &Script) -> Self {
-        Self::over(world, Arc::clone(&world.agent), world.watch(), source).await
+        Self::over(world, Arc::clone(&world.agent), world.watch(), source, None).await
+    }
+
+    /// With a file of age keys, which need not be there.
+    async fn with_keys(world: &World, source: &Script, keys: AgeKeysFile) -> Self {
+        Self::over(world, Arc::clone(&world.agent), world.watch(), source, Some(keys)).await
     }
 
     /// Another process.
     async fn restarted(world: &World, source: &Script) -> Self {
         let agent = world.restarted();
         let watches = agent.cache.start(&(Arc::clone(&world.cluster) as _));
-        Self::over(world, agent, watches, source).await
+        Self::over(world, agent, watches, source, None).await
     }
 
-    async fn over(world: &World, agent: Arc<Agent>, watches: JoinSet<()>, source: &Script) -> Self {
+    async fn over(
+        world: &World,
+        agent: Arc<Agent>,
+        watches: JoinSet<()>,
+        source: &Script,
+        age_keys: Option<AgeKeysFile>,
+    ) -> Self {
         let config = SourceConfig {
             name: "ops".into(),
             location: Location::Folder("/srv/ops".into()),
@@ -98,7 +110,7 @@ impl Bench {
             credentials: None,
             forge: ForgeChoice::None("a test".into()),
             allow_force_push: false,
-            age_keys: None,
+            age_keys,
         };
         let loaded = reporter::load(world.cluster.as_ref(), "ops").await.unwrap();
         let record = loaded.commit();
@@ -184,6 +196,26 @@ async fn a_broken_commit_ends_in_failure_and_is_not_tried_again() {
     let description = bench.record().description;
     assert!(description.starts_with("nothing applied; shop/compose.yml:3:"), "{description}");
     assert!(world.calls("apply").is_empty() && world.calls("dry-run").is_empty());
+}
+
+#[tokio::test]
+async fn keys_that_come_later_read_the_same_commit_anew() {
+    let testdata = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/src/sops/testdata");
+    let read = |name: &str| std::fs::read_to_string(testdata.join(name)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("age-keys");
+    std::fs::write(&path, read("other.agekey")).unwrap();
+    let mut world = World::new();
+    world.edit("shop/web.env", "A=1\n", &read("lines.env"));
+    let source = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let bench = Bench::with_keys(&world, &source, AgeKeysFile::new(&path)).await;
+    bench.run_for(WHILE).await;
+    assert_eq!(bench.ended(), (commit_id(1), Told::Failure));
+    assert!(world.calls("apply").is_empty());
+    // A second key becomes valid.
+    std::fs::write(&path, read("other.agekey") + &read("agent.agekey")).unwrap();
+    assert!(bench.once().await.unwrap().failures().next().is_none());
+    assert_eq!(bench.ended(), (commit_id(1), Told::Success));
 }
 
 #[tokio::test]
