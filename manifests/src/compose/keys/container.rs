@@ -19,7 +19,11 @@ pub(super) const CONTAINER: &[Rule] = &[
     mapped("image", TEXT, "`image` of the container"),
     mapped("entrypoint", COMMAND, "`command` of the container"),
     mapped("command", COMMAND, "`args` of the container"),
-    mapped("environment", PAIRS, "`env`, sorted by name"),
+    mapped(
+        "environment",
+        PAIRS,
+        "`env`, sorted by name; encrypted values go into the Secret `<app>-app-<service>-base`",
+    ),
     mapped("env_file", TEXT.or_list(&const { TEXT.or_table(&ENV_FILE) }), "the Secret `<app>-app-<service>-base`"),
     mapped(
         "volumes",
