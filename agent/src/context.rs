@@ -1,11 +1,12 @@
 //! What the stages of a reconcile hand to each other and work with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::ownership::Managers;
-use kompox_core::plan::{NewDisks, Plan, Settings};
+use kompox_core::plan::{Hold, HoldDigest, NewDisks, Plan, Settings};
 use kompox_manifests::desired::Terms;
 use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
@@ -70,6 +71,8 @@ pub(crate) struct Commit {
     pub(crate) id: String,
     /// When it was made.
     pub(crate) time: Timestamp,
+    /// Holds that a person has accepted.
+    pub(crate) accepted: BTreeSet<HoldDigest>,
     /// Its files.
     pub(crate) tree: Arc<dyn SourceTree>,
     /// Entries are looked for below this folder.
@@ -85,6 +88,15 @@ pub(crate) struct CommitRef {
     pub(crate) id: String,
     /// When it was made.
     pub(crate) time: Timestamp,
+    /// Holds that a person has accepted, with this commit or before.
+    pub(crate) accepted: BTreeSet<HoldDigest>,
+}
+
+impl CommitRef {
+    /// Refers to a commit.
+    pub(crate) fn of(commit: &Commit) -> Self {
+        Self { id: commit.id.clone(), time: commit.time, accepted: commit.accepted.clone() }
+    }
 }
 
 /// What is asked for: one App of one commit.
@@ -100,6 +112,15 @@ pub(crate) struct Wish {
     pub(crate) names: Arc<Names>,
     /// Hash of all files that the App was made from. It tells whether another commit asks for the same.
     pub(crate) digest: Arc<str>,
+}
+
+/// How an App stands among all that the sources list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// What was seen of its source as a whole that must be accepted first.
+    pub(crate) holds: Vec<Hold>,
+    /// Sources that do not list it, and say so for certain.
+    pub(crate) given_up_by: BTreeSet<String>,
 }
 
 /// The plan of one App with everything that it was made from.

@@ -1,5 +1,6 @@
 //! Desire: what a commit asks of this cluster. Pure; the work is done by `kompox-manifests`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kompox_manifests::desired::{self, Conversions, Desired};
@@ -18,8 +19,12 @@ pub(crate) struct Wanted {
     pub(crate) rejected: Vec<RejectedEntry>,
     /// Everything that is to be said about the files, sorted.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Every entry that is not rejected, with the number of its Apps for this cluster.
+    pub(crate) entries: BTreeMap<String, usize>,
+    /// Apps that are listed for other clusters.
+    pub(crate) elsewhere: BTreeSet<AppId>,
     /// Whether it is certain which Apps the commit lists.
-    certain: bool,
+    pub(crate) certain: bool,
 }
 
 /// An entry that is rejected as a whole: nothing of it is touched.
@@ -38,9 +43,17 @@ pub(crate) struct RejectedEntry {
 pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversions) -> Wanted {
     let Desired { entries, diagnostics, certain } = known.desire(commit.tree.as_ref(), &commit.path, &commit.terms);
     let source: Option<Arc<str>> = commit.source.as_deref().map(Arc::from);
-    let of_commit = Arc::new(CommitRef { id: commit.id.clone(), time: commit.time });
-    let mut wanted = Wanted { apps: Vec::new(), rejected: Vec::new(), diagnostics, certain };
+    let of_commit = Arc::new(CommitRef::of(commit));
+    let mut wanted = Wanted {
+        apps: Vec::new(),
+        rejected: Vec::new(),
+        diagnostics,
+        entries: BTreeMap::new(),
+        elsewhere: BTreeSet::new(),
+        certain,
+    };
     for entry in entries {
+        wanted.elsewhere.extend(entry.claims.iter().filter(|app| app.cluster != *cluster).cloned());
         // An entry for other clusters alone is their agents' to report.
         let concerns = !certain || entry.claims.is_empty() || entry.claims.iter().any(|app| app.cluster == *cluster);
         if entry.rejected && !concerns {
@@ -52,8 +65,9 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
             wanted.rejected.push(RejectedEntry { file: entry.file, cause, claims: entry.claims });
         } else {
             let digest: Arc<str> = entry.record.digest().into();
-            let ours = entry.apps.into_iter().filter(|app| app.id.cluster == *cluster);
-            wanted.apps.extend(ours.map(|app| Wish {
+            let ours: Vec<_> = entry.apps.into_iter().filter(|app| app.id.cluster == *cluster).collect();
+            wanted.entries.insert(entry.file, ours.len());
+            wanted.apps.extend(ours.into_iter().map(|app| Wish {
                 source: source.clone(),
                 commit: Arc::clone(&of_commit),
                 names: Arc::new(Names::of(&app.id)),

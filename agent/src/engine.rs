@@ -18,11 +18,13 @@ use kompox_manifests::id::AppId;
 use tokio::task::JoinSet;
 use tracing::{error, warn};
 
+use self::ledger::Generation;
 use self::queue::{Cause, Key, Next};
 use self::scheduler::Scheduler;
 use self::source::{Due, Source};
 use crate::cluster::cache::News;
-use crate::context::{Agent, Wish};
+use crate::context::{Agent, Standing, Wish};
+use crate::departure;
 use crate::failure::{Failure, Kind};
 use crate::health::Look;
 use crate::memory::Memory;
@@ -40,6 +42,8 @@ pub(crate) mod source;
 const WORKERS: usize = 8;
 /// How long the first look at the cluster may take before Apps are told that it cannot be seen.
 const FIRST_SIGHT: Duration = Duration::from_secs(30);
+/// Time between two looks at an App that is being removed, when nothing is heard of it.
+const GOING: Duration = Duration::from_secs(30);
 /// How often a command that ends tries again what may pass by itself.
 const TRIES: u32 = 8;
 
@@ -117,7 +121,9 @@ impl Engine {
     }
 
     fn keys_of(&self, source: usize) -> Vec<Key> {
-        self.sources[source].ledger().apps().map(|app| Key { source, app: app.clone() }).collect()
+        let departed = self.sources[source].departed();
+        let ledger = self.sources[source].ledger();
+        ledger.apps().chain(&departed).map(|app| Key { source, app: app.clone() }).collect()
     }
 
     /// Turns news of the cluster into Apps to look at.
@@ -133,7 +139,8 @@ impl Engine {
                 self.queue.add(keys(), Cause::Event);
             }
             for (index, source) in self.sources.iter().enumerate() {
-                let concerned = source.ledger().concerned(&news);
+                let mut concerned = source.ledger().concerned(&news);
+                concerned.extend(source.departed_concerned(&news));
                 self.queue.add(concerned.into_iter().map(|app| Key { source: index, app }), Cause::Event);
             }
         }
@@ -152,13 +159,15 @@ impl Engine {
         let source = &self.sources[key.source];
         let Some((wish, generation, mut memory)) = source.ledger().begin(&key.app) else {
             self.wake(key.source, self.agent.turns.gone(Some(&source.name), &key.app));
-            return Next::Forget;
+            return self.depart(key).await;
         };
-        let siblings = Siblings { wishes: &generation.wishes, sight: &source.sight };
         let looked = match self.obstacle(&wish, &memory) {
             Some(state) => Ok(Look::last(AppOutcome::untouched(&wish, state))),
             // One App that breaks the agent must not take the others with it.
-            None => AssertUnwindSafe(reconcile(&self.agent, &wish, &siblings, &mut memory)).catch_unwind().await,
+            None => {
+                let look = self.reconcile(key, &generation, &wish, &mut memory);
+                AssertUnwindSafe(look).catch_unwind().await
+            }
         };
         let Look { outcome, again } = looked.unwrap_or_else(|_| {
             error!(app = %key.app, "the look at the App broke off; this is a fault of the agent");
@@ -184,6 +193,65 @@ impl Engine {
         self.queue.add(apps.into_iter().map(|app| Key { source, app }), Cause::Event);
     }
 
+    async fn reconcile(&self, key: &Key, generation: &Generation, wish: &Wish, memory: &mut Memory) -> Look {
+        let standing = match self.standing(key, generation).await {
+            Ok(standing) => standing,
+            Err(failure) => return Look::last(AppOutcome::untouched(wish, State::Failed(failure))),
+        };
+        let siblings = Siblings { wishes: &generation.wishes, sight: &self.sources[key.source].sight, standing };
+        reconcile(&self.agent, wish, &siblings, memory).await
+    }
+
+    /// How an App stands among all that is listed.
+    async fn standing(&self, key: &Key, generation: &Generation) -> Result<Standing, Failure> {
+        let elsewhere = |app: &AppId| self.lister(key.source, app).is_some();
+        let holds = match self.sources[key.source].view(generation, &elsewhere) {
+            Some(view) => departure::against(&self.agent, view, &key.app).await?,
+            None => Vec::new(),
+        };
+        let others = self.sources.iter().enumerate().filter(|(index, _)| *index != key.source);
+        let given_up = others.filter(|(_, source)| source.ledger().gave_up(&key.app));
+        Ok(Standing { holds, given_up_by: given_up.map(|(_, source)| source.name.clone()).collect() })
+    }
+
+    /// The source that lists an App beside one.
+    fn lister(&self, beside: usize, app: &AppId) -> Option<usize> {
+        let mut sources = self.sources.iter().enumerate();
+        sources.position(|(index, source)| index != beside && source.ledger().lists(app))
+    }
+
+    /// One look at an App that left its source.
+    async fn depart(&self, key: &Key) -> Next {
+        let source = &self.sources[key.source];
+        let Some(generation) = source.ledger().generation().cloned() else { return Next::Forget };
+        if let Some(other) = self.lister(key.source, &key.app) {
+            // It has moved; what keeps the other source from taking it over may have ended.
+            self.queue.add([Key { source: other, app: key.app.clone() }], Cause::Event);
+        }
+        let elsewhere = |app: &AppId| self.lister(key.source, app).is_some();
+        let outcome = match source.view(&generation, &elsewhere) {
+            Some(view) => departure::look(&self.agent, view, &key.app).await,
+            None => None,
+        };
+        let next = match outcome.as_ref().map(|outcome| &outcome.state) {
+            Some(State::Progressing(_)) => Next::Again(GOING),
+            Some(State::Failed(Failure { kind: Kind::Fault(After::Retry { after }), .. })) => Next::Retry(*after),
+            Some(State::Failed(Failure { kind: Kind::Fault(After::Wait), .. })) => Next::Retry(None),
+            Some(State::Failed(_)) => Next::Rest,
+            // It ends without anything being heard; the timer comes by.
+            Some(State::Paused(_)) => Next::Rest,
+            Some(State::Healthy | State::Suspended | State::Removed) | None => Next::Forget,
+        };
+        let is_news = source.ledger().end_departure(&key.app, outcome.clone());
+        if is_news {
+            if let Some(outcome) = &outcome {
+                source.observers().iter().for_each(|observer| observer.app(&source.name, outcome));
+            }
+            source.changed();
+        }
+        next
+    }
+
     /// What an App that was never seen healthy must wait for: the Apps that it depends on.
     fn obstacle(&self, wish: &Wish, memory: &Memory) -> Option<State> {
         if memory.was_healthy(&wish.digest) {
@@ -204,7 +272,7 @@ impl Engine {
                 Some(State::Failed(_)) => format!("waits for `{name}`, which has failed"),
                 Some(State::Suspended) => format!("waits for `{name}`, which is suspended"),
                 Some(State::Paused(pause)) => format!("waits for `{name}`, which is {pause}"),
-                Some(State::Progressing(_)) | None => format!("waits for `{name}`"),
+                Some(State::Progressing(_) | State::Removed) | None => format!("waits for `{name}`"),
             };
             Some(State::Progressing(reason))
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::{Limits, Rollout, Verdict, Workload, assess};
+use kompox_core::plan::What;
 use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
 use tokio::time::Instant;
 use tracing::debug;
@@ -38,6 +39,9 @@ pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &
     let Applied { planned, done, stopped } = applied;
     let app = &planned.app;
     let outcome = |state| AppOutcome::of(wish, done, state);
+    // The App is as well as it can be, but not as the commit asks.
+    let degraded = planned.plan.undone().find(|action| matches!(action.what, What::Left { .. }));
+    let healthy = || degraded.map_or(State::Healthy, |left| State::Failed(Failure::of_obstacle(left)));
     if let Some(failure) = stopped {
         memory.unsettled();
         return Look::last(outcome(State::Failed(failure)));
@@ -55,7 +59,7 @@ pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &
     let health = assess(&workload);
     if watched.settled {
         if health.reason().is_none() {
-            return Look::last(outcome(State::Healthy));
+            return Look::last(outcome(healthy()));
         }
         // It was healthy and is not any more.
         watched.settled = false;
@@ -66,7 +70,7 @@ pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &
     let state = match watched.rollout.observe(elapsed, &health) {
         Verdict::Healthy => {
             watched.settled = true;
-            return Look::last(outcome(State::Healthy));
+            return Look::last(outcome(healthy()));
         }
         Verdict::Wait => {
             let reason = health.reason().map_or_else(|| "settling".to_owned(), |reason| reason.text.clone());

@@ -2,7 +2,9 @@
 //!
 //! Start reading at [`reconcile`]: the page that everything else serves.
 
+mod accept;
 mod age_keys;
+mod applied;
 mod apply;
 mod args;
 mod cluster;
@@ -11,6 +13,7 @@ mod config;
 mod confirm;
 mod context;
 mod deletion;
+mod departure;
 mod desire;
 mod disks;
 mod engine;

@@ -1,17 +1,20 @@
 //! What is remembered of an App from one look to the next. Losing it (a restart) costs repeated dry-runs
 //! and a look at its Pods, nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::{Limits, Rollout};
+use kompox_core::plan::HoldDigest;
 use tokio::time::Instant;
 
+use crate::applied::Stored;
 use crate::cluster::cache::Revision;
-use crate::context::{Agent, Wish};
+use crate::context::{Agent, Standing, Wish};
 use crate::disks::Serial;
 use crate::failure::{Failure, Kind};
-use crate::outcome::{AppOutcome, State};
+use crate::outcome::{AppOutcome, HeldFact, State};
 use crate::restart::Preparation;
 
 /// The memory of one App.
@@ -29,21 +32,29 @@ pub(crate) struct Memory {
     faults: u32,
     /// What must be done before its Pod is stopped.
     pub(crate) preparation: Option<Preparation>,
+    /// What was applied last; `None` before it was read.
+    pub(crate) applied: Option<Option<Stored>>,
+    /// What was held at the last look.
+    pub(crate) holds: Vec<HeldFact>,
 }
 
 /// Everything that a look at an App depends on, in short: while it is the same, another look finds the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inputs {
     digest: Arc<str>,
+    accepted: BTreeSet<HoldDigest>,
+    standing: Standing,
     cluster: Revision,
     disks: Option<Serial>,
 }
 
 impl Inputs {
     /// What a look at an App depends on now.
-    pub(crate) fn of(agent: &Agent, wish: &Wish) -> Self {
+    pub(crate) fn of(agent: &Agent, wish: &Wish, standing: &Standing) -> Self {
         Self {
             digest: Arc::clone(&wish.digest),
+            accepted: wish.commit.accepted.clone(),
+            standing: standing.clone(),
             cluster: agent.cache.revision(&wish.names.hashes.instance, &wish.names.namespace),
             disks: agent.listings.serial(wish),
         }
@@ -91,7 +102,7 @@ impl Memory {
     /// again.
     pub(crate) fn ended(&mut self, inputs: Inputs, outcome: &mut AppOutcome) {
         let lasting = match &outcome.state {
-            State::Healthy | State::Suspended => true,
+            State::Healthy | State::Suspended | State::Removed => true,
             // It ends without anything being heard.
             State::Paused(_) => false,
             // It goes on watching its Pods, and cannot be told from one that is on its way.
@@ -102,6 +113,7 @@ impl Memory {
         let passes = matches!(&outcome.state, State::Failed(failure) if failure.passes());
         self.faults = if passes { self.faults.saturating_add(1) } else { 0 };
         outcome.faults = self.faults;
+        outcome.holds.clone_from(&self.holds);
     }
 
     /// Whether what an App asks for was seen healthy.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kompox_core::pause::Pause;
-use kompox_core::plan::Counts;
+use kompox_core::plan::{Counts, HoldDigest, Plan, What};
 use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::id::AppId;
 
@@ -13,12 +13,10 @@ use crate::failure::{Failure, Kind};
 
 /// The outcome for a whole source.
 pub(crate) struct Outcome {
-    /// The outcome of every App of the commit that is ours.
+    /// The outcome of every App of the commit that is ours, and of those that left it.
     pub(crate) apps: Vec<AppOutcome>,
     /// Entries that were rejected: their files and why.
     pub(crate) rejected: Vec<(String, Failure)>,
-    /// Apps in the cluster that the commit no longer lists, `W/P/C/A`.
-    pub(crate) left_over: Vec<String>,
     /// Everything that is to be said about the files.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Every App was looked at.
@@ -38,6 +36,28 @@ pub(crate) struct AppOutcome {
     pub(crate) state: State,
     /// How often in a row it failed through something that may pass.
     pub(crate) faults: u32,
+    /// What waits for a person's word.
+    pub(crate) holds: Vec<HeldFact>,
+}
+
+/// Something that waits for a person's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldFact {
+    /// What lets it go.
+    pub(crate) digest: HoldDigest,
+    /// What would happen and why it is held, free of secrets.
+    pub(crate) reason: String,
+}
+
+impl HeldFact {
+    /// Everything that is held in a plan.
+    pub(crate) fn of(plan: &Plan) -> Vec<Self> {
+        let held = plan.actions.iter().filter_map(|action| match &action.what {
+            What::Held { digest, .. } => Some(Self { digest: digest.clone(), reason: action.reason.clone() }),
+            _ => None,
+        });
+        held.collect()
+    }
 }
 
 /// How an App is after a reconcile.
@@ -49,6 +69,8 @@ pub(crate) enum State {
     Suspended,
     /// A person has paused it: left alone until the pause ends.
     Paused(Pause),
+    /// It left Git, and everything of it that goes is gone.
+    Removed,
     /// Written, and on its way; what it waits for.
     Progressing(String),
     /// Not as the commit asks.
@@ -57,20 +79,20 @@ pub(crate) enum State {
 
 impl Outcome {
     /// The outcome of Apps that a commit asks for.
-    pub(crate) fn new(wanted: &Wanted, left_over: Vec<String>, mut apps: Vec<AppOutcome>, complete: bool) -> Self {
+    pub(crate) fn new(wanted: &Wanted, mut apps: Vec<AppOutcome>, complete: bool) -> Self {
         apps.sort_by(|one, other| one.id.cmp(&other.id));
         let rejected = wanted.rejected.iter().map(|entry| {
             let failure = Failure { text: entry.cause.clone(), label: "rejected", kind: Kind::Rejected };
             (entry.file.clone(), failure)
         });
-        Self { apps, rejected: rejected.collect(), left_over, diagnostics: wanted.diagnostics.clone(), complete }
+        Self { apps, rejected: rejected.collect(), diagnostics: wanted.diagnostics.clone(), complete }
     }
 
     /// All failures, the entries' first.
     pub(crate) fn failures(&self) -> impl Iterator<Item = &Failure> {
         let of_apps = self.apps.iter().filter_map(|app| match &app.state {
             State::Failed(failure) => Some(failure),
-            State::Healthy | State::Suspended | State::Paused(_) | State::Progressing(_) => None,
+            State::Healthy | State::Suspended | State::Paused(_) | State::Removed | State::Progressing(_) => None,
         });
         self.rejected.iter().map(|(_, failure)| failure).chain(of_apps)
     }
@@ -89,13 +111,13 @@ impl AppOutcome {
 
     /// An App and what was done of it.
     pub(crate) fn of(wish: &Wish, done: Counts, state: State) -> Self {
-        Self { id: wish.app.id.clone(), commit: Arc::clone(&wish.commit), done, state, faults: 0 }
+        Self { id: wish.app.id.clone(), commit: Arc::clone(&wish.commit), done, state, faults: 0, holds: Vec::new() }
     }
 
     /// Whether nothing more is expected to happen by itself, neither good nor bad.
     pub(crate) fn is_final(&self) -> bool {
         match &self.state {
-            State::Healthy | State::Suspended | State::Paused(_) => true,
+            State::Healthy | State::Suspended | State::Paused(_) | State::Removed => true,
             State::Progressing(_) => false,
             State::Failed(failure) => !failure.passes(),
         }

@@ -10,31 +10,31 @@
 //!
 //! [`crate::engine`] decides which App is looked at when, and tells everybody what came of it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::pause::Pause;
-use kompox_core::plan::{self, BY_HAND, Settings, What};
+use kompox_core::plan::{self, AppliedRecord, BY_HAND, Settings, What};
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 
-use crate::apply;
+use crate::applied;
+use crate::apply::{self, Applied};
 use crate::confirm::{self, Care, Confirmed};
-use crate::context::{Agent, Planned, Wish};
+use crate::context::{Agent, Planned, Standing, Wish};
 use crate::failure::Failure;
 use crate::health::{self, Look};
 use crate::memory::{Inputs, Memory};
 use crate::observe;
-use crate::outcome::{AppOutcome, State};
+use crate::outcome::{AppOutcome, HeldFact, State};
 use crate::rebuild::{self, Rebuilt, Sight};
 use crate::restart;
 
 mod preview;
 
-pub(crate) use preview::{Preview, left_over, preview};
+pub(crate) use preview::{Preview, preview};
 
 /// All that a commit asks for beside one App, and what is known of its source.
 pub(crate) struct Siblings<'a> {
@@ -42,16 +42,20 @@ pub(crate) struct Siblings<'a> {
     pub(crate) wishes: &'a [Arc<Wish>],
     /// What is known of a cluster that was rebuilt.
     pub(crate) sight: &'a Sight,
+    /// How the App stands among them.
+    pub(crate) standing: Standing,
 }
 
 /// Brings one App to what a commit asks for, as far as it goes now. What remains (a Pod that starts, a
 /// provider that is down) is in the outcome; coming again with the same memory goes on. When nothing has
 /// changed since it was settled, nothing is done at all.
 pub(crate) async fn reconcile(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mut Memory) -> Look {
-    let mut inputs = Inputs::of(agent, wish);
+    let mut inputs = Inputs::of(agent, wish, &siblings.standing);
     if let Some(state) = memory.settled(&inputs) {
-        return Look::last(AppOutcome::untouched(wish, state.clone()));
+        let outcome = AppOutcome::untouched(wish, state.clone());
+        return Look::last(AppOutcome { holds: memory.holds.clone(), ..outcome });
     }
+    memory.holds.clear();
     let mut look = match stages(agent, wish, siblings, memory).await {
         Ok(look) => look,
         Err(failure) => Look::last(AppOutcome::untouched(wish, State::Failed(failure))),
@@ -65,11 +69,13 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     agent.cache.check()?; //                                                          a blind agent decides nothing
     let observed = observe::observe(agent, wish).await?; //                               IO: cache, provider
     let rebuilt = rebuild::recognize(agent, siblings.sight, siblings.wishes, wish, &observed).await?; // IO: rare
-    let planned = plan(agent, wish, observed, &rebuilt); //                               pure
+    let known = Known { rebuilt, applied: last_applied(agent, wish, &observed, memory).await? }; // IO: once
+    let planned = plan(agent, wish, siblings, observed, &known); //                       pure
     if let Some(look) = paused(wish, &planned) {
         return Ok(look); //                                                               pure: a person's word
     }
-    let planned = certain(agent, wish, planned, &rebuilt).await?; //                      IO: before disks are made
+    let planned = certain(agent, wish, siblings, planned, &known).await?; //              IO: before disks are made
+    memory.holds = HeldFact::of(&planned.plan);
     if let Some(look) = restart::under_way(agent, wish, siblings, &planned, memory).await? {
         return Ok(look); //                                                               IO: a Pod that pulls images
     }
@@ -78,23 +84,67 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
         return Ok(look); //                                                               IO: likewise
     }
     let applied = apply::apply(agent, confirmed).await; //                                IO: writes
+    note(agent, wish, &applied, memory).await?; //                                        IO: when it is new
     Ok(health::look(agent, wish, applied, memory).await) //                               IO: cache
 }
 
-fn plan(agent: &Agent, wish: &Wish, observed: ObservedApp, rebuilt: &Rebuilt) -> Planned {
+/// What is known of an App beside what is seen of it.
+struct Known {
+    rebuilt: Rebuilt,
+    applied: Option<AppliedRecord>,
+}
+
+/// What was applied last of the App. A Namespace that is not there holds nothing that could be read.
+async fn last_applied(
+    agent: &Agent,
+    wish: &Wish,
+    observed: &ObservedApp,
+    memory: &mut Memory,
+) -> Result<Option<AppliedRecord>, Failure> {
+    let is_deployed = observed.objects.keys().any(|key| key.kind == Kind::Namespace);
+    let stored = match &memory.applied {
+        Some(stored) if is_deployed => stored.clone(),
+        None if is_deployed => applied::load(agent.cluster.as_ref(), &wish.names).await?,
+        _ => None,
+    };
+    let record = stored.as_ref().map(|stored| stored.record.clone());
+    memory.applied = Some(stored);
+    Ok(record)
+}
+
+/// Writes down what was applied, where it says something new.
+async fn note(agent: &Agent, wish: &Wish, applied: &Applied, memory: &mut Memory) -> Result<(), Failure> {
+    let Applied { planned, done: _, stopped } = applied;
+    let before = memory.applied.clone().flatten();
+    if stopped.is_some() || planned.app.reconcile.suspend || agent.may_write().is_err() {
+        return Ok(());
+    }
+    let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);
+    if before.as_ref().is_some_and(|before| before.record.says_the_same(&record)) {
+        return Ok(());
+    }
+    // Whether it was written is not known before it has succeeded.
+    memory.applied = None;
+    let saved = applied::save(agent.cluster.as_ref(), &wish.names, &record, before.as_ref()).await?;
+    memory.applied = Some(Some(saved));
+    Ok(())
+}
+
+fn plan(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, observed: ObservedApp, known: &Known) -> Planned {
     let app = Arc::clone(&wish.app);
+    let Standing { holds, given_up_by } = siblings.standing.clone();
     let settings = Settings {
         source: source_of(wish, &observed),
         new_disks: agent.new_disks,
         commit_time: wish.commit.time,
-        rebuild: rebuilt.against(&app),
+        rebuild: known.rebuilt.against(&app),
         people: agent.people.clone(),
         now: Timestamp::now(),
-        accepted: BTreeSet::new(),
+        accepted: wish.commit.accepted.clone(),
         inputs: Some(wish.digest.to_string()),
-        applied: None,
-        holds: Vec::new(),
-        given_up_by: BTreeSet::new(),
+        applied: known.applied.clone(),
+        holds,
+        given_up_by,
         may_restart: wish.source.is_none(),
     };
     let plan = plan::plan(&app, &observed, &settings);
@@ -119,7 +169,13 @@ fn source_of(wish: &Wish, observed: &ObservedApp) -> String {
 
 /// A plan that makes or assigns a disk is made once more from what the provider and the API server say now:
 /// what was seen before may be some moments old, and a disk too many cannot be taken back.
-async fn certain(agent: &Agent, wish: &Wish, planned: Planned, rebuilt: &Rebuilt) -> Result<Planned, Failure> {
+async fn certain(
+    agent: &Agent,
+    wish: &Wish,
+    siblings: &Siblings<'_>,
+    planned: Planned,
+    known: &Known,
+) -> Result<Planned, Failure> {
     let acts_on_disks = |what: &What| matches!(what, What::CreateDisk(_) | What::AssignDisk(_));
     if !planned.plan.actions.iter().any(|action| acts_on_disks(&action.what)) {
         return Ok(planned);
@@ -127,7 +183,7 @@ async fn certain(agent: &Agent, wish: &Wish, planned: Planned, rebuilt: &Rebuilt
     observe::compare_volumes(agent, wish, &planned.observed).await?;
     agent.listings.forget(&wish.app.id);
     let observed = observe::observe(agent, wish).await?;
-    Ok(plan(agent, wish, observed, rebuilt))
+    Ok(plan(agent, wish, siblings, observed, known))
 }
 
 /// Dry-runs the plan. A refusal is remembered: the same commit is not tried again where only a person can

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use kompox_core::plan::Counts;
+use jiff::Timestamp;
+use kompox_core::plan::{Counts, HoldDigest};
 use kompox_core::report::State;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub(crate) struct CommitRecord {
     pub(crate) apps: BTreeMap<String, AppRecord>,
     /// Everything that is wrong, whole sentences.
     pub(crate) problems: Vec<String>,
+    /// What people have accepted, with this commit or shortly before, and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) accepted: BTreeMap<HoldDigest, Timestamp>,
 }
 
 /// How an App went at the commit.
@@ -61,6 +65,7 @@ impl CommitRecord {
             done: BTreeMap::new(),
             apps: BTreeMap::new(),
             problems: Vec::new(),
+            accepted: BTreeMap::new(),
         }
     }
 }

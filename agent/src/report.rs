@@ -106,7 +106,7 @@ fn app_name(slashed: &str) -> &str {
 fn of_app(record: &CommitRecord, app: &AppOutcome) -> Word {
     let counts = record.done.get(&app.id.slashed()).copied().unwrap_or_default();
     match &app.state {
-        AppState::Healthy | AppState::Suspended => Word::Healthy(counts),
+        AppState::Healthy | AppState::Suspended | AppState::Removed => Word::Healthy(counts),
         AppState::Progressing(_) | AppState::Paused(_) => Word::Waiting(counts),
         AppState::Failed(failure) => of_failure(counts, failure, "", app.faults),
     }
@@ -123,7 +123,11 @@ fn of_source(record: &CommitRecord, outcome: &Outcome) -> Word {
         let rejected = outcome.rejected.iter().map(|(_, failure)| ("", failure, 0));
         let apps = outcome.apps.iter().filter_map(|app| match &app.state {
             AppState::Failed(failure) => Some((app.id.app.as_str(), failure, app.faults)),
-            AppState::Healthy | AppState::Suspended | AppState::Paused(_) | AppState::Progressing(_) => None,
+            AppState::Healthy
+            | AppState::Suspended
+            | AppState::Paused(_)
+            | AppState::Removed
+            | AppState::Progressing(_) => None,
         });
         rejected.chain(apps)
     };

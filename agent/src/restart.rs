@@ -171,7 +171,7 @@ pub(crate) fn judged(agent: &Agent, wish: &Wish, state: &State) -> Vec<AppId> {
     let goes_on = match state {
         State::Progressing(_) => true,
         State::Failed(failure) => failure.passes() && is_between_pods(agent, wish),
-        State::Healthy | State::Suspended | State::Paused(_) => false,
+        State::Healthy | State::Suspended | State::Paused(_) | State::Removed => false,
     };
     if goes_on {
         agent.turns.goes_on(source, app, || is_between_pods(agent, wish));

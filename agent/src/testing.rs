@@ -1,6 +1,6 @@
 //! For tests: an agent over a cluster in memory that fails by script, and a real folder of disks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +19,14 @@ use crate::cluster::faulty::Faulty;
 use crate::cluster::lease::lost_signal;
 use crate::cluster::memory::Memory as MemoryCluster;
 use crate::cluster::watch::WatchApi;
-use crate::context::{Agent, Commit, Wish};
+use crate::context::{Agent, Commit, CommitRef, Standing, Wish};
+use crate::departure::{self, Records, View};
 use crate::desire;
 use crate::disks::Listings;
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, Outcome};
 use crate::rebuild::Sight;
-use crate::reconcile::{Siblings, left_over, reconcile};
+use crate::reconcile::{Siblings, reconcile};
 use crate::refuted::Refuted;
 use crate::restart::{self, Turns};
 
@@ -112,6 +113,7 @@ impl World {
             source: Some("ops".into()),
             id: commit_id(number),
             time: "2026-01-02T03:04:05Z".parse().unwrap(),
+            accepted: BTreeSet::new(),
             tree: self.tree(),
             path: String::new(),
             terms: Terms::default(),
@@ -199,18 +201,36 @@ impl World {
 pub(crate) struct Memories {
     apps: BTreeMap<AppId, Memory>,
     sight: Sight,
+    records: Records,
 }
 
-/// Looks once at every App of a commit, one after the other.
+/// Looks once at every App of a commit, one after the other, and at those that left it.
 pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) -> Outcome {
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
     let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
+    let of_commit = Arc::new(CommitRef::of(commit));
+    let view = commit.source.as_deref().map(|source| View {
+        source,
+        commit: &of_commit,
+        wanted: &wanted,
+        elsewhere: &|_| false,
+        records: &memory.records,
+    });
     let mut outcomes: Vec<AppOutcome> = Vec::new();
     for wish in &wishes {
-        let siblings = Siblings { wishes: &wishes, sight: &memory.sight };
+        let holds = match view {
+            Some(view) => departure::against(agent, view, &wish.app.id).await.unwrap(),
+            None => Vec::new(),
+        };
+        let standing = Standing { holds, ..Standing::default() };
+        let siblings = Siblings { wishes: &wishes, sight: &memory.sight, standing };
         let of_app = memory.apps.entry(wish.app.id.clone()).or_default();
         outcomes.push(reconcile(agent, wish, &siblings, of_app).await.outcome);
     }
-    let left_over = left_over(agent, commit.source.as_deref(), &wanted);
-    Outcome::new(&wanted, left_over, outcomes, true)
+    if let Some(view) = view {
+        for id in departure::apps(agent, view) {
+            outcomes.extend(departure::look(agent, view, &id).await);
+        }
+    }
+    Outcome::new(&wanted, outcomes, true)
 }

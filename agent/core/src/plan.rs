@@ -44,7 +44,7 @@ pub use counts::Counts;
 pub use digest::PlanDigest;
 pub use hold::{Hold, HoldCause, HoldDigest, NoHoldDigest};
 pub use kind::ActionKind;
-pub use removal::{Departed, removal};
+pub use removal::{Departed, Leave, removal};
 
 /// The source of Apps that only a person has applied so far. Any source may take them over.
 pub const BY_HAND: &str = "by-hand";
@@ -152,7 +152,7 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
         actions.push(Action { what: What::Keep(Subject::App), reason, origin: Some(app.at.clone()) });
         return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions };
     }
-    if let Some(pause) = paused(observed, settings, Some(&app.at)) {
+    if let Some(pause) = paused(observed, settings.now, Some(&app.at)) {
         return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![pause] };
     }
     if let Some(foreign) = of_another_source(app, observed, settings) {
@@ -177,8 +177,8 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
 }
 
 /// Leaves an App alone that a person has paused.
-fn paused(observed: &ObservedApp, settings: &Settings, origin: Option<&Span>) -> Option<Action> {
-    let (what, reason) = match Pause::of_app(observed, settings.now) {
+fn paused(observed: &ObservedApp, now: Timestamp, origin: Option<&Span>) -> Option<Action> {
+    let (what, reason) = match Pause::of_app(observed, now) {
         Ok(None) => return None,
         Ok(Some(pause)) => (What::Keep(Subject::App), format!("{pause}; until then nothing is written to this App")),
         Err(unreadable) => {

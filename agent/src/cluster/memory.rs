@@ -1,5 +1,6 @@
 //! A cluster in memory, for tests of what is built on [`ClusterApi`] and [`WatchApi`]. It knows versions,
-//! preconditions and watches; it knows nothing of defaults, validation or field managers.
+//! preconditions and watches; it knows nothing of defaults and validation, and of field managers
+//! only that there are some.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -106,6 +107,11 @@ impl Memory {
         if let Some(body) = state.objects.get(key).cloned() {
             self.inner.note(&mut state, key, body, false);
         }
+    }
+
+    /// An object as it is.
+    pub(crate) fn object(&self, key: &ObjectKey) -> Option<LiveObject> {
+        self.read(key)
     }
 
     fn read(&self, key: &ObjectKey) -> Option<LiveObject> {
@@ -244,7 +250,13 @@ impl ClusterApi for Memory {
     }
 
     async fn apply(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError> {
-        let merged = self.dry_run(object, force).await?;
+        let mut merged = self.dry_run(object, force).await?;
+        // As much of a field manager as tells that the agent has applied it, but not which fields.
+        merged.body["metadata"]["managedFields"] = json!([{
+            "manager": kompox_core::ownership::FIELD_MANAGER, "operation": "Apply",
+            "apiVersion": object.key.kind.api_version(), "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:unknown": {}},
+        }]);
         Ok(self.store(&object.key, &merged.body))
     }
 

@@ -129,6 +129,7 @@ fn state(state: &State) -> (&'static str, String) {
         State::Healthy => ("healthy", "healthy".to_owned()),
         State::Suspended => ("suspended", "suspended: nothing was written".to_owned()),
         State::Paused(pause) => ("paused", format!("{pause}; nothing was written")),
+        State::Removed => ("removed", "removed".to_owned()),
         State::Progressing(reason) => ("progressing", format!("on its way: {reason}")),
         State::Failed(failure) => ("failed", failure.text.clone()),
     }

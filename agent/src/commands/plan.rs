@@ -59,15 +59,9 @@ pub(crate) fn as_text(preview: &Preview) -> String {
     for (app, cause) in refusals(preview) {
         shown.push_str(&format!("{app}\n  ! REFUSED        {cause}\n"));
     }
-    for app in &preview.left_over {
-        shown.push_str(&format!("{app}\n  = keep           {LEFT_OVER}\n"));
-    }
     shown.push_str(&format!("Plan: {}.\n", text::summary(counts(preview))));
     shown
 }
-
-/// Why an App that left Git stays.
-const LEFT_OVER: &str = "no longer in the commit; removing whole apps is not done by this version";
 
 fn as_json(preview: &Preview) -> Value {
     let refused: Vec<Value> = refusals(preview).map(|(app, cause)| json!({"app": app, "reason": cause})).collect();
@@ -78,7 +72,6 @@ fn as_json(preview: &Preview) -> Value {
         "apps": preview.plans.iter().map(View::of).collect::<Vec<_>>(),
         "refused": refused,
         "rejected": rejected,
-        "leftOver": preview.left_over,
         "counts": counts(preview),
     })
 }
@@ -94,15 +87,12 @@ fn as_markdown(preview: &Preview) -> String {
     }
     page.conclusion(&format!("Plan: {}.", text::summary(counts(preview))));
     preview.plans.iter().for_each(|plan| page.plan(&View::of(plan)));
-    for app in &preview.left_over {
-        page.note(app, "kept", LEFT_OVER);
-    }
     page.finish()
 }
 
 fn refusals(preview: &Preview) -> impl Iterator<Item = (String, String)> {
     preview.refused.iter().filter_map(|outcome| match &outcome.state {
         State::Failed(failure) => Some((outcome.id.to_string(), failure.text.clone())),
-        State::Healthy | State::Suspended | State::Paused(_) | State::Progressing(_) => None,
+        State::Healthy | State::Suspended | State::Paused(_) | State::Removed | State::Progressing(_) => None,
     })
 }

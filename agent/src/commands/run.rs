@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::Exit;
+use crate::accept;
 use crate::age_keys::{self, AgeKeysFile};
 use crate::args::{ClusterArgs, PlanArgs, RunArgs};
 use crate::cluster::cache::Cache;
@@ -289,6 +290,7 @@ pub(crate) async fn commit_of_source(args: &PlanArgs, name: &str) -> anyhow::Res
         source: Some(source.name),
         id: snapshot.revision.id.to_string(),
         time: snapshot.revision.time,
+        accepted: accept::of_trailers(&snapshot.revision.trailers),
         tree: snapshot.tree,
         path: source.path,
         terms: Terms { policy: config.policy.clone(), decryption: age_keys::decryption(&age_keys) },

@@ -1,5 +1,6 @@
 //! What `plan`, `apply`, `validate` and `render` read: a folder, seen as part of its repository.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(crate) fn open(path: &Path, terms: &TermsArgs) -> anyhow::Result<Commit> {
         source: None,
         id: "working-tree".to_owned(),
         time: Timestamp::now(),
+        accepted: BTreeSet::new(),
         tree: Arc::new(WorkingTree::new(root)),
         path: inside,
         terms,

@@ -44,8 +44,9 @@ pub(crate) struct Ledger {
     memories: BTreeMap<AppId, Memory>,
     /// What is written down of the newest commit.
     record: Option<CommitRecord>,
-    /// Apps in the cluster that the source no longer lists, as far as that was told.
-    left_over: Vec<String>,
+    /// How the Apps are that left, as far as they were looked at for the generation; `None` where nothing
+    /// is to be done about one.
+    departed: BTreeMap<AppId, Option<AppOutcome>>,
 }
 
 impl Ledger {
@@ -79,11 +80,13 @@ impl Ledger {
                 (Some(before), Some(now)) => before.digest == now.digest,
                 _ => false,
             };
-            let well = matches!(outcome.state, State::Healthy | State::Suspended);
+            // What waits for a person's word may have got it.
+            let well = matches!(outcome.state, State::Healthy | State::Suspended) && outcome.holds.is_empty();
             outcome.commit = Arc::clone(&generation.commit);
             same && well
         });
         self.memories.retain(|app, _| self.wishes.contains_key(app));
+        self.departed.clear();
         self.generation = Some(generation);
         let left = before.into_keys().filter(|app| !self.wishes.contains_key(app));
         let due = self.wishes.keys().filter(|app| !self.table.contains_key(*app)).cloned();
@@ -153,21 +156,43 @@ impl Ledger {
         self.wishes.values().filter(waits).map(|wish| &wish.app.id)
     }
 
-    /// How everything is that is asked for. What was not looked at yet is on its way.
-    pub(crate) fn outcome(&self, left_over: Vec<String>) -> Option<Outcome> {
+    /// Ends a look at an App that left; whether what came of it is news.
+    pub(crate) fn end_departure(&mut self, app: &AppId, outcome: Option<AppOutcome>) -> bool {
+        // It is listed again by now.
+        if self.wishes.contains_key(app) {
+            return false;
+        }
+        if let (Some(record), Some(outcome)) = (&mut self.record, &outcome) {
+            report::count(record, outcome);
+        }
+        let is_news = match (self.departed.get(app), &outcome) {
+            (_, Some(outcome)) if outcome.done.wrote() => true,
+            (Some(Some(before)), Some(now)) => before.state != now.state,
+            (Some(None), None) => false,
+            _ => true,
+        };
+        self.departed.insert(app.clone(), outcome);
+        is_news
+    }
+
+    /// Whether it is certain that an App is not asked for.
+    pub(crate) fn gave_up(&self, app: &AppId) -> bool {
+        let wanted = self.generation.as_ref().map(|generation| &generation.wanted);
+        !self.lists(app) && wanted.is_some_and(|wanted| !wanted.may_list(&app.slashed()))
+    }
+
+    /// How everything is that is asked for, and that left. What was not looked at yet is on its way;
+    /// `present` are the Apps that left and of which something is in the cluster.
+    pub(crate) fn outcome(&self, present: &[AppId]) -> Option<Outcome> {
         let generation = self.generation.as_ref()?;
         let apps = generation.wishes.iter().map(|wish| match self.table.get(&wish.app.id) {
             Some(outcome) => outcome.clone(),
             None => AppOutcome::untouched(wish, State::Progressing("waiting for its turn".to_owned())),
         });
-        let complete = self.wishes.keys().all(|app| self.table.contains_key(app));
-        Some(Outcome::new(&generation.wanted, left_over, apps.collect(), complete))
-    }
-
-    /// Apps that were not left over at the last call.
-    pub(crate) fn newly_left_over(&mut self, outcome: &Outcome) -> Vec<String> {
-        let before = std::mem::replace(&mut self.left_over, outcome.left_over.clone());
-        outcome.left_over.iter().filter(|app| !before.contains(app)).cloned().collect()
+        let departed = self.departed.values().flatten().cloned();
+        let complete = self.wishes.keys().all(|app| self.table.contains_key(app))
+            && present.iter().all(|app| self.departed.contains_key(app));
+        Some(Outcome::new(&generation.wanted, apps.chain(departed).collect(), complete))
     }
 
     /// Enters how everything is into the record.

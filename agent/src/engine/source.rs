@@ -1,12 +1,16 @@
 //! One source: fetched at its own pace, converted, and told about.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kompox_core::next::Next;
+use kompox_core::plan::HoldDigest;
 use kompox_manifests::desired::{Conversions, Terms};
 use kompox_manifests::diagnostic::{Colour, Severity};
 use kompox_manifests::id::AppId;
+use kompox_manifests::names::Names;
 use kompox_manifests::policy::Policy;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -14,15 +18,17 @@ use tracing::{error, info, warn};
 
 use super::ledger::{Generation, Ledger};
 use super::observer::Observer;
+use crate::accept;
 use crate::age_keys::{self, AgeKeysFile};
+use crate::cluster::cache::News;
 use crate::config::SourceConfig;
 use crate::context::{Agent, Commit, CommitRef};
+use crate::departure::{self, Records, View};
 use crate::desire;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
 use crate::rebuild::Sight;
-use crate::reconcile::left_over;
 use crate::record::CommitRecord;
 use crate::source::{self, RevisionId, Snapshot};
 
@@ -43,6 +49,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// What is known of a cluster that was rebuilt.
     pub(crate) sight: Sight,
+    /// What was applied last of Apps that left.
+    records: Records,
     ledger: Mutex<Ledger>,
     /// Something is to be told.
     untold: Notify,
@@ -104,7 +112,7 @@ impl Source {
     pub(crate) fn by_hand(agent: Arc<Agent>, commit: &Commit, observers: Vec<Arc<dyn Observer>>) -> Self {
         let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
         let mut ledger = Ledger::default();
-        let of_commit = CommitRef { id: commit.id.clone(), time: commit.time };
+        let of_commit = CommitRef::of(commit);
         ledger.take(Arc::new(Generation::new(of_commit, wanted)));
         Self::empty(agent, observers, ledger)
     }
@@ -113,6 +121,7 @@ impl Source {
         Self {
             name: "by-hand".to_owned(),
             sight: Sight::default(),
+            records: Records::default(),
             ledger: Mutex::new(ledger),
             untold: Notify::new(),
             observers,
@@ -246,21 +255,34 @@ impl Source {
         if is_known && fetcher.snapshot.is_some() && fetcher.terms == terms {
             return Ok(());
         }
-        let wanted = self.convert(origin, fetcher, &snapshot, &terms).await?;
+        let accepted = self.accept(&snapshot);
+        let said = accepted.keys().cloned().collect();
+        let wanted = self.convert(origin, fetcher, &snapshot, &terms, said).await?;
         if !is_known {
             info!(source = self.name, commit = id, subject = snapshot.revision.subject, "new commit");
-            let record = CommitRecord::new(id, &place(&origin.config));
+            let record = CommitRecord { accepted: accepted.clone(), ..CommitRecord::new(id, &place(&origin.config)) };
             let before = self.ledger().begin_record(record.clone());
             self.observers.iter().for_each(|observer| observer.commit(&self.name, &record, before.as_ref()));
         }
         announce(&self.name, &wanted);
-        let commit = CommitRef { id: id.to_owned(), time: snapshot.revision.time };
-        let apps = self.ledger().take(Arc::new(Generation::new(commit, wanted)));
+        let accepted = accepted.into_keys().collect();
+        let commit = CommitRef { id: id.to_owned(), time: snapshot.revision.time, accepted };
+        let mut apps = self.ledger().take(Arc::new(Generation::new(commit, wanted)));
+        apps.extend(self.departed());
         fetcher.snapshot = Some(snapshot);
         fetcher.terms = terms;
         due(Due::Wish(apps));
         self.changed();
         Ok(())
+    }
+
+    /// Everything that people have accepted, with this commit and before.
+    fn accept(&self, snapshot: &Snapshot) -> BTreeMap<HoldDigest, Timestamp> {
+        let mut accepted = self.ledger().record().map(|record| record.accepted.clone()).unwrap_or_default();
+        let said = accept::of_trailers(&snapshot.revision.trailers);
+        said.iter().for_each(|digest| info!(source = self.name, %digest, "accepted by the commit"));
+        accept::remember(&mut accepted, said, Timestamp::now());
+        accepted
     }
 
     /// Reads what a revision asks for, away from the threads that everything else runs on.
@@ -270,11 +292,13 @@ impl Source {
         fetcher: &mut Fetcher,
         snapshot: &Snapshot,
         terms: &Terms,
+        accepted: BTreeSet<HoldDigest>,
     ) -> Result<desire::Wanted, Fault> {
         let commit = Commit {
             source: Some(self.name.clone()),
             id: snapshot.revision.id.to_string(),
             time: snapshot.revision.time,
+            accepted,
             tree: Arc::clone(&snapshot.tree),
             path: origin.config.path.clone(),
             terms: terms.clone(),
@@ -302,9 +326,6 @@ impl Source {
             let Some(record) = ledger.enter(&outcome) else { return };
             (before, record.clone())
         };
-        for app in self.ledger().newly_left_over(&outcome) {
-            warn!(source = self.name, app, "no longer in the commit; this version removes no whole apps: kept");
-        }
         for failure in outcome.failures().filter(|failure| !before.contains(&failure.text)) {
             error!(source = self.name, cause = failure.label, "{failure}");
         }
@@ -313,10 +334,42 @@ impl Source {
 
     /// How everything is that is asked for; `None` before anything was fetched.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        let generation = self.ledger().generation().cloned()?;
-        let name = self.origin.as_ref().map(|origin| origin.config.name.as_str());
-        let left_over = left_over(&self.agent, name, &generation.wanted);
-        self.ledger().outcome(left_over)
+        let present = self.departed();
+        self.ledger().outcome(&present)
+    }
+
+    /// What a commit lists, for judging which Apps have left. `elsewhere` tells whether another source lists
+    /// an App. `None` where a person applies a working tree: nothing is removed because of that.
+    pub(crate) fn view<'a>(
+        &'a self,
+        generation: &'a Generation,
+        elsewhere: &'a (dyn Fn(&AppId) -> bool + Send + Sync),
+    ) -> Option<View<'a>> {
+        self.origin.as_ref().map(|_| View {
+            source: &self.name,
+            commit: &generation.commit,
+            wanted: &generation.wanted,
+            elsewhere,
+            records: &self.records,
+        })
+    }
+
+    /// The Apps that are not listed any more and of which something is in the cluster, also those that
+    /// another source lists now.
+    pub(crate) fn departed(&self) -> Vec<AppId> {
+        let Some(generation) = self.ledger().generation().cloned() else { return Vec::new() };
+        self.view(&generation, &|_| false).map(|view| departure::present(&self.agent, view)).unwrap_or_default()
+    }
+
+    /// The Apps that are not listed any more and that news of the cluster are about.
+    pub(crate) fn departed_concerned(&self, news: &BTreeSet<News>) -> Vec<AppId> {
+        let Some(generation) = self.ledger().generation().cloned() else { return Vec::new() };
+        let Some(view) = self.view(&generation, &|_| false) else { return Vec::new() };
+        let is_concerned = |id: &AppId| {
+            let instance = Names::of(id).hashes.instance;
+            news.iter().any(|item| matches!(item, News::App(of) if **of == *instance))
+        };
+        departure::apps(&self.agent, view).into_iter().filter(is_concerned).collect()
     }
 
     /// Whether every App has ended well or badly, or has failed so often in a row through something that

@@ -1,17 +1,18 @@
 //! The same page, stopped before anything is written: what reconciling would do.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::plan::Plan;
 use kompox_manifests::desired::Conversions;
 
-use super::plan;
+use super::{Known, Siblings, last_applied, plan};
 use crate::confirm::{self, Care};
-use crate::context::{Agent, Commit, Wish};
+use crate::context::{Agent, Commit, CommitRef, Standing, Wish};
+use crate::departure::{self, Records, View};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
+use crate::memory::Memory;
 use crate::observe;
 use crate::outcome::{AppOutcome, State};
 use crate::rebuild::{self, Sight};
@@ -23,12 +24,10 @@ const PARALLEL_APPS: usize = 4;
 pub(crate) struct Preview {
     /// What the commit asks for.
     pub(crate) wanted: Wanted,
-    /// A plan for each App that the API server would accept.
+    /// A plan for each App that the API server would accept, and for each that left.
     pub(crate) plans: Vec<Plan>,
     /// Apps that it would not accept, and why.
     pub(crate) refused: Vec<AppOutcome>,
-    /// Apps in the cluster that the commit no longer lists, `W/P/C/A`.
-    pub(crate) left_over: Vec<String>,
 }
 
 /// Plans a whole commit and dry-runs it.
@@ -39,8 +38,17 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, F
     agent.cache.check()?;
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
     let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
-    let sight = Sight::default();
-    let planned = stream::iter(&wishes).map(|wish| one(agent, wish, &wishes, &sight)).buffered(PARALLEL_APPS);
+    let (sight, records) = (Sight::default(), Records::default());
+    let of_commit = Arc::new(CommitRef::of(commit));
+    let view = commit.source.as_deref().map(|source| View {
+        source,
+        commit: &of_commit,
+        wanted: &wanted,
+        // What other sources list is not known here.
+        elsewhere: &|_| false,
+        records: &records,
+    });
+    let planned = stream::iter(&wishes).map(|wish| one(agent, wish, &wishes, &sight, view)).buffered(PARALLEL_APPS);
     let results: Vec<(&Arc<Wish>, Result<Plan, Failure>)> =
         wishes.iter().zip(planned.collect::<Vec<_>>().await).collect();
     let (mut plans, mut refused) = (Vec::new(), Vec::new());
@@ -50,23 +58,30 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, F
             Err(failure) => refused.push(AppOutcome::untouched(wish, State::Failed(failure))),
         }
     }
-    let left_over = left_over(agent, commit.source.as_deref(), &wanted);
-    Ok(Preview { wanted, plans, refused, left_over })
+    if let Some(view) = view {
+        for id in departure::present(agent, view) {
+            plans.extend(departure::plan(agent, view, &id).await?);
+        }
+    }
+    Ok(Preview { wanted, plans, refused })
 }
 
-async fn one(agent: &Agent, wish: &Wish, wishes: &[Arc<Wish>], sight: &Sight) -> Result<Plan, Failure> {
+async fn one(
+    agent: &Agent,
+    wish: &Wish,
+    wishes: &[Arc<Wish>],
+    sight: &Sight,
+    view: Option<View<'_>>,
+) -> Result<Plan, Failure> {
+    let holds = match view {
+        Some(view) => departure::against(agent, view, &wish.app.id).await?,
+        None => Vec::new(),
+    };
+    let siblings = Siblings { wishes, sight, standing: Standing { holds, ..Standing::default() } };
     let observed = observe::observe(agent, wish).await?;
     let rebuilt = rebuild::recognize(agent, sight, wishes, wish, &observed).await?;
-    let planned = plan(agent, wish, observed, &rebuilt);
+    let applied = last_applied(agent, wish, &observed, &mut Memory::default()).await?;
+    let planned = plan(agent, wish, &siblings, observed, &Known { rebuilt, applied });
     let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned, Care::Whole).await?;
     Ok(confirmed.into_planned().plan)
-}
-
-/// Apps in the cluster that a source wrote and no longer lists, `W/P/C/A`.
-pub(crate) fn left_over(agent: &Agent, source: Option<&str>, wanted: &Wanted) -> Vec<String> {
-    let Some(source) = source else { return Vec::new() };
-    let listed: BTreeSet<String> = wanted.apps.iter().map(|wish| wish.app.id.slashed()).collect();
-    let mut written = agent.cache.apps_of_source(source);
-    written.retain(|app| !listed.contains(app) && !wanted.may_list(app));
-    written.into_iter().collect()
 }

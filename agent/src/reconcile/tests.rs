@@ -13,6 +13,7 @@ use crate::failure::Kind as FailureKind;
 use crate::outcome::{Outcome, State};
 use crate::testing::{Memories, World, look};
 
+mod removal;
 mod safety;
 
 fn invalid() -> Cause {
@@ -270,24 +271,6 @@ async fn of_two_sources_with_one_app_the_first_keeps_it() {
         }
     }
     assert_eq!(owners.len(), 1);
-}
-
-#[tokio::test]
-async fn an_app_that_left_the_commit_is_left_over_and_untouched() {
-    let mut world = World::new();
-    world.app("blog");
-    let mut memory = Memories::default();
-    world.look(&world.commit(1), &mut memory).await;
-    let before = world.objects().await;
-    world.files.retain(|file, _| !file.starts_with("blog/"));
-    let outcome = world.look(&world.commit(2), &mut memory).await;
-    assert_eq!(outcome.left_over, ["w1/p1/c1/blog"]);
-    assert_eq!(world.objects().await, before);
-    // Broken is not gone.
-    world.app("blog");
-    world.edit("blog/kompoxops.yml", "compose:", "komposé:");
-    let outcome = world.look(&world.commit(3), &mut memory).await;
-    assert_eq!((outcome.left_over.len(), outcome.rejected.len()), (0, 1));
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kompox_core::next::Next;
@@ -13,18 +14,20 @@ fn counts(created: usize) -> Counts {
 }
 
 fn app(name: &str, created: usize, state: AppState) -> AppOutcome {
-    let commit = CommitRef { id: commit_id(1), time: "2026-01-02T03:04:05Z".parse().unwrap() };
+    let commit =
+        CommitRef { id: commit_id(1), time: "2026-01-02T03:04:05Z".parse().unwrap(), accepted: BTreeSet::new() };
     AppOutcome {
         id: format!("/ws/w1/prv/p1/cls/c1/app/{name}").parse().unwrap(),
         commit: Arc::new(commit),
         done: counts(created),
         state,
         faults: 0,
+        holds: Vec::new(),
     }
 }
 
 fn outcome(apps: Vec<AppOutcome>) -> Outcome {
-    Outcome { apps, rejected: Vec::new(), left_over: Vec::new(), diagnostics: Vec::new(), complete: true }
+    Outcome { apps, rejected: Vec::new(), diagnostics: Vec::new(), complete: true }
 }
 
 fn failure(kind: Kind, text: &str) -> Failure {
@@ -47,7 +50,7 @@ fn enter_with(record: &mut CommitRecord, outcome: &Outcome, faults: u32) {
     let apps: Vec<AppOutcome> = outcome.apps.iter().map(with_faults).collect();
     apps.iter().for_each(|app| count(record, app));
     let (rejected, diagnostics) = (outcome.rejected.clone(), Vec::new());
-    enter(record, &Outcome { apps, rejected, left_over: Vec::new(), diagnostics, complete: outcome.complete });
+    enter(record, &Outcome { apps, rejected, diagnostics, complete: outcome.complete });
 }
 
 /// Every status that a forge is told of a commit that goes through these outcomes, in order.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use kompox_manifests::model::{App, DriftPolicy};
 use kompox_manifests::names::Names;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
@@ -60,7 +61,7 @@ fn create(object: Object, unsettled: &BTreeSet<String>) -> (What, String) {
 /// An object that is wanted but is being deleted: it can be made anew once it is gone.
 fn going(live: &LiveObject, settings: &Settings) -> (What, String) {
     let subject = Subject::Object(live.key.clone());
-    match stuck(live, settings) {
+    match stuck(live, settings.now) {
         Some(reason) => (What::Blocked { subject, remedy: STUCK.to_owned() }, reason),
         None => {
             let remedy = "it is made anew once it is gone".to_owned();
@@ -74,9 +75,9 @@ pub(super) const STUCK: &str =
     "make whatever the finalizer is of do its work, or remove the finalizer by hand: kubectl edit";
 
 /// Why a deletion does not end; `None` while it may still end by itself.
-pub(super) fn stuck(live: &LiveObject, settings: &Settings) -> Option<String> {
+pub(super) fn stuck(live: &LiveObject, now: Timestamp) -> Option<String> {
     let since = live.deleted_since()?;
-    let minutes = settings.now.duration_since(since).as_secs() / 60;
+    let minutes = now.duration_since(since).as_secs() / 60;
     if minutes < STUCK_AFTER_MINUTES {
         return None;
     }
@@ -165,7 +166,7 @@ fn leftover(app: &App, live: &LiveObject, settings: &Settings) -> Option<(What, 
         _ if !ownership::is_applied_by_agent(live) => None,
         _ if live.is_terminating() => {
             let subject = Subject::Object(live.key.clone());
-            stuck(live, settings).map(|reason| (What::Left { subject, remedy: STUCK.to_owned() }, reason))
+            stuck(live, settings.now).map(|reason| (What::Left { subject, remedy: STUCK.to_owned() }, reason))
         }
         _ => Some((What::Delete(live.clone()), "the commit no longer asks for it".to_owned())),
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use kompox_manifests::id::AppId;
 use kompox_manifests::labels;
 use kompox_manifests::model::Protection;
@@ -15,9 +16,9 @@ use serde_json::Value;
 
 use super::action::{Action, Subject, What};
 use super::applied::AppliedRecord;
-use super::hold::{Hold, HoldCause};
+use super::hold::{Hold, HoldCause, HoldDigest};
 use super::objects::{STUCK, stuck};
-use super::{Plan, Settings, protect};
+use super::{Plan, protect};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership;
 
@@ -50,6 +51,20 @@ impl Departed<'_> {
     #[must_use]
     pub fn is_present(&self) -> bool {
         self.content().next().is_some()
+    }
+
+    /// Whether its Namespace says that it is this App and of this source, and is not going itself. An
+    /// annotation that somebody wrote elsewhere takes nothing away.
+    #[must_use]
+    pub fn belongs_to(&self, source: &str) -> bool {
+        let names = Names::of(self.id);
+        let mut namespaces = self.observed.objects.values().filter(|live| live.key.kind == Kind::Namespace);
+        namespaces.any(|live| {
+            live.key.name == names.namespace
+                && live.annotation(labels::SOURCE) == Some(source)
+                && live.annotation(labels::APP) == Some(&self.id.slashed())
+                && !live.is_terminating()
+        })
     }
 
     /// Its own hosts, as they were meant and as they are.
@@ -87,6 +102,21 @@ impl Departed<'_> {
     }
 }
 
+/// Under what terms an App leaves.
+#[derive(Clone, Debug)]
+pub struct Leave<'a> {
+    /// Name of the source that lists it no more.
+    pub source: &'a str,
+    /// What was seen of the source as a whole that must be accepted first; see [`super::sweep`].
+    pub holds: Vec<Hold>,
+    /// What its Cluster forbids.
+    pub protection: Protection,
+    /// Holds that a person has accepted.
+    pub accepted: &'a BTreeSet<HoldDigest>,
+    /// The time of planning.
+    pub now: Timestamp,
+}
+
 /// A deleted PersistentVolume of any other policy takes its disk with it.
 fn is_retained(volume: &LiveObject) -> bool {
     volume.body.pointer("/spec/persistentVolumeReclaimPolicy").and_then(Value::as_str) == Some("Retain")
@@ -94,45 +124,34 @@ fn is_retained(volume: &LiveObject) -> bool {
 
 /// Plans the removal of an App.
 ///
-/// `holds` are what was seen of the source as a whole ([`super::sweep`]); `protection` is what the
-/// Cluster forbids. The caller has made sure that the source could be read completely, lists the App
-/// nowhere, and that no other source does.
+/// The caller has made sure that the source could be read completely, lists the App nowhere, and that no
+/// other source does.
 #[must_use]
-pub fn removal(departed: Departed<'_>, holds: Vec<Hold>, protection: Protection, settings: &Settings) -> Plan {
+pub fn removal(departed: Departed<'_>, leave: Leave<'_>) -> Plan {
     let mut actions = Vec::new();
-    if let Some(pause) = super::paused(departed.observed, settings, None) {
+    if let Some(pause) = super::paused(departed.observed, leave.now, None) {
         actions.push(pause);
-    } else if belongs(departed, settings) {
-        decide(departed, holds, settings, &mut actions);
+    } else if departed.belongs_to(leave.source) {
+        let protection = leave.protection;
+        decide(departed, leave, &mut actions);
         protect(protection, &mut actions);
     }
     actions.sort_by_key(|action| action.what.stage());
     Plan { app: departed.id.clone(), origin: None, actions }
 }
 
-/// Whether the App's Namespace says that it is this App and of this source, and is not going itself.
-fn belongs(departed: Departed<'_>, settings: &Settings) -> bool {
-    let names = Names::of(departed.id);
-    let mut namespaces = departed.observed.objects.values().filter(|live| live.key.kind == Kind::Namespace);
-    namespaces.any(|live| {
-        live.key.name == names.namespace
-            && live.annotation(labels::SOURCE) == Some(&settings.source)
-            && live.annotation(labels::APP) == Some(&departed.id.slashed())
-            && !live.is_terminating()
-    })
-}
-
-fn decide(departed: Departed<'_>, holds: Vec<Hold>, settings: &Settings, actions: &mut Vec<Action>) {
+fn decide(departed: Departed<'_>, leave: Leave<'_>, actions: &mut Vec<Action>) {
+    let Leave { holds, accepted, now, .. } = leave;
     let going: Vec<&LiveObject> = departed.content().collect();
     actions.extend(departed.observed.objects.values().filter_map(|live| {
-        let (what, reason) = left_behind(live, settings)?;
+        let (what, reason) = left_behind(live, now)?;
         Some(Action { what, reason, origin: None })
     }));
     if going.is_empty() {
         return;
     }
     let own = own_holds(departed);
-    let waiting = holds.into_iter().chain(own).filter(|hold| !hold.is_accepted(&settings.accepted));
+    let waiting = holds.into_iter().chain(own).filter(|hold| !hold.is_accepted(accepted));
     actions.extend(waiting.map(|hold| hold.action(Subject::App, None)));
     actions.extend(departed.observed.objects.values().filter_map(|live| {
         let (what, reason) = kept(departed, live)?;
@@ -160,8 +179,8 @@ fn decide(departed: Departed<'_>, holds: Vec<Hold>, settings: &Settings, actions
 }
 
 /// An object whose deletion does not end.
-fn left_behind(live: &LiveObject, settings: &Settings) -> Option<(What, String)> {
-    let reason = stuck(live, settings)?;
+fn left_behind(live: &LiveObject, now: Timestamp) -> Option<(What, String)> {
+    let reason = stuck(live, now)?;
     Some((What::Left { subject: Subject::Object(live.key.clone()), remedy: STUCK.to_owned() }, reason))
 }
 

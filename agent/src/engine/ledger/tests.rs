@@ -12,7 +12,7 @@ use crate::testing::{World, commit_id};
 fn generation(world: &World, number: u32) -> Arc<Generation> {
     let commit = world.commit(number);
     let wanted = desire::desire(&commit, &world.agent.cluster_id, &mut Conversions::default());
-    Arc::new(Generation::new(CommitRef { id: commit.id, time: commit.time }, wanted))
+    Arc::new(Generation::new(CommitRef::of(&commit), wanted))
 }
 
 fn names(apps: &[AppId]) -> Vec<&str> {
@@ -49,11 +49,11 @@ async fn another_commit_concerns_what_it_changes_what_was_not_well_and_what_left
     end(&mut ledger, &id("shop"), State::Healthy);
     end(&mut ledger, &id("wiki"), failed(Kind::Unhealthy));
     assert_eq!(names(&ledger.take(generation(&world, 2))), ["wiki"]);
-    let outcome = ledger.outcome(Vec::new()).unwrap();
+    let outcome = ledger.outcome(&[]).unwrap();
     assert!(!outcome.complete, "of the other commit nothing is known of wiki");
     assert!(outcome.apps.iter().all(|app| app.commit.id == commit_id(2)));
     end(&mut ledger, &id("wiki"), State::Healthy);
-    assert!(ledger.outcome(Vec::new()).unwrap().complete);
+    assert!(ledger.outcome(&[]).unwrap().complete);
 
     world.edit("blog/web.env", "A=1", "A=2");
     world.files.retain(|file, _| !file.starts_with("wiki/"));
@@ -109,17 +109,32 @@ async fn what_is_remembered_of_an_app_stays_with_it() {
 }
 
 #[tokio::test]
-async fn apps_that_left_are_told_once() {
-    let world = three();
-    let mut ledger = Ledger::default();
+async fn an_app_that_left_counts_until_the_next_commit() {
+    let mut world = three();
+    let mut ledger = Ledger::new(Some(CommitRecord::new(&commit_id(2), "main")));
     ledger.take(generation(&world, 1));
-    let left =
-        |ledger: &Ledger, apps: &[&str]| ledger.outcome(apps.iter().map(|app| (*app).to_owned()).collect()).unwrap();
-    let outcome = left(&ledger, &["w/p/c/old"]);
-    assert_eq!(ledger.newly_left_over(&outcome), ["w/p/c/old"]);
-    assert!(ledger.newly_left_over(&outcome).is_empty());
-    let outcome = left(&ledger, &["w/p/c/old", "w/p/c/other"]);
-    assert_eq!(ledger.newly_left_over(&outcome), ["w/p/c/other"]);
+    world.files.retain(|file, _| !file.starts_with("wiki/"));
+    assert_eq!(names(&ledger.take(generation(&world, 2))), ["blog", "shop", "wiki"]);
+    let shop = ledger.begin(&id("shop")).unwrap().0;
+    end(&mut ledger, &id("blog"), State::Healthy);
+    end(&mut ledger, &id("shop"), State::Healthy);
+    assert!(ledger.gave_up(&id("wiki")) && !ledger.gave_up(&id("shop")));
+    let present = [id("wiki")];
+    assert!(!ledger.outcome(&present).unwrap().complete, "it was not looked at");
+    let left = |state, deleted| AppOutcome {
+        id: id("wiki"),
+        done: Counts { deleted, ..Counts::default() },
+        ..AppOutcome::untouched(&shop, state)
+    };
+    assert!(ledger.end_departure(&id("wiki"), Some(left(failed(Kind::Obstacle), 0))));
+    assert!(!ledger.end_departure(&id("wiki"), Some(left(failed(Kind::Obstacle), 0))));
+    let outcome = ledger.outcome(&present).unwrap();
+    assert_eq!((outcome.complete, outcome.failures().count()), (true, 1));
+    assert!(ledger.end_departure(&id("wiki"), Some(left(State::Removed, 9))));
+    assert_eq!(ledger.record().unwrap().done["w1/p1/c1/wiki"].deleted, 9);
+    assert!(!ledger.end_departure(&id("shop"), None), "it is listed");
+    ledger.take(generation(&world, 3));
+    assert_eq!(ledger.outcome(&[]).unwrap().apps.len(), 2);
 }
 
 #[tokio::test]

@@ -96,20 +96,6 @@ async fn with_leftovers() -> (World, Memories) {
     world.edit("shop/compose.yml", "    env_file: [web.env]\n", more);
     let mut memory = Memories::default();
     world.look(&world.commit(1), &mut memory).await;
-    // This cluster keeps no managed fields; what is pruned must carry the agent's.
-    let all = Kind::ALL.map(|kind| world.cluster.inner.list_owned(kind));
-    for live in futures::future::try_join_all(all).await.unwrap().into_iter().flatten() {
-        let fields = serde_json::json!([{
-            "manager": "kompox-agent", "operation": "Apply", "apiVersion": live.body["apiVersion"],
-            "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {}}},
-        }]);
-        world
-            .cluster
-            .inner
-            .patch_managed_fields(&live.key, &live.resource_version, fields.as_array().unwrap())
-            .await
-            .unwrap();
-    }
     world.edit(
         "shop/compose.yml",
         "  extra:\n    image: nginx:1\n    ports: [\"80:80\"]\n    env_file: [web.env]\n",

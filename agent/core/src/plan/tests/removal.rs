@@ -21,7 +21,8 @@ fn remove(world: &World) -> Plan {
 fn remove_with(world: &World, holds: Vec<Hold>, protection: Protection) -> Plan {
     let id = world.app().id;
     let departed = Departed { id: &id, observed: &world.observed, applied: world.settings.applied.as_ref() };
-    removal(departed, holds, protection, &world.settings)
+    let Settings { source, accepted, now, .. } = &world.settings;
+    removal(departed, Leave { source, holds, protection, accepted, now: *now })
 }
 
 fn accept(world: &mut World) {

@@ -1,0 +1,143 @@
+//! What was applied last of an App, kept with it: a Secret of its Namespace, because a hash over Secrets
+//! is in it. It is written when an App was brought to something new, read once a process, and deleted
+//! with the last object of an App that left Git.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kompox_core::observed::LiveObject;
+use kompox_core::plan::AppliedRecord;
+use kompox_manifests::labels;
+use kompox_manifests::names::Names;
+use kompox_manifests::object::{Kind, ObjectKey};
+use serde_json::{Value, json};
+
+use crate::cluster::error::Cause;
+use crate::cluster::{ClusterApi, ClusterError};
+use crate::failure::Failure;
+
+/// Key of the record in the Secret.
+const RECORD: &str = "record.json";
+
+/// A record with the version of the Secret that it was read from.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    /// The record.
+    pub(crate) record: AppliedRecord,
+    uid: String,
+    version: String,
+}
+
+/// Reads the record of an App; `None` when there is none, or none that can be read: what is not known is
+/// treated as such.
+///
+/// # Errors
+/// The cluster cannot be read.
+pub(crate) async fn load(cluster: &dyn ClusterApi, names: &Names) -> Result<Option<Stored>, Failure> {
+    let found = cluster.get(&key(names)).await.map_err(|error| failed(names, &error))?;
+    Ok(found.and_then(|live| stored(&live)))
+}
+
+/// Writes the record of an App.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) async fn save(
+    cluster: &dyn ClusterApi,
+    names: &Names,
+    record: &AppliedRecord,
+    before: Option<&Stored>,
+) -> Result<Stored, Failure> {
+    let text = serde_json::to_string(record).unwrap_or_default();
+    let data = json!({"data": {RECORD: STANDARD.encode(text)}});
+    let key = key(names);
+    let written = match before {
+        Some(before) => cluster.patch(&key, &before.version, &data).await,
+        None => match cluster.create(&key, &body(&key, &data)).await {
+            // One that could not be read.
+            Err(ClusterError { cause: Cause::AlreadyExists, .. }) => replace(cluster, &key, &data).await,
+            written => written,
+        },
+    };
+    let live = written.map_err(|error| failed(names, &error))?;
+    Ok(Stored { record: record.clone(), uid: live.uid, version: live.resource_version })
+}
+
+/// Deletes the record of an App of which nothing is left.
+///
+/// # Errors
+/// It cannot be deleted.
+pub(crate) async fn forget(cluster: &dyn ClusterApi, names: &Names, stored: &Stored) -> Result<(), Failure> {
+    let deleted = cluster.delete(&key(names), &stored.uid, &stored.version).await;
+    deleted.map(drop).map_err(|error| failed(names, &error))
+}
+
+async fn replace(cluster: &dyn ClusterApi, key: &ObjectKey, data: &Value) -> Result<LiveObject, ClusterError> {
+    let changed = || ClusterError::new(format!("save {key}"), Cause::Changed);
+    let live = cluster.get(key).await?.ok_or_else(changed)?;
+    cluster.patch(key, &live.resource_version, data).await
+}
+
+fn stored(live: &LiveObject) -> Option<Stored> {
+    let encoded = live.body.pointer("/data")?.get(RECORD)?.as_str()?;
+    let text = STANDARD.decode(encoded).ok()?;
+    let record = serde_json::from_slice(&text).ok()?;
+    Some(Stored { record, uid: live.uid.clone(), version: live.resource_version.clone() })
+}
+
+fn body(key: &ObjectKey, data: &Value) -> Value {
+    let mut body = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        // Not `kompox`: that label is of the Apps' objects, which are pruned.
+        "metadata": {"name": key.name, "namespace": key.namespace, "labels": {labels::MANAGED_BY: "kompox-agent"}},
+        "type": "Opaque",
+    });
+    body["data"] = data["data"].clone();
+    body
+}
+
+fn key(names: &Names) -> ObjectKey {
+    ObjectKey {
+        kind: Kind::Secret,
+        namespace: Some(names.namespace.clone()),
+        name: format!("{}--last-applied", names.app),
+    }
+}
+
+fn failed(names: &Names, error: &ClusterError) -> Failure {
+    Failure::of_cluster(&format!("{}: what was applied last", names.app), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::memory::Memory;
+
+    fn names() -> Names {
+        Names::of(&"/ws/w1/prv/p1/cls/c1/app/shop".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_record_is_found_again_and_goes_only_as_it_was_seen() {
+        let cluster = Memory::default();
+        assert!(load(&cluster, &names()).await.unwrap().is_none());
+        let first = AppliedRecord { inputs: "i1".into(), ..AppliedRecord::default() };
+        save(&cluster, &names(), &first, None).await.unwrap();
+        let found = load(&cluster, &names()).await.unwrap().unwrap();
+        assert_eq!(found.record, first);
+        let second = AppliedRecord { inputs: "i2".into(), ..first };
+        let saved = save(&cluster, &names(), &second, Some(&found)).await.unwrap();
+        assert_eq!(saved.record, second);
+        assert!(forget(&cluster, &names(), &found).await.is_err(), "it has changed since");
+        forget(&cluster, &names(), &saved).await.unwrap();
+        assert!(load(&cluster, &names()).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_unknown_and_is_written_over() {
+        let cluster = Memory::default();
+        cluster.store(&key(&names()), &json!({"data": {RECORD: "bm8ganNvbg=="}}));
+        assert!(load(&cluster, &names()).await.unwrap().is_none());
+        save(&cluster, &names(), &AppliedRecord::default(), None).await.unwrap();
+    }
+}

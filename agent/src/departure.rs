@@ -1,0 +1,199 @@
+//! Departure: Apps that a source has deployed and lists no more. What is seen of them together with what
+//! the commit lists is judged by the core ([`kompox_core::plan::sweep`]); what goes is deleted here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kompox_core::observed::ObservedApp;
+use kompox_core::pause::Pause;
+use kompox_core::plan::sweep::Listing;
+use kompox_core::plan::{Counts, Departed, Hold, Leave, Plan, removal};
+use kompox_manifests::id::AppId;
+use kompox_manifests::names::Names;
+use kompox_manifests::object::Kind;
+use tokio::sync::Mutex;
+
+use crate::applied::{self, Stored};
+use crate::context::{Agent, CommitRef};
+use crate::deletion;
+use crate::desire::Wanted;
+use crate::failure::Failure;
+use crate::outcome::{AppOutcome, State};
+
+/// What one source lists, and what else is known for judging it.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    /// Name of the source.
+    pub(crate) source: &'a str,
+    /// The commit.
+    pub(crate) commit: &'a Arc<CommitRef>,
+    /// What it lists.
+    pub(crate) wanted: &'a Wanted,
+    /// Whether another source of this agent lists an App: then it has moved, not left.
+    pub(crate) elsewhere: &'a (dyn Fn(&AppId) -> bool + Send + Sync),
+    /// Records of Apps that left.
+    pub(crate) records: &'a Records,
+}
+
+/// What was applied last of Apps that left, as far as it was read: nobody writes it any more.
+#[derive(Debug, Default)]
+pub(crate) struct Records(Mutex<BTreeMap<AppId, Option<Stored>>>);
+
+impl Records {
+    async fn of(&self, agent: &Agent, id: &AppId, names: &Names) -> Result<Option<Stored>, Failure> {
+        let mut records = self.0.lock().await;
+        if let Some(known) = records.get(id) {
+            return Ok(known.clone());
+        }
+        let stored = applied::load(agent.cluster.as_ref(), names).await?;
+        records.insert(id.clone(), stored.clone());
+        Ok(stored)
+    }
+
+    async fn forget(&self, id: &AppId) {
+        self.0.lock().await.remove(id);
+    }
+}
+
+/// An App that left, with everything that is known of it.
+struct Gone {
+    id: AppId,
+    names: Names,
+    observed: ObservedApp,
+    stored: Option<Stored>,
+}
+
+impl Gone {
+    fn departed(&self) -> Departed<'_> {
+        let applied = self.stored.as_ref().map(|stored| &stored.record);
+        Departed { id: &self.id, observed: &self.observed, applied }
+    }
+
+    /// Whether nothing of it is left but its Namespace.
+    fn is_bare(&self) -> bool {
+        self.observed.objects.keys().all(|key| key.kind == Kind::Namespace)
+    }
+}
+
+/// The Apps that a source has deployed in this cluster and that its commit lists no more, nor any other
+/// source. None where it is not certain what the commit lists.
+pub(crate) fn apps(agent: &Agent, view: View<'_>) -> Vec<AppId> {
+    if !view.wanted.certain {
+        return Vec::new();
+    }
+    let listed = |app: &AppId| view.wanted.apps.iter().any(|wish| wish.app.id == *app);
+    let written = agent.cache.apps_of_source(view.source);
+    let ids = written.iter().filter(|slashed| !view.wanted.may_list(slashed));
+    let ids = ids.filter_map(|slashed| AppId::from_slashed(slashed).ok());
+    ids.filter(|id| id.cluster == agent.cluster_id && !listed(id) && !(view.elsewhere)(id)).collect()
+}
+
+/// As [`apps`], those of which something is left.
+pub(crate) fn present(agent: &Agent, view: View<'_>) -> Vec<AppId> {
+    let bare =
+        |id: &AppId| agent.cache.objects(&Names::of(id).hashes.instance).keys().all(|key| key.kind == Kind::Namespace);
+    apps(agent, view).into_iter().filter(|id| !bare(id)).collect()
+}
+
+/// What must be accepted before an App comes that is not in the cluster yet.
+///
+/// # Errors
+/// The cluster cannot be read.
+pub(crate) async fn against(agent: &Agent, view: View<'_>, id: &AppId) -> Result<Vec<Hold>, Failure> {
+    if agent.cache.apps_of_source(view.source).contains(&id.slashed()) || present(agent, view).is_empty() {
+        return Ok(Vec::new());
+    }
+    let gone = gone(agent, view, None).await?;
+    Ok(listing(agent, view, &gone).judge().of(id))
+}
+
+/// Plans the removal of an App; `None` when it has not left.
+///
+/// # Errors
+/// The cluster cannot be read.
+pub(crate) async fn plan(agent: &Agent, view: View<'_>, id: &AppId) -> Result<Option<Plan>, Failure> {
+    agent.cache.check()?;
+    let gone = gone(agent, view, Some(id)).await?;
+    Ok(gone.iter().find(|app| app.id == *id).map(|app| plan_one(agent, view, &gone, app)))
+}
+
+/// Looks at an App that left: removes it, as far as it goes now. `None` when it has not left, or nothing
+/// of it is left to speak of.
+pub(crate) async fn look(agent: &Agent, view: View<'_>, id: &AppId) -> Option<AppOutcome> {
+    let mut done = Counts::default();
+    let state = match remove(agent, view, id, &mut done).await {
+        Ok(state) => state?,
+        Err(failure) => State::Failed(failure),
+    };
+    Some(AppOutcome { id: id.clone(), commit: Arc::clone(view.commit), done, state, faults: 0, holds: Vec::new() })
+}
+
+async fn remove(agent: &Agent, view: View<'_>, id: &AppId, done: &mut Counts) -> Result<Option<State>, Failure> {
+    agent.cache.check()?;
+    let gone = gone(agent, view, Some(id)).await?;
+    let app = gone.iter().find(|app| app.id == *id).filter(|app| app.departed().belongs_to(view.source));
+    let Some(app) = app else { return Ok(None) };
+    if let Ok(Some(pause)) = Pause::of_app(&app.observed, Timestamp::now()) {
+        return Ok(Some(State::Paused(pause)));
+    }
+    let plan = plan_one(agent, view, &gone, app);
+    if let Some(obstacle) = plan.obstacle() {
+        return Err(Failure::of_obstacle(obstacle));
+    }
+    deletion::leftovers(agent, &plan.actions, done).await?;
+    if let Some(left) = plan.undone().next() {
+        return Err(Failure::of_obstacle(left));
+    }
+    if plan.writes() {
+        return Ok(Some(State::Progressing("its objects are being deleted".to_owned())));
+    }
+    let going = app.observed.objects.values().filter(|live| live.is_terminating()).count();
+    if going > 0 {
+        return Ok(Some(State::Progressing(format!("{going} of its objects are still going"))));
+    }
+    if let Some(stored) = &app.stored {
+        applied::forget(agent.cluster.as_ref(), &app.names, stored).await?;
+        view.records.forget(id).await;
+    }
+    Ok(Some(State::Removed))
+}
+
+fn plan_one(agent: &Agent, view: View<'_>, gone: &[Gone], app: &Gone) -> Plan {
+    let listing = listing(agent, view, gone);
+    let leave = Leave {
+        source: view.source,
+        holds: listing.judge().of(&app.id),
+        protection: listing.protection(&app.departed()),
+        accepted: &view.commit.accepted,
+        now: Timestamp::now(),
+    };
+    removal(app.departed(), leave)
+}
+
+fn listing<'a>(agent: &Agent, view: View<'a>, gone: &'a [Gone]) -> Listing<'a> {
+    let deployed = agent.cache.apps_of_source(view.source);
+    let listed = view.wanted.apps.iter().map(|wish| wish.app.as_ref());
+    Listing {
+        deployed: listed.clone().map(|app| &app.id).filter(|id| deployed.contains(&id.slashed())).collect(),
+        listed: listed.collect(),
+        entries: &view.wanted.entries,
+        elsewhere: &view.wanted.elsewhere,
+        departed: gone.iter().map(Gone::departed).collect(),
+    }
+}
+
+/// Everything that is known of the Apps that left. Of those that are long gone, only `asked` is looked up.
+async fn gone(agent: &Agent, view: View<'_>, asked: Option<&AppId>) -> Result<Vec<Gone>, Failure> {
+    let mut all = Vec::new();
+    for id in apps(agent, view) {
+        let names = Names::of(&id);
+        let observed = ObservedApp { objects: agent.cache.objects(&names.hashes.instance), ..ObservedApp::default() };
+        let mut gone = Gone { stored: None, id, names, observed };
+        if !gone.is_bare() || asked == Some(&gone.id) {
+            gone.stored = view.records.of(agent, &gone.id, &gone.names).await?;
+        }
+        all.push(gone);
+    }
+    Ok(all)
+}
