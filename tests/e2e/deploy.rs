@@ -103,6 +103,12 @@ async fn image_change(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// The line of a commit message that would let a hold go, as the agent tells it.
+fn accept_line(told: &str) -> Option<&str> {
+    let from = told.find("Kompox-Accept: ")?;
+    told[from..].split(['`', '\n']).next()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_leaves_the_commit_leaves_the_cluster_but_never_a_volume() -> Result<()> {
     if skip() {
@@ -123,16 +129,26 @@ async fn what_leaves_the_commit_leaves_the_cluster_but_never_a_volume() -> Resul
     let ingresses = world.kubectl(&["-n", NAMESPACE, "get", "ingresses", "-o", "name"])?;
     ensure!(ingresses.trim() == "ingress.networking.k8s.io/app1-app-default", "{ingresses}");
 
-    // The whole app leaves: this version says so and keeps everything.
+    // The whole App leaves: that is held, and nothing goes, until commits accept it: that the source has no entry
+    // at all any more, and that an App with a disk goes.
     world.repo.commit_removal(&["kompoxops.yml"], "Remove the app")?;
     world.repo.push("main")?;
-    let third = world.run_once().await?;
-    ensure!(third.stderr.contains("app1"), "the log does not name what is left over: {}", third.stderr);
-    until("nothing to have gone", LONG, || async {
+    for held in ["the commit holds no entry at all", "the App left Git and has disks"] {
+        let run = world.run_once().await?;
+        ensure!(run.status.code() == Some(3) && run.stderr.contains(held), "{:?} {}", run.status, run.stderr);
+        let accept = accept_line(&run.stderr).with_context(|| format!("no way out is told: {}", run.stderr))?;
         world.kubectl(&["-n", NAMESPACE, "get", "deployment", "app1-app"])?;
-        Ok(Look::Done(()))
+        world.repo.publish(&[("README.md", &format!("After: {held}\n"))], &format!("Let it go\n\n{accept}"))?;
+    }
+    let accepted = world.run_once().await?;
+    ensure!(accepted.status.success(), "{:?} {}", accepted.status, accepted.stderr);
+    until("the Pod to be gone too", LONG, || async {
+        let left = world.kubectl(&["-n", NAMESPACE, "get", "deployments,services,ingresses,pods", "-o", "name"])?;
+        Ok(if left.trim().is_empty() { Look::Done(()) } else { Look::NotYet(left) })
     })
     .await?;
+    // What holds data stays.
+    world.kubectl(&["get", "namespace", NAMESPACE])?;
     ensure!(world.disks()?.len() == 1);
     Ok(())
 }

@@ -41,7 +41,7 @@ async fn nothing_is_asked_while_nothing_changes() -> Result<()> {
     let commit = ground.repo.publish(&[("README.md", "Three Apps.\n")], "Say what this is")?;
     ground.settled(&commit).await?;
     ground.quiet().await?;
-    let others: Vec<Request> = ground.asked().into_iter().filter(|request| !is_record(request)).collect();
+    let others: Vec<Request> = ground.asked().into_iter().filter(|request| !request.is_of_records()).collect();
     ensure!(others.is_empty(), "{others:#?}");
     Ok(())
 }
@@ -60,11 +60,12 @@ async fn a_change_costs_the_app_that_it_is_about() -> Result<()> {
     ground.settled(&commit).await?;
     ground.quiet().await?;
     let asked = ground.asked();
-    for request in asked.iter().filter(|request| !is_record(request)) {
+    for request in asked.iter().filter(|request| !request.is_of_records()) {
         ensure!(request.path.contains("-shop-"), "{request:?}");
     }
     // The Secret of its environment, and the Deployment that carries the Secret's hash.
-    let changed: Vec<&Request> = asked.iter().filter(|request| request.is_write() && !is_record(request)).collect();
+    let changed: Vec<&Request> =
+        asked.iter().filter(|request| request.is_write() && !request.is_of_records()).collect();
     ensure!(changed.len() == 2, "{changed:#?}");
     ensure!(asked.len() <= 2 * changed.len() + OVERHEAD, "{} requests: {asked:#?}", asked.len());
     Ok(())
@@ -139,7 +140,7 @@ async fn a_cluster_that_was_away_is_caught_up_with_and_nothing_is_lost() -> Resu
     ground.quiet().await?;
     // The Service, the Deployment that was scaled, and the Secret and the Deployment of the commit.
     let writes: Vec<Request> =
-        ground.asked().into_iter().filter(|request| request.is_write() && !is_record(request)).collect();
+        ground.asked().into_iter().filter(|request| request.is_write() && !request.is_of_records()).collect();
     ensure!(writes.iter().all(|write| write.method != "DELETE"), "{writes:#?}");
     ensure!(writes.len() == 4, "{writes:#?}");
     Ok(())
@@ -147,11 +148,6 @@ async fn a_cluster_that_was_away_is_caught_up_with_and_nothing_is_lost() -> Resu
 
 fn skip() -> bool {
     parts::skip_without(&[Part::ControlPlane, Part::Kwok])
-}
-
-/// Whether a request is about the agent's own records.
-fn is_record(request: &Request) -> bool {
-    request.target().is_some_and(|target| target.namespace == "k4x-system" && target.resource == "configmaps")
 }
 
 /// A cluster behind a proxy, and a repository with three Apps.

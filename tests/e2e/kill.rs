@@ -47,8 +47,9 @@ async fn deploy_killed_at(n: usize, when: When) -> Result<()> {
         killed += 1;
         ensure!(killed < MOST, "it never arrives: {}", finished.stderr);
     }
-    // 15 objects; the agent's own records come on top.
-    ensure!(killed >= 15, "only {killed} runs were killed");
+    // Writes of one stage go out together: killed at one of them, a run may have done the others too. There are
+    // eight stages, with the disk's.
+    ensure!(killed >= 8, "only {killed} runs were killed");
     check(&world, "app1", &commit, killed).await?;
 
     world.proxy.forget();

@@ -138,10 +138,9 @@ impl World {
         self.run_command(&["--once"])?.run(LONG).await
     }
 
-    /// Writes since the last `forget`, but for the agent's own records in its namespace.
+    /// Writes since the last `forget`, but for the agent's own records.
     pub(crate) fn writes(&self) -> Vec<Request> {
-        let own = |request: &Request| request.target().is_some_and(|target| target.namespace == "k4x-system");
-        self.proxy.writes().into_iter().filter(|request| !own(request)).collect()
+        self.proxy.writes().into_iter().filter(|request| !request.is_of_records()).collect()
     }
 
     /// Dry-runs since the last `forget`. Only Apps' objects are tried, wherever the agent rehearses them.
@@ -156,7 +155,8 @@ impl World {
             let looked = self.agent(["status", "-o", "json"]).run(LONG).await?;
             ensure!(looked.status.success(), "status: {}", looked.stderr);
             let status: Value = serde_json::from_str(&looked.stdout).context("status -o json")?;
-            let told = status["sources"][0]["undelivered"] == false;
+            let source = &status["sources"][0];
+            let told = source["state"] != "pending" && source["undelivered"] == false;
             Ok(if told { Look::Done(()) } else { Look::NotYet(looked.stdout) })
         })
         .await?;

@@ -60,6 +60,16 @@ impl Request {
         Target::parse(&self.path)
     }
 
+    /// Whether it is about what the agent writes down for itself: of a source, in its own namespace, and of what it
+    /// applied to an App last.
+    #[must_use]
+    pub fn is_of_records(&self) -> bool {
+        self.target().is_some_and(|target| {
+            target.namespace == "k4x-system"
+                || (target.resource == "secrets" && target.name.ends_with("--last-applied"))
+        })
+    }
+
     /// Whether a query asks for a dry run.
     #[must_use]
     pub fn asks_dry_run(query: &str) -> bool {

@@ -10,7 +10,7 @@ use super::bench::{Bench, CLUSTER, LONG, skip};
 
 /// A zone that no node is in, and little patience.
 fn stuck(entry: String) -> String {
-    entry.replace("  compose:", "  deployment: {zone: \"9\"}\n  reconcile: {progressDeadline: 2s}\n  compose:")
+    entry.replace("  compose:", "  deployment: {zone: \"9\"}\n  reconcile: {progressDeadline: 15s}\n  compose:")
 }
 
 #[tokio::test(flavor = "multi_thread")]

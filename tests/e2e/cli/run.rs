@@ -10,7 +10,12 @@ async fn once_ends_with_what_it_came_to() -> Result<()> {
         return Ok(());
     }
     let bench = Bench::start().await?;
-    let once = async |source: &str| bench.run(&["run", "--once", "--cluster", CLUSTER, "--source", source]).await;
+    // Each folder is a source of its own: under one name, the second would ask to remove the first one's App.
+    let once = async |folder: &str| {
+        let config = format!("cluster: {CLUSTER}\nsources:\n  - {{name: {folder}, url: ./{folder}}}\n");
+        let config = bench.folder.write(&format!("{folder}.yml"), &config)?;
+        bench.run(&["run", "--once", "--config", &config.to_string_lossy()]).await
+    };
 
     bench.app("shop", |entry| entry)?;
     let healthy = once("shop").await?;
@@ -28,7 +33,7 @@ async fn once_ends_with_what_it_came_to() -> Result<()> {
     ensure!(status.stdout.contains("failure") && status.stdout.contains("compose.yml:3:5"), "{}", status.stdout);
 
     bench.app("stuck", |entry| {
-        entry.replace("  compose:", "  deployment: {zone: \"9\"}\n  reconcile: {progressDeadline: 2s}\n  compose:")
+        entry.replace("  compose:", "  deployment: {zone: \"9\"}\n  reconcile: {progressDeadline: 5s}\n  compose:")
     })?;
     let unhealthy = once("stuck").await?;
     ensure!(unhealthy.code() == Some(4), "{:?} {}", unhealthy.code(), unhealthy.stderr);
