@@ -78,10 +78,14 @@ pub(crate) enum Command {
     Render(RenderArgs),
     /// Show what is deployed and how it is
     Status(StatusArgs),
+    /// Ask the running agent to fetch and look now
+    Sync(SyncArgs),
     /// Take an App out of the agent's hands for a while
     Pause(PauseArgs),
     /// Give a paused App back to the agent
     Resume(ResumeArgs),
+    /// Show what waits for a person's word, or let it go
+    Hold(HoldArgs),
     /// Work with the disks of the local driver
     Disk(DiskArgs),
     /// Print the JSON Schema of a file format, for editors
@@ -283,6 +287,62 @@ pub(crate) struct StatusArgs {
     /// Watch: print again whenever something changes
     #[arg(short, long)]
     pub(crate) watch: bool,
+    /// Form of the answer
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) kube: ClusterArgs,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// The App or the source, by its name
+    #[arg(value_name = "APP|SOURCE", required_unless_present = "all")]
+    pub(crate) name: Option<String>,
+    /// Every source with all its Apps
+    #[arg(long, conflicts_with = "name")]
+    pub(crate) all: bool,
+    /// Form of the answer
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) kube: ClusterArgs,
+}
+
+/// `hold`.
+#[derive(Debug, Args)]
+pub(crate) struct HoldArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: HoldCommand,
+}
+
+/// The verbs of `hold`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// Show everything that is held, with the digest that lets it go
+    List(HoldListArgs),
+    /// Let exactly what a digest names go
+    Accept(HoldAcceptArgs),
+}
+
+/// `hold list`.
+#[derive(Debug, Args)]
+pub(crate) struct HoldListArgs {
+    /// Form of the answer
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) kube: ClusterArgs,
+}
+
+/// `hold accept`.
+#[derive(Debug, Args)]
+pub(crate) struct HoldAcceptArgs {
+    /// The digest that `hold list`, the plan or the commit's status shows
+    #[arg(value_name = "DIGEST")]
+    pub(crate) digest: String,
     /// Form of the answer
     #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: Output,

@@ -4,12 +4,14 @@
 pub(crate) mod app;
 pub(crate) mod apply;
 pub(crate) mod disk;
+pub(crate) mod hold;
 pub(crate) mod offline;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod status;
+pub(crate) mod sync;
 pub(crate) mod tree;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -53,8 +55,10 @@ pub(crate) async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Validate(args) => offline::validate(&args),
         Command::Render(args) => offline::render(&args),
         Command::Status(args) => status::status(args).await,
+        Command::Sync(args) => sync::sync(args).await,
         Command::Pause(args) => pause::pause(args).await,
         Command::Resume(args) => pause::resume(args).await,
+        Command::Hold(args) => hold::hold(args.command).await,
         Command::Disk(args) => disk::disk(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Completions(args) => completions(&args),

@@ -19,7 +19,7 @@ use crate::context::{Agent, CommitRef};
 use crate::deletion;
 use crate::desire::Wanted;
 use crate::failure::Failure;
-use crate::outcome::{AppOutcome, State};
+use crate::outcome::{AppOutcome, HeldFact, State};
 
 /// What one source lists, and what else is known for judging it.
 #[derive(Clone, Copy)]
@@ -121,15 +121,21 @@ pub(crate) async fn plan(agent: &Agent, view: View<'_>, id: &AppId) -> Result<Op
 /// Looks at an App that left: removes it, as far as it goes now. `None` when it has not left, or nothing
 /// of it is left to speak of.
 pub(crate) async fn look(agent: &Agent, view: View<'_>, id: &AppId) -> Option<AppOutcome> {
-    let mut done = Counts::default();
-    let state = match remove(agent, view, id, &mut done).await {
+    let (mut done, mut holds) = (Counts::default(), Vec::new());
+    let state = match remove(agent, view, id, &mut done, &mut holds).await {
         Ok(state) => state?,
         Err(failure) => State::Failed(failure),
     };
-    Some(AppOutcome { id: id.clone(), commit: Arc::clone(view.commit), done, state, faults: 0, holds: Vec::new() })
+    Some(AppOutcome { id: id.clone(), commit: Arc::clone(view.commit), done, state, faults: 0, holds })
 }
 
-async fn remove(agent: &Agent, view: View<'_>, id: &AppId, done: &mut Counts) -> Result<Option<State>, Failure> {
+async fn remove(
+    agent: &Agent,
+    view: View<'_>,
+    id: &AppId,
+    done: &mut Counts,
+    holds: &mut Vec<HeldFact>,
+) -> Result<Option<State>, Failure> {
     agent.cache.check()?;
     let gone = gone(agent, view, Some(id)).await?;
     let app = gone.iter().find(|app| app.id == *id).filter(|app| app.departed().belongs_to(view.source));
@@ -138,6 +144,7 @@ async fn remove(agent: &Agent, view: View<'_>, id: &AppId, done: &mut Counts) ->
         return Ok(Some(State::Paused(pause)));
     }
     let plan = plan_one(agent, view, &gone, app);
+    *holds = HeldFact::of(&plan);
     if let Some(obstacle) = plan.obstacle() {
         return Err(Failure::of_obstacle(obstacle));
     }

@@ -132,6 +132,8 @@ impl Engine {
             let news = self.agent.cache.news().await;
             let keys = || (0..self.sources.len()).flat_map(|source| self.keys_of(source));
             if news.contains(&News::Back) {
+                // What was asked meanwhile is heard too.
+                self.sources.iter().for_each(|source| source.ask());
                 self.queue.add(keys(), Cause::Wish);
                 continue;
             }
@@ -139,6 +141,9 @@ impl Engine {
                 self.queue.add(keys(), Cause::Event);
             }
             for (index, source) in self.sources.iter().enumerate() {
+                if news.contains(&News::Asked(source.name.clone())) {
+                    source.ask();
+                }
                 let mut concerned = source.ledger().concerned(&news);
                 concerned.extend(source.departed_concerned(&news));
                 self.queue.add(concerned.into_iter().map(|app| Key { source: index, app }), Cause::Event);

@@ -7,6 +7,7 @@ mod age_keys;
 mod applied;
 mod apply;
 mod args;
+mod asked;
 mod cluster;
 mod commands;
 mod config;

@@ -116,6 +116,12 @@ impl Memory {
         outcome.holds.clone_from(&self.holds);
     }
 
+    /// Forgets what spares a look: a person may have mended what no watch shows.
+    pub(crate) fn look_anew(&mut self) {
+        self.settled = None;
+        self.refusal = None;
+    }
+
     /// Whether what an App asks for was seen healthy.
     pub(crate) fn was_healthy(&self, digest: &Arc<str>) -> bool {
         self.rollout.as_ref().is_some_and(|watched| watched.settled && watched.digest == *digest)

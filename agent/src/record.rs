@@ -39,6 +39,9 @@ pub(crate) struct CommitRecord {
     pub(crate) apps: BTreeMap<String, AppRecord>,
     /// Everything that is wrong, whole sentences.
     pub(crate) problems: Vec<String>,
+    /// What waits for a person's word now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) held: Vec<HeldRecord>,
     /// What people have accepted, with this commit or shortly before, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) accepted: BTreeMap<HoldDigest, Timestamp>,
@@ -54,6 +57,18 @@ pub(crate) struct AppRecord {
     pub(crate) description: String,
 }
 
+/// Something of an App that waits for a person's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HeldRecord {
+    /// The App (`W/P/C/A`).
+    pub(crate) app: String,
+    /// What lets it go.
+    pub(crate) digest: HoldDigest,
+    /// What would happen and why it is held, free of secrets.
+    pub(crate) reason: String,
+}
+
 impl CommitRecord {
     /// A commit that was just seen.
     pub(crate) fn new(id: &str, place: &str) -> Self {
@@ -65,6 +80,7 @@ impl CommitRecord {
             done: BTreeMap::new(),
             apps: BTreeMap::new(),
             problems: Vec::new(),
+            held: Vec::new(),
             accepted: BTreeMap::new(),
         }
     }

@@ -7,8 +7,8 @@ use kompox_core::plan::Counts;
 use kompox_core::report::{Cause, Outcome as Word, State, Status, app_context, source_context};
 
 use crate::failure::{Failure, Kind};
-use crate::outcome::{AppOutcome, Outcome, State as AppState};
-use crate::record::{AppRecord, CommitRecord};
+use crate::outcome::{AppOutcome, HeldFact, Outcome, State as AppState};
+use crate::record::{AppRecord, CommitRecord, HeldRecord};
 
 /// After so many looks in a row at an App that failed through no fault of the commit, its status says so.
 const PATIENCE: u32 = 5;
@@ -38,6 +38,7 @@ pub(crate) fn count(record: &mut CommitRecord, app: &AppOutcome) {
 /// happens to its Apps later is no news about the commit.
 pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     record.problems = outcome.failures().map(|failure| failure.text.clone()).collect();
+    record.held = outcome.apps.iter().flat_map(held).collect();
     if record.state == State::Success {
         return;
     }
@@ -54,6 +55,16 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     record.apps.retain(|app, _| present.contains(app));
     let Status { state, description, .. } = of_source(record, outcome).status(String::new());
     tell(record, state, description);
+}
+
+/// What of an App waits for a person's word.
+fn held(app: &AppOutcome) -> impl Iterator<Item = HeldRecord> {
+    let record = |held: &HeldFact| HeldRecord {
+        app: app.id.slashed(),
+        digest: held.digest.clone(),
+        reason: held.reason.clone(),
+    };
+    app.holds.iter().map(record)
 }
 
 /// Whether a state says more about a commit than the one that people were told. It is told once:

@@ -24,4 +24,5 @@ mod readme;
 mod real;
 mod sops;
 mod tls;
+mod words;
 mod world;

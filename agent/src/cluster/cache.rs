@@ -26,7 +26,7 @@ use self::names::Names;
 use self::progress::Progress;
 use self::store::{Entry, Slot, Store};
 use super::watch::{Sighting, Timing, Topic, WatchApi, follow};
-use super::{ClusterError, NodeFacts};
+use super::{ClusterError, NodeFacts, SYSTEM_NAMESPACE, state};
 use crate::failure::Failure;
 
 mod names;
@@ -44,6 +44,8 @@ pub(crate) enum News {
     Namespace(String),
     /// Labels of nodes.
     Nodes,
+    /// People asked something of this source.
+    Asked(String),
     /// The cluster can be seen again after it could not.
     Back,
 }
@@ -166,6 +168,7 @@ impl Cache {
                     state.set_nodes(nodes);
                 }
                 Topic::Names(kind) => {
+                    state.news.extend(seen.iter().filter_map(asked));
                     let changed = state.names.replace(kind, seen);
                     state.news.extend(changed.into_iter().map(News::Namespace));
                 }
@@ -187,6 +190,7 @@ impl Cache {
                 state.set_nodes(nodes);
             }
             Topic::Names(kind) if is_kept(topic, &sighting) => {
+                state.news.extend(asked(&sighting));
                 let changed = state.names.seen(kind, &sighting);
                 state.news.extend(changed.map(News::Namespace));
             }
@@ -388,6 +392,12 @@ fn keep_what_belongs(workload: &mut Workload) {
     workload.replica_sets.retain(|set| selected(&set.metadata.labels));
     let mounted: BTreeSet<&str> = health::claim_names(deployment).collect();
     workload.claims.retain(|claim| claim.metadata.name.as_deref().is_some_and(|name| mounted.contains(name)));
+}
+
+/// The source of which people asked something, where that is what was seen.
+fn asked(sighting: &Sighting) -> Option<News> {
+    let source = state::asked_of(&sighting.name)?;
+    (sighting.namespace.as_deref() == Some(SYSTEM_NAMESPACE)).then(|| News::Asked(source.to_owned()))
 }
 
 fn node(sighting: &Sighting) -> NodeFacts {

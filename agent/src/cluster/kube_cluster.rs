@@ -25,6 +25,7 @@ use super::error::{Cause, ClusterError};
 use super::reply::{Call, chain};
 use super::{ClusterApi, ContentHash, Deletion};
 
+mod user;
 mod watching;
 mod workload;
 

@@ -17,6 +17,9 @@ const PREFIX: &str = "kompox-source-";
 /// its name.
 pub(crate) const REBUILT: &str = ".rebuilt";
 
+/// What follows the source's name in the document of what people ask of it ([`crate::asked`]).
+pub(crate) const ASKED: &str = ".asked";
+
 /// Key of the document in the ConfigMap.
 const DOCUMENT: &str = "state.json";
 
@@ -92,7 +95,12 @@ pub(crate) async fn save(
 pub(crate) async fn sources(api: &dyn ClusterApi) -> Result<Vec<String>, ClusterError> {
     let records = api.list_records().await?;
     let names = records.iter().filter_map(|name| name.strip_prefix(PREFIX));
-    Ok(names.filter(|name| !name.ends_with(REBUILT)).map(str::to_owned).collect())
+    Ok(names.filter(|name| !name.ends_with(REBUILT) && !name.ends_with(ASKED)).map(str::to_owned).collect())
+}
+
+/// The source of which something is asked in the ConfigMap with this name.
+pub(crate) fn asked_of(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX)?.strip_suffix(ASKED)
 }
 
 fn key(source: &str) -> ObjectKey {

@@ -16,6 +16,7 @@ use super::Exit;
 use crate::accept;
 use crate::age_keys::{self, AgeKeysFile};
 use crate::args::{ClusterArgs, PlanArgs, RunArgs};
+use crate::asked;
 use crate::cluster::cache::Cache;
 use crate::cluster::connect::{ConnectOptions, connect};
 use crate::cluster::fenced::Fenced;
@@ -220,11 +221,14 @@ async fn prepare(
     };
     let cluster = &agent.cluster;
     let loaded = patiently(args.once, || reporter::load(cluster.as_ref(), &source.name)).await?;
+    let asked = patiently(args.once, || asked::load(cluster.as_ref(), &source.name)).await?;
     let record = loaded.commit();
     let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
     let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(reporter.clone())];
-    Ok((Source::new(Arc::clone(agent), source.clone(), config.policy.clone(), opened, observers, record), reporter))
+    let policy = config.policy.clone();
+    let source = Source::new(Arc::clone(agent), source.clone(), policy, opened, observers, record, asked);
+    Ok((source, reporter))
 }
 
 /// Writes this cluster's identity once, or refuses a wrong cluster.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use kompox_core::plan::HoldDigest;
 use kompox_manifests::id::AppId;
 use kompox_manifests::names::Names;
 
@@ -100,7 +102,7 @@ impl Ledger {
             news.iter().any(|item| match item {
                 News::App(instance) => **instance == *hashes.instance,
                 News::Namespace(of) => of == namespace,
-                News::Nodes | News::Back => false,
+                News::Nodes | News::Asked(_) | News::Back => false,
             })
         };
         self.wishes.values().filter(is_concerned).map(|wish| wish.app.id.clone()).collect()
@@ -109,6 +111,20 @@ impl Ledger {
     /// Every App that is asked for.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &AppId> {
         self.wishes.keys()
+    }
+
+    /// What people have accepted of the commit that is recorded has changed.
+    pub(crate) fn accept(&mut self, accepted: BTreeMap<HoldDigest, Timestamp>) {
+        if let Some(record) = &mut self.record {
+            record.accepted = accepted;
+        }
+    }
+
+    /// Makes the next look at an App a whole one, though nothing of it may have changed.
+    pub(crate) fn look_anew(&mut self, app: &AppId) {
+        if let Some(memory) = self.memories.get_mut(app) {
+            memory.look_anew();
+        }
     }
 
     /// What is asked of an App now, and what is remembered of it. Nobody else may work on it.
@@ -132,10 +148,9 @@ impl Ledger {
         }
         let outcome = AppOutcome { commit: Arc::clone(&now.commit), ..outcome.clone() };
         let is_news = outcome.done.wrote()
-            || self
-                .table
-                .get(app)
-                .is_none_or(|before| before.state != outcome.state || before.faults != outcome.faults);
+            || self.table.get(app).is_none_or(|before| {
+                before.state != outcome.state || before.faults != outcome.faults || before.holds != outcome.holds
+            });
         self.table.insert(app.clone(), outcome);
         is_news
     }
@@ -167,7 +182,7 @@ impl Ledger {
         }
         let is_news = match (self.departed.get(app), &outcome) {
             (_, Some(outcome)) if outcome.done.wrote() => true,
-            (Some(Some(before)), Some(now)) => before.state != now.state,
+            (Some(Some(before)), Some(now)) => before.state != now.state || before.holds != now.holds,
             (Some(None), None) => false,
             _ => true,
         };

@@ -1,10 +1,9 @@
 //! One source: fetched at its own pace, converted, and told about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kompox_core::next::Next;
 use kompox_core::plan::HoldDigest;
 use kompox_manifests::desired::{Conversions, Terms};
@@ -18,8 +17,8 @@ use tracing::{error, info, warn};
 
 use super::ledger::{Generation, Ledger};
 use super::observer::Observer;
-use crate::accept;
 use crate::age_keys::{self, AgeKeysFile};
+use crate::asked::{Asked, Looks};
 use crate::cluster::cache::News;
 use crate::config::SourceConfig;
 use crate::context::{Agent, Commit, CommitRef};
@@ -31,6 +30,8 @@ use crate::pace::{Backoff, dice, jittered};
 use crate::rebuild::Sight;
 use crate::record::CommitRecord;
 use crate::source::{self, RevisionId, Snapshot};
+
+mod asking;
 
 /// News of Apps that come together are told together.
 const GATHER: Duration = Duration::from_millis(100);
@@ -52,6 +53,10 @@ pub(crate) struct Source {
     /// What was applied last of Apps that left.
     records: Records,
     ledger: Mutex<Ledger>,
+    /// What people ask of it, as far as it was heard.
+    asked: Mutex<Asked>,
+    /// People asked something more.
+    unheard: Notify,
     /// Something is to be told.
     untold: Notify,
     observers: Vec<Arc<dyn Observer>>,
@@ -82,6 +87,8 @@ struct Fetcher {
     snapshot: Option<Snapshot>,
     /// What the snapshot was read on.
     terms: Terms,
+    /// What people had accepted when it was.
+    accepted: BTreeSet<HoldDigest>,
     backoff: Backoff,
 }
 
@@ -94,15 +101,18 @@ impl Source {
         source: Box<dyn source::Source>,
         observers: Vec<Arc<dyn Observer>>,
         record: Option<CommitRecord>,
+        asked: Asked,
     ) -> Self {
         let fetcher = Fetcher {
             conversions: Conversions::default(),
             snapshot: None,
             terms: Terms::default(),
+            accepted: BTreeSet::new(),
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         };
         Self {
             name: config.name.clone(),
+            asked: Mutex::new(asked),
             origin: Some(Origin { config, policy, source, fetcher: tokio::sync::Mutex::new(fetcher) }),
             ..Self::empty(agent, observers, Ledger::new(record))
         }
@@ -123,6 +133,8 @@ impl Source {
             sight: Sight::default(),
             records: Records::default(),
             ledger: Mutex::new(ledger),
+            asked: Mutex::default(),
+            unheard: Notify::new(),
             untold: Notify::new(),
             observers,
             origin: None,
@@ -149,7 +161,20 @@ impl Source {
     pub(crate) async fn run(&self, due: &(dyn Fn(Due) + Send + Sync)) {
         let Some(origin) = &self.origin else { return };
         let (mut fetch_at, mut look_at) = (Instant::now(), Instant::now());
+        let mut unheard = false;
         loop {
+            if unheard {
+                match self.listen(origin, due).await {
+                    Ok(Looks::Apps(apps)) if apps.is_empty() => unheard = false,
+                    Ok(looks) => {
+                        unheard = false;
+                        self.look_anew(&looks, due);
+                        fetch_at = Instant::now();
+                    }
+                    // Tried again when the loop comes by.
+                    Err(error) => warn!(source = self.name, %error, "what people ask of the source cannot be read"),
+                }
+            }
             if Instant::now() >= fetch_at {
                 let pause = match self.fetch(due).await {
                     Ok(()) => jittered(origin.config.interval, dice()),
@@ -165,6 +190,7 @@ impl Source {
             let failed = origin.fetcher.lock().await.backoff.failures() > 0;
             tokio::select! {
                 () = sleep_until(fetch_at.min(look_at)) => {}
+                () = self.unheard.notified() => unheard = true,
                 () = origin.source.changed(), if !failed => fetch_at = Instant::now(),
             }
         }
@@ -252,37 +278,30 @@ impl Source {
         let id = snapshot.revision.id.as_str();
         let is_known = self.ledger().record().is_some_and(|record| record.id == id);
         let terms = origin.terms();
-        if is_known && fetcher.snapshot.is_some() && fetcher.terms == terms {
+        let accepted = self.accept(&snapshot);
+        let said: BTreeSet<HoldDigest> = accepted.keys().cloned().collect();
+        if is_known && fetcher.snapshot.is_some() && fetcher.terms == terms && fetcher.accepted == said {
             return Ok(());
         }
-        let accepted = self.accept(&snapshot);
-        let said = accepted.keys().cloned().collect();
-        let wanted = self.convert(origin, fetcher, &snapshot, &terms, said).await?;
+        let wanted = self.convert(origin, fetcher, &snapshot, &terms, said.clone()).await?;
         if !is_known {
             info!(source = self.name, commit = id, subject = snapshot.revision.subject, "new commit");
             let record = CommitRecord { accepted: accepted.clone(), ..CommitRecord::new(id, &place(&origin.config)) };
             let before = self.ledger().begin_record(record.clone());
             self.observers.iter().for_each(|observer| observer.commit(&self.name, &record, before.as_ref()));
+        } else {
+            self.ledger().accept(accepted);
         }
         announce(&self.name, &wanted);
-        let accepted = accepted.into_keys().collect();
-        let commit = CommitRef { id: id.to_owned(), time: snapshot.revision.time, accepted };
+        let commit = CommitRef { id: id.to_owned(), time: snapshot.revision.time, accepted: said.clone() };
         let mut apps = self.ledger().take(Arc::new(Generation::new(commit, wanted)));
         apps.extend(self.departed());
         fetcher.snapshot = Some(snapshot);
         fetcher.terms = terms;
+        fetcher.accepted = said;
         due(Due::Wish(apps));
         self.changed();
         Ok(())
-    }
-
-    /// Everything that people have accepted, with this commit and before.
-    fn accept(&self, snapshot: &Snapshot) -> BTreeMap<HoldDigest, Timestamp> {
-        let mut accepted = self.ledger().record().map(|record| record.accepted.clone()).unwrap_or_default();
-        let said = accept::of_trailers(&snapshot.revision.trailers);
-        said.iter().for_each(|digest| info!(source = self.name, %digest, "accepted by the commit"));
-        accept::remember(&mut accepted, said, Timestamp::now());
-        accepted
     }
 
     /// Reads what a revision asks for, away from the threads that everything else runs on.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::age_keys::AgeKeysFile;
+use crate::asked::Asked;
 use crate::cluster::error::Cause as Fault;
 use crate::cluster::faulty::Fault as ClusterFault;
 use crate::config::{ForgeChoice, Location, Reference, SourceConfig};
@@ -116,8 +117,15 @@ impl Bench {
         let record = loaded.commit();
         let reporter = Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
         let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone())];
-        let source =
-            Source::new(Arc::clone(&agent), config, Policy::default(), Box::new(source.clone()), observers, record);
+        let source = Source::new(
+            Arc::clone(&agent),
+            config,
+            Policy::default(),
+            Box::new(source.clone()),
+            observers,
+            record,
+            Asked::default(),
+        );
         let engine = Engine::new(agent, vec![Arc::new(source)]);
         Self { engine, reporter, _watches: watches }
     }

@@ -6,7 +6,7 @@ use kompox_tests::agent::{AgentCommand, Finished};
 use super::bench::LONG;
 
 /// Every verb that has a help of its own.
-const VERBS: [&[&str]; 13] = [
+const VERBS: [&[&str]; 17] = [
     &[],
     &["run"],
     &["plan"],
@@ -14,8 +14,12 @@ const VERBS: [&[&str]; 13] = [
     &["validate"],
     &["render"],
     &["status"],
+    &["sync"],
     &["pause"],
     &["resume"],
+    &["hold"],
+    &["hold", "list"],
+    &["hold", "accept"],
     &["disk"],
     &["disk", "init-root"],
     &["schema"],
