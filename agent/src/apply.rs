@@ -23,6 +23,7 @@ use crate::context::{Agent, Planned};
 use crate::deletion;
 use crate::disks;
 use crate::failure::Failure;
+use crate::give_back;
 
 /// How often a takeover is tried against controllers that write at the same moment.
 const TAKEOVER_ATTEMPTS: usize = 4;
@@ -143,7 +144,12 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
         .actions
         .iter()
         .filter(|action| action.what.stage() == stage)
-        .filter(|action| matches!(action.what, What::Create { .. } | What::Change { .. } | What::Replace { .. }))
+        .filter(|action| {
+            matches!(
+                action.what,
+                What::Create { .. } | What::Change { .. } | What::Replace { .. } | What::GiveBack { .. }
+            )
+        })
         .map(|action| write(agent, action, planned.app.reconcile.force))
         .collect();
     let mut results = stream::iter(writes).buffer_unordered(PARALLEL);
@@ -189,6 +195,11 @@ async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, F
             let written = agent.cluster.apply(object, force).await.map_err(|error| failed(object, error))?;
             agent.cache.put(&written);
             Ok(Written::Replaced)
+        }
+        What::GiveBack { live, .. } => {
+            info!(object = %live.key, reason = %action.reason, "giving back");
+            give_back::carry_out(agent, action).await?;
+            Ok(Written::Changed)
         }
         What::CreateDisk(_)
         | What::AssignDisk(_)

@@ -88,6 +88,18 @@ pub(crate) trait ClusterApi: PodApi {
         self.patch(key, resource_version, &json!({"metadata": {"managedFields": managed_fields}})).await
     }
 
+    /// Makes a PersistentVolume that still has this resource version forget which claim it was bound to, so
+    /// that the next one of that name is bound.
+    async fn give_back(
+        &self,
+        key: &ObjectKey,
+        resource_version: &str,
+        dry_run: bool,
+    ) -> Result<LiveObject, ClusterError>;
+
+    /// Nodes that a PersistentVolume is attached to, or being attached to or detached from.
+    async fn attached_to(&self, volume: &str) -> Result<Vec<String>, ClusterError>;
+
     /// Deletes exactly the object that was seen: same UID, same resource version. What it owns goes after it.
     async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError>;
 

@@ -15,6 +15,7 @@ use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
 use crate::context::Planned;
 use crate::failure::Failure;
+use crate::give_back;
 use crate::refuted::Refuted;
 
 mod refusal;
@@ -169,6 +170,7 @@ async fn confirm_action(
             }
             Ok(_) | Err(_) => return rehearse(cluster, action).await.map(Some),
         },
+        What::GiveBack { .. } => return give_back::confirm(cluster, action).await.map(Some),
         What::CreateDisk(_)
         | What::AssignDisk(_)
         | What::Delete(_)

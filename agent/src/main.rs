@@ -21,6 +21,7 @@ mod engine;
 mod failure;
 mod fault;
 mod forge;
+mod give_back;
 mod health;
 mod http_client;
 mod memory;

@@ -22,6 +22,8 @@ mod policy;
 mod rbac;
 mod readme;
 mod real;
+mod safety_table;
+mod safety_volumes;
 mod sops;
 mod tls;
 mod words;

@@ -212,6 +212,18 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
         ensure!(!left.contains(&gone), "{name}: {gone} is still there: {left}");
     }
 
+    // A person deletes the claim: its volume is given back to the next one, with the same disk.
+    ground.kubectl(&["-n", &namespace, "scale", &deployment, "--replicas=0"])?;
+    let volume = get("pvc", "jsonpath={.items[0].spec.volumeName}")?;
+    ground.kubectl(&["-n", &namespace, "delete", "pvc", "--all", "--timeout=60s"])?;
+    ground.kubectl(&["wait", "--for=jsonpath={.status.phase}=Released", "--timeout=60s", &format!("pv/{volume}")])?;
+    let given = life.reconcile().await?;
+    if !given.status.success() {
+        return Ok(Lived::stopped(&given));
+    }
+    let claim = get("pvc", "jsonpath={.items[*].status.phase} {.items[*].spec.volumeName}")?;
+    ensure!(claim == format!("Bound {volume}"), "{name}: the claim is {claim}");
+
     let status = ground.agent(&["status", name]).await?;
     if !status.status.success() {
         return Ok(Lived::stopped(&status));

@@ -17,6 +17,7 @@ mod mounts;
 mod objects;
 pub mod order;
 mod placement;
+mod released;
 mod removal;
 pub mod restart;
 pub mod sweep;
@@ -44,6 +45,7 @@ pub use counts::Counts;
 pub use digest::PlanDigest;
 pub use hold::{Hold, HoldCause, HoldDigest, NoHoldDigest};
 pub use kind::ActionKind;
+pub use released::FormerClaim;
 pub use removal::{Departed, Leave, removal};
 
 /// The source of Apps that only a person has applied so far. Any source may take them over.

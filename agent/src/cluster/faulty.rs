@@ -132,6 +132,15 @@ impl<C: ClusterApi> ClusterApi for Faulty<C> {
         self.call("patch", key, self.inner.patch(key, version, patch)).await
     }
 
+    async fn give_back(&self, key: &ObjectKey, version: &str, dry_run: bool) -> Result<LiveObject, ClusterError> {
+        let verb = if dry_run { "dry-run" } else { "give-back" };
+        self.call(verb, key, self.inner.give_back(key, version, dry_run)).await
+    }
+
+    async fn attached_to(&self, volume: &str) -> Result<Vec<String>, ClusterError> {
+        self.call("attachments", volume, self.inner.attached_to(volume)).await
+    }
+
     async fn delete(&self, key: &ObjectKey, uid: &str, version: &str) -> Result<Deletion, ClusterError> {
         self.call("delete", key, self.inner.delete(key, uid, version)).await
     }

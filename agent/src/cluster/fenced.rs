@@ -85,6 +85,15 @@ impl ClusterApi for Fenced {
         self.write("patch", key, self.inner.patch(key, resource_version, patch)).await
     }
 
+    async fn give_back(&self, key: &ObjectKey, version: &str, dry_run: bool) -> Result<LiveObject, ClusterError> {
+        let call = self.inner.give_back(key, version, dry_run);
+        if dry_run { call.await } else { self.write("give back", key, call).await }
+    }
+
+    async fn attached_to(&self, volume: &str) -> Result<Vec<String>, ClusterError> {
+        self.inner.attached_to(volume).await
+    }
+
     async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError> {
         self.write("delete", key, self.inner.delete(key, uid, resource_version)).await
     }

@@ -26,6 +26,7 @@ use super::reply::{Call, chain};
 use super::{ClusterApi, ContentHash, Deletion};
 
 mod user;
+mod volumes;
 mod watching;
 mod workload;
 
@@ -247,6 +248,14 @@ impl ClusterApi for KubeCluster {
         let request = collection(&call, key)?.patch(&key.name, &params, &Patch::Merge(&patch));
         let body = self.send_json(&call, request).await?;
         live_object(&call, key.kind, body)
+    }
+
+    async fn give_back(&self, key: &ObjectKey, version: &str, dry_run: bool) -> Result<LiveObject, ClusterError> {
+        self.forget_claim(key, version, dry_run).await
+    }
+
+    async fn attached_to(&self, volume: &str) -> Result<Vec<String>, ClusterError> {
+        self.attachments(volume).await
     }
 
     async fn delete(&self, key: &ObjectKey, uid: &str, resource_version: &str) -> Result<Deletion, ClusterError> {

@@ -40,6 +40,8 @@ struct State {
     log: Vec<(u64, LiveObject, bool)>,
     /// Whether the Pods of Deployments come up.
     healthy: bool,
+    /// The node that each PersistentVolume is attached to.
+    attached: BTreeMap<String, String>,
 }
 
 impl Default for Memory {
@@ -98,6 +100,15 @@ impl Memory {
         let deployments: Vec<(ObjectKey, Value)> = deployments.map(|(key, body)| (key.clone(), body.clone())).collect();
         for (key, body) in deployments {
             self.inner.note(&mut state, &key, body, true);
+        }
+    }
+
+    /// Attaches a PersistentVolume to a node, or detaches it.
+    pub(crate) fn attach(&self, volume: &str, node: Option<&str>) {
+        let mut state = self.inner.state();
+        match node {
+            Some(node) => drop(state.attached.insert(volume.to_owned(), node.to_owned())),
+            None => drop(state.attached.remove(volume)),
         }
     }
 
@@ -271,6 +282,22 @@ impl ClusterApi for Memory {
         let mut body = self.matching("patch", key, version)?.body;
         merge(&mut body, patch);
         Ok(self.store(key, &body))
+    }
+
+    async fn give_back(&self, key: &ObjectKey, version: &str, dry_run: bool) -> Result<LiveObject, ClusterError> {
+        let mut body = self.matching("give back", key, version)?.body;
+        for field in ["uid", "resourceVersion"] {
+            body["spec"]["claimRef"].as_object_mut().unwrap().remove(field);
+        }
+        if dry_run {
+            return Ok(live(key, body));
+        }
+        body["status"]["phase"] = json!("Available");
+        Ok(self.store(key, &body))
+    }
+
+    async fn attached_to(&self, volume: &str) -> Result<Vec<String>, ClusterError> {
+        Ok(self.inner.state().attached.get(volume).into_iter().cloned().collect())
     }
 
     async fn delete(&self, key: &ObjectKey, uid: &str, version: &str) -> Result<Deletion, ClusterError> {

@@ -13,6 +13,7 @@ use crate::failure::Kind as FailureKind;
 use crate::outcome::{Outcome, State};
 use crate::testing::{Memories, World, look};
 
+mod released;
 mod removal;
 mod safety;
 

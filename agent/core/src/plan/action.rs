@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::diff::FieldChange;
 use super::hold::HoldDigest;
 use super::order::Stage;
+use super::released::FormerClaim;
 use crate::disk::{Disk, DiskSpec};
 use crate::observed::LiveObject;
 
@@ -58,6 +59,13 @@ pub enum What {
         live: LiveObject,
         /// The fields that differ.
         fields: Vec<FieldChange>,
+    },
+    /// A PersistentVolume whose claim was deleted is made free for the App's claim again: the same disk.
+    GiveBack {
+        /// The PersistentVolume as it is now.
+        live: LiveObject,
+        /// The claim that is gone.
+        claim: FormerClaim,
     },
     /// An object of ours that the commit no longer asks for is deleted.
     Delete(LiveObject),
@@ -118,7 +126,7 @@ impl What {
             Self::Create { object, .. } | Self::Change { object, .. } | Self::Replace { object, .. } => {
                 Stage::of(object.key.kind)
             }
-            Self::Delete(live) => Stage::of(live.key.kind),
+            Self::GiveBack { live, .. } | Self::Delete(live) => Stage::of(live.key.kind),
             Self::Keep(subject)
             | Self::Left { subject, .. }
             | Self::Awaited { subject, .. }
@@ -140,7 +148,7 @@ impl What {
             Self::Create { object, .. } | Self::Change { object, .. } | Self::Replace { object, .. } => {
                 Subject::Object(object.key.clone())
             }
-            Self::Delete(live) => Subject::Object(live.key.clone()),
+            Self::GiveBack { live, .. } | Self::Delete(live) => Subject::Object(live.key.clone()),
             Self::Keep(subject)
             | Self::Left { subject, .. }
             | Self::Awaited { subject, .. }
@@ -158,6 +166,7 @@ impl What {
             | Self::Create { .. }
             | Self::Change { .. }
             | Self::Replace { .. }
+            | Self::GiveBack { .. }
             | Self::Delete(_) => true,
             Self::Keep(_) | Self::Left { .. } | Self::Awaited { .. } | Self::Blocked { .. } | Self::Held { .. } => {
                 false
@@ -182,6 +191,7 @@ impl What {
             | Self::Create { .. }
             | Self::Change { .. }
             | Self::Replace { .. }
+            | Self::GiveBack { .. }
             | Self::Delete(_)
             | Self::Keep(_)
             | Self::Left { .. } => false,

@@ -10,7 +10,7 @@ use super::action::{Action, What};
 pub struct Counts {
     /// Objects created.
     pub created: usize,
-    /// Objects changed.
+    /// Objects changed, and PersistentVolumes given back.
     pub changed: usize,
     /// Objects deleted and made anew.
     pub replaced: usize,
@@ -38,7 +38,7 @@ impl Counts {
         for action in actions {
             match action.what {
                 What::Create { .. } => counts.created += 1,
-                What::Change { .. } => counts.changed += 1,
+                What::Change { .. } | What::GiveBack { .. } => counts.changed += 1,
                 What::Replace { .. } => counts.replaced += 1,
                 What::Delete(_) => counts.deleted += 1,
                 What::CreateDisk(_) => counts.disks_created += 1,

@@ -86,6 +86,11 @@ fn of_action(action: &Action) -> [u8; 32] {
             parts.value(&mask::masked(object.key.kind, &object.body));
             parts.fields(fields);
         }
+        What::GiveBack { live, claim } => {
+            parts.text(&live.key.to_string());
+            parts.text(&live.uid);
+            parts.text(&claim.uid);
+        }
         What::Delete(live) => {
             parts.text(&live.key.to_string());
             parts.text(&live.uid);

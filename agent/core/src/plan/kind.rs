@@ -18,6 +18,8 @@ pub enum ActionKind {
     Change,
     /// An object is deleted and made anew.
     Replace,
+    /// A PersistentVolume whose claim was deleted is made free for it again.
+    GiveBack,
     /// An object is deleted.
     Delete,
     /// Nothing is done on purpose.
@@ -34,12 +36,13 @@ pub enum ActionKind {
 
 impl ActionKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NewEmptyDisk,
         Self::AssignDisk,
         Self::Create,
         Self::Change,
         Self::Replace,
+        Self::GiveBack,
         Self::Delete,
         Self::Keep,
         Self::Left,
@@ -57,6 +60,7 @@ impl ActionKind {
             What::Create { .. } => Self::Create,
             What::Change { .. } => Self::Change,
             What::Replace { .. } => Self::Replace,
+            What::GiveBack { .. } => Self::GiveBack,
             What::Delete(_) => Self::Delete,
             What::Keep(_) => Self::Keep,
             What::Left { .. } => Self::Left,
@@ -75,6 +79,7 @@ impl ActionKind {
             Self::Create => "create",
             Self::Change => "change",
             Self::Replace => "replace",
+            Self::GiveBack => "giveBack",
             Self::Delete => "delete",
             Self::Keep => "keep",
             Self::Left => "left",

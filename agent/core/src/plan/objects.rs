@@ -10,7 +10,7 @@ use kompox_manifests::render::render;
 use kompox_manifests::slots::Slots;
 
 use super::diff::{self, FieldChange};
-use super::{Action, Settings, Subject, What, immutable, restart};
+use super::{Action, Settings, Subject, What, immutable, released, restart};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::{self, FIELD_MANAGER, LEGACY_MANAGERS, Managers, Takeover};
 
@@ -30,17 +30,21 @@ pub(super) fn decide(
         return;
     }
     let rendered = render(app, slots);
+    let names = Names::of(&app.id);
     let wanted: BTreeSet<ObjectKey> = rendered.iter().map(|object| object.key.clone()).collect();
     for object in rendered {
-        let origin = Some(object.origin.clone());
+        let (key, origin) = (object.key.clone(), Some(object.origin.clone()));
         let decided = match observed.objects.get(&object.key) {
             None => Some(create(object, unsettled)),
             Some(live) if live.is_terminating() => Some(going(live, settings)),
             Some(live) => change(object, live, app.reconcile.drift, &settings.people),
         };
-        if let Some((what, reason)) = decided {
-            actions.push(Action { what, reason, origin });
-        }
+        // A candidate for a change may be refuted yet; a real one and this meet at the volume's version.
+        let is_free = matches!(decided, None | Some((What::Keep(_) | What::Change { .. }, _)));
+        let released = observed.objects.get(&key).filter(|live| is_free && !live.is_terminating());
+        let released = released.and_then(|live| released::give_back(&names, live, observed));
+        let decided = decided.into_iter().chain(released);
+        actions.extend(decided.map(|(what, reason)| Action { what, reason, origin: origin.clone() }));
     }
     for (key, live) in &observed.objects {
         if !wanted.contains(key)

@@ -15,6 +15,7 @@ mod digest;
 mod drift;
 mod holds;
 mod markdown;
+mod released;
 mod removal;
 mod replace;
 mod sweep;

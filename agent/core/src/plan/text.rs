@@ -64,6 +64,7 @@ pub(super) fn verb(action: &ActionView) -> (char, &'static str) {
         ActionKind::Create => ('+', "create"),
         ActionKind::Change => ('~', "change"),
         ActionKind::Replace => ('±', "REPLACE"),
+        ActionKind::GiveBack => ('~', "give back"),
         ActionKind::Delete => ('-', "delete"),
         ActionKind::Keep => ('=', "keep"),
         ActionKind::Left => ('!', "LEFT"),
