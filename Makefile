@@ -2,10 +2,12 @@
 
 CARGO ?= cargo
 ARGS  ?=
+MINUTES ?= 30
+SEED ?= 1
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint unit e2e cluster parts deny
+.PHONY: help demo test check fmt lint unit e2e soak cluster parts deny
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +34,14 @@ e2e: parts ## end-to-end tests on the real control plane, node and forge
 	$(CARGO) test --package kompox-agent cluster::real_tests
 	$(CARGO) test --package kompox-tests --test bad_input --test compose --test cluster_parts --test cluster_node
 	$(CARGO) test --package kompox-tests --test e2e -- --test-threads 2
+	$(CARGO) test --package kompox-tests --test soak -- --nocapture
 
 parts: ## builds the control plane, kwok, Gitea and compose-go once (about 9 minutes the first time)
 	$(CARGO) run --quiet --package kompox-tests --bin parts
+
+soak: parts ## commits, edits, deletions, outages and kills at random (MINUTES=30, SEED=1); then all is as asked
+	KOMPOX_SOAK_SECONDS=$$(( $(MINUTES) * 60 )) KOMPOX_SOAK_SEED=$(SEED) \
+	  $(CARGO) test --package kompox-tests --test soak -- --nocapture
 
 cluster: parts ## a cluster for work by hand; prints its KUBECONFIG, Ctrl-C ends it
 	$(CARGO) run --quiet --package kompox-tests --bin cluster -- $(ARGS)

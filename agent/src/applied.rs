@@ -51,10 +51,11 @@ pub(crate) async fn save(
     let data = json!({"data": {RECORD: STANDARD.encode(text)}});
     let key = key(names);
     let written = match before {
-        Some(before) => cluster.patch(&key, &before.version, &data).await,
-        None => match cluster.create(&key, &body(&key, &data)).await {
-            // One that could not be read.
-            Err(ClusterError { cause: Cause::AlreadyExists, .. }) => replace(cluster, &key, &data).await,
+        None => create(cluster, &key, &data).await,
+        Some(before) => match cluster.patch(&key, &before.version, &data).await {
+            // Somebody has deleted or touched it since; what the agent knows is what holds.
+            Err(ClusterError { cause: Cause::NotFound(_), .. }) => create(cluster, &key, &data).await,
+            Err(ClusterError { cause: Cause::Changed, .. }) => replace(cluster, &key, &data).await,
             written => written,
         },
     };
@@ -69,6 +70,14 @@ pub(crate) async fn save(
 pub(crate) async fn forget(cluster: &dyn ClusterApi, names: &Names, stored: &Stored) -> Result<(), Failure> {
     let deleted = cluster.delete(&key(names), &stored.uid, &stored.version).await;
     deleted.map(drop).map_err(|error| failed(names, &error))
+}
+
+async fn create(cluster: &dyn ClusterApi, key: &ObjectKey, data: &Value) -> Result<LiveObject, ClusterError> {
+    match cluster.create(key, &body(key, data)).await {
+        // One that could not be read.
+        Err(ClusterError { cause: Cause::AlreadyExists, .. }) => replace(cluster, key, data).await,
+        written => written,
+    }
 }
 
 async fn replace(cluster: &dyn ClusterApi, key: &ObjectKey, data: &Value) -> Result<LiveObject, ClusterError> {
@@ -131,6 +140,18 @@ mod tests {
         assert!(forget(&cluster, &names(), &found).await.is_err(), "it has changed since");
         forget(&cluster, &names(), &saved).await.unwrap();
         assert!(load(&cluster, &names()).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_record_that_somebody_deleted_or_touched_is_written_again() {
+        let cluster = Memory::default();
+        let record = AppliedRecord::default();
+        let first = save(&cluster, &names(), &record, None).await.unwrap();
+        forget(&cluster, &names(), &first).await.unwrap();
+        let second = save(&cluster, &names(), &record, Some(&first)).await.unwrap();
+        save(&cluster, &names(), &record, Some(&second)).await.unwrap();
+        save(&cluster, &names(), &record, Some(&second)).await.unwrap();
+        assert!(load(&cluster, &names()).await.unwrap().is_some());
     }
 
     #[tokio::test]

@@ -16,8 +16,8 @@ use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
 
-use crate::kubectl::kubectl;
 use crate::world::LONG;
+use kompox_tests::kubectl::kubectl;
 
 const APPS: [&str; 3] = ["blog", "shop", "wiki"];
 const NODE: &str = "node-1";

@@ -10,8 +10,8 @@ use kompox_tests::kwok::FakeNode;
 use kompox_tests::parts::{self, Part};
 use serde_json::Value;
 
-use crate::kubectl::kubectl;
 use crate::world::{LONG, NODE};
+use kompox_tests::kubectl::kubectl;
 
 /// Both forms, in the order of their names.
 const EXAMPLES: [&str; 2] = ["gitea", "redmine"];

@@ -13,7 +13,6 @@ mod economy;
 mod examples;
 mod expected;
 mod kill;
-mod kubectl;
 mod leader;
 mod mounted;
 mod outage;

@@ -11,8 +11,8 @@ use kompox_tests::folder::Folder;
 use kompox_tests::node::{BUSYBOX, RealNode};
 use kompox_tests::parts::skip_if;
 
-use crate::kubectl::kubectl;
 use crate::world::LONG;
+use kompox_tests::kubectl::kubectl;
 
 const NODE: &str = "real-1";
 /// The image of the container that makes the folders on a volume; a real node pulls nothing.

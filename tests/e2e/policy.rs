@@ -7,8 +7,8 @@ use kompox_tests::parts::{self, Part};
 use kompox_tests::wait::{Look, until};
 use serde_json::{Value, json};
 
-use crate::kubectl::{kubectl, output_of};
 use crate::world::LONG;
+use kompox_tests::kubectl::{kubectl, output_of};
 
 /// Pods with what each level has against them.
 const PODS: &str = include_str!("../../manifests/src/policy/testdata/pods.json");

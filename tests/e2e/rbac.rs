@@ -18,8 +18,8 @@ use kompox_tests::wait::{Look, until};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::kubectl::kubectl;
 use crate::world::{CLUSTER, LONG, NODE, fixtures};
+use kompox_tests::kubectl::kubectl;
 
 const SYSTEM: &str = "k4x-system";
 const AGENT: &str = "kompox-agent";

@@ -12,8 +12,8 @@ use kompox_tests::folder::Folder;
 use kompox_tests::kwok::POOL_LABEL;
 use kompox_tests::node::{BUSYBOX, RealNode};
 
-use crate::kubectl::kubectl;
 use crate::world::LONG;
+use kompox_tests::kubectl::kubectl;
 
 /// The Cluster of every App here.
 const CLUSTER: &str = "/ws/real/prv/home/cls/one";

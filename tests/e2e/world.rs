@@ -16,7 +16,7 @@ use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
 
-use crate::kubectl::kubectl;
+use kompox_tests::kubectl::kubectl;
 
 /// The Cluster of the fixture `gitea`.
 pub(crate) const CLUSTER: &str = "/ws/aks-e2e-gitea-20250925-060355/prv/aks1/cls/cluster1";
@@ -203,27 +203,11 @@ impl World {
 
     /// The folders of disks.
     pub(crate) fn disks(&self) -> Result<Vec<PathBuf>> {
-        let mut disks = Vec::new();
-        collect_disks(&self.disk_root().join("disks"), &mut disks)?;
-        Ok(disks)
+        kompox_tests::disks::below(&self.disk_root()).context("the disks")
     }
 }
 
 /// The repository's `tests/fixtures`.
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
-}
-
-/// Every folder that holds a disk's metadata file.
-fn collect_disks(folder: &Path, disks: &mut Vec<PathBuf>) -> Result<()> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect_disks(&path, disks)?;
-        } else if path.file_name().is_some_and(|name| name == "disk.json") {
-            disks.push(path);
-        }
-    }
-    Ok(())
 }

@@ -31,11 +31,13 @@
 pub mod agent;
 pub mod audit;
 pub mod control_plane;
+pub mod disks;
 pub mod folder;
 pub mod git;
 pub mod gitea;
 pub mod guardian;
 pub mod kubeconfig;
+pub mod kubectl;
 pub mod kwok;
 pub mod names;
 pub mod node;
