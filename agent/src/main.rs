@@ -24,6 +24,7 @@ mod forge;
 mod give_back;
 mod health;
 mod http_client;
+mod kept;
 mod memory;
 mod observe;
 mod outcome;

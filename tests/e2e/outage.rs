@@ -80,3 +80,53 @@ async fn replicas(world: &World, wanted: &str) -> Result<()> {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_git_and_without_the_cache_apps_are_kept_from_what_lies_in_the_cluster() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let mut world = World::start().await?;
+    let agent = world.start_agent().await?;
+    world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    let change = |text: &str| text.replace("gitea:1.24.6", "gitea:1.24.7");
+    let commit = world.push_change("compose.yml", change, "Update Gitea")?;
+    world.await_status(&commit, "success").await?;
+    until("the commit to be kept", LONG, || async {
+        let names = world.kubectl(&["-n", "k4x-system", "get", "secrets", "-o", "name"])?;
+        Ok(if names.contains("secret/kompox-source-apps.kept") { Look::Done(()) } else { Look::NotYet(names) })
+    })
+    .await?;
+    world.forget_when_told().await?;
+    let objects = world.kubectl(&["get", "all,ingresses,configmaps,secrets", "-n", NAMESPACE, "-o", "name"])?;
+
+    // Nothing is left of the repository but what the cluster knows.
+    agent.kill()?;
+    agent.finish(LONG).await?;
+    world.gitea.stop().await?;
+    std::fs::remove_dir_all(world.folder.path().join("cache"))?;
+    world.kubectl(&["-n", NAMESPACE, "delete", "service", "app1-app"])?;
+    world.kubectl(&["-n", NAMESPACE, "scale", "deployment/app1-app", "--replicas=0"])?;
+    let agent = world.start_agent().await?;
+    until("the Service to come back", LONG, || async {
+        let services = world.kubectl(&["-n", NAMESPACE, "get", "services", "-o", "name"])?;
+        Ok(if services.contains("service/app1-app") { Look::Done(()) } else { Look::NotYet(services) })
+    })
+    .await?;
+    replicas(&world, "1").await?;
+    let kept = |text: &str| -> Vec<String> {
+        let lasting = text.lines().filter(|name| !name.starts_with("pod/"));
+        lasting.map(str::to_owned).collect()
+    };
+    let now = world.kubectl(&["get", "all,ingresses,configmaps,secrets", "-n", NAMESPACE, "-o", "name"])?;
+    ensure!(kept(&now) == kept(&objects), "{objects}\nbecame\n{now}");
+    let image = world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={..image}"])?;
+    ensure!(image.contains("gitea:1.24.7"), "an older commit was taken: {image}");
+
+    world.gitea.restart().await?;
+    let change = |text: &str| text.replace("gitea:1.24.7", "gitea:1.24.8");
+    let next = world.push_change("compose.yml", change, "Update Gitea again")?;
+    world.await_status(&next, "success").await?;
+    ensure!(agent.exited()?.is_none(), "the agent has ended: {}", agent.stderr()?);
+    Ok(())
+}

@@ -32,6 +32,7 @@ use crate::record::CommitRecord;
 use crate::source::{self, RevisionId, Snapshot};
 
 mod asking;
+mod keeping;
 
 /// News of Apps that come together are told together.
 const GATHER: Duration = Duration::from_millis(100);
@@ -89,6 +90,8 @@ struct Fetcher {
     terms: Terms,
     /// What people had accepted when it was.
     accepted: BTreeSet<HoldDigest>,
+    /// The revision that is kept in the cluster.
+    kept: Option<RevisionId>,
     backoff: Backoff,
 }
 
@@ -108,6 +111,7 @@ impl Source {
             snapshot: None,
             terms: Terms::default(),
             accepted: BTreeSet::new(),
+            kept: None,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         };
         Self {
@@ -225,6 +229,7 @@ impl Source {
         };
         match fetched {
             Ok(()) => {
+                self.keep(origin, &mut fetcher).await;
                 fetcher.backoff.reset();
                 Ok(())
             }
@@ -246,25 +251,6 @@ impl Source {
         let ledger = self.ledger();
         let record = ledger.record().filter(|record| record.place == place(&origin.config))?;
         record.id.parse().ok()
-    }
-
-    /// The last good commit from the cache, where nothing was fetched since the start.
-    async fn recall(
-        &self,
-        origin: &Origin,
-        fetcher: &mut Fetcher,
-        accepted: Option<&RevisionId>,
-        due: &(dyn Fn(Due) + Send + Sync),
-    ) {
-        let (None, Some(accepted)) = (&fetcher.snapshot, accepted) else { return };
-        let recalled = match origin.source.open(accepted).await {
-            Ok(Some(snapshot)) => self.take(origin, fetcher, snapshot, due).await,
-            Ok(None) => Ok(()),
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = recalled {
-            warn!(source = self.name, error = %told(&fault), "the cache cannot be read");
-        }
     }
 
     /// Makes a revision the one that is asked for. Every commit that was seen before it ends.
