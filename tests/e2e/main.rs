@@ -21,6 +21,7 @@ mod policy;
 mod rbac;
 mod readme;
 mod real;
+mod safety;
 mod safety_table;
 mod safety_volumes;
 mod sops;

@@ -1,0 +1,89 @@
+//! What is not the agent's stays, and what does not go is not forced: on the real API server.
+
+use anyhow::{Context as _, Result, ensure};
+use kompox_tests::wait::{Look, until};
+use serde_json::json;
+
+use crate::world::{CLUSTER, LONG, NAMESPACE, World, skip};
+
+/// The namespace of an App that somebody deployed with the older command line.
+const OLDER: &str = "k4x-older";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_objects_and_a_stuck_finalizer_are_left_alone_while_the_rest_goes_on() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&first, "success").await?;
+
+    // Somebody else's object that carries all labels of the App, and an App that the older command line deployed.
+    let instance = "jsonpath={.metadata.labels.kompox\\.dev/app-instance-hash}";
+    let instance = world.kubectl(&["get", "namespace", NAMESPACE, "-o", instance])?;
+    ensure!(!instance.is_empty(), "the Namespace has lost its label");
+    let objects = world.folder.write("foreign.json", &foreign(&instance))?;
+    world.kubectl(&["apply", "--server-side", "--field-manager=kompox-converter", "-f", &objects.to_string_lossy()])?;
+    let before = versions(&world)?;
+    // A controller that has died holds a Service that the next commit no longer asks for.
+    let finalizers = |list: &str| format!(r#"{{"metadata":{{"finalizers":{list}}}}}"#);
+    let hold = finalizers(r#"["example.com/dead"]"#);
+    world.kubectl(&["-n", NAMESPACE, "patch", "service", "postgres", "--type=merge", "-p", &hold])?;
+
+    let compose = std::fs::read_to_string(world.repo.work_tree().join("compose.yml"))?;
+    let (shed, _) = compose.split_once("  postgres:").context("the fixture has no service postgres any more")?;
+    let shed = shed.replace("gitea:1.24.6", "gitea:1.24.7");
+    let second = world.repo.publish(&[("compose.yml", &shed)], "Shed the database")?;
+    world.await_status(&second, "success").await?;
+    let image = ["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={..image}"];
+    ensure!(world.kubectl(&image)?.contains("gitea:1.24.7"), "a finalizer kept the commit from being applied");
+    let secrets = world.kubectl(&["-n", NAMESPACE, "get", "secrets", "-o", "name"])?;
+    ensure!(!secrets.contains("postgres"), "a finalizer kept another object from going: {secrets}");
+    let held = [
+        "-n",
+        NAMESPACE,
+        "get",
+        "service/postgres",
+        "-o",
+        "jsonpath={.metadata.deletionTimestamp} {.metadata.finalizers}",
+    ];
+    let held = world.kubectl(&held)?;
+    ensure!(held.starts_with("20") && held.contains("example.com/dead"), "it was forced, or not deleted: {held}");
+    ensure!(versions(&world)? == before, "what others wrote was touched: {before}, then {}", versions(&world)?);
+
+    world.kubectl(&["-n", NAMESPACE, "patch", "service", "postgres", "--type=merge", "-p", &finalizers("null")])?;
+    until("the Service to go", LONG, || async {
+        let left = world.kubectl(&["-n", NAMESPACE, "get", "services", "-o", "name"])?;
+        Ok(if left.contains("postgres") { Look::NotYet(left) } else { Look::Done(()) })
+    })
+    .await?;
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+/// UIDs and versions of everything that [`foreign`] made.
+fn versions(world: &World) -> Result<String> {
+    let version = "jsonpath={.metadata.uid} {.metadata.resourceVersion}";
+    let mut versions = Vec::new();
+    for (namespace, name) in [(NAMESPACE, "foreign"), (OLDER, "older")] {
+        versions.push(world.kubectl(&["-n", namespace, "get", "configmap", name, "-o", version])?);
+    }
+    Ok(versions.join(", "))
+}
+
+fn foreign(instance: &str) -> String {
+    let labels =
+        |instance: &str| json!({"app.kubernetes.io/managed-by": "kompox", "kompox.dev/app-instance-hash": instance});
+    let map = |namespace: &str, name: &str, instance: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": {"key": "value"},
+            "metadata": {"name": name, "namespace": namespace, "labels": labels(instance)},
+        })
+    };
+    let annotations = json!({"kompox.dev/app": format!("{CLUSTER}/app/older")});
+    let metadata = json!({"name": OLDER, "labels": labels("older0"), "annotations": annotations});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+    let items = [namespace, map(NAMESPACE, "foreign", instance), map(OLDER, "older", "older0")];
+    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+}
