@@ -13,6 +13,7 @@ mod policy;
 mod shape;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) status_name: String,
     /// What a commit may ask for.
     pub(crate) policy: Policy,
+    /// Where probes, metrics and the status page are served; `None` for nowhere.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// One repository or folder.

@@ -26,6 +26,7 @@ mod health;
 mod http_client;
 mod kept;
 mod memory;
+mod metrics;
 mod observe;
 mod outcome;
 mod pace;
@@ -38,6 +39,7 @@ mod report;
 mod reporter;
 mod restart;
 mod secret;
+mod server;
 mod source;
 mod telemetry;
 #[cfg(test)]

@@ -31,12 +31,14 @@ use crate::engine::observer::Observer;
 use crate::engine::source::Source;
 use crate::failure::Kind;
 use crate::forge;
+use crate::metrics::Metrics;
 use crate::outcome::{Outcome, State};
 use crate::pace::{Backoff, dice};
 use crate::redact::Redactor;
 use crate::refuted::Refuted;
 use crate::reporter::{self, Reporter};
 use crate::restart::{self, Turns};
+use crate::server::Server;
 use crate::source::{self, RevisionId};
 
 /// How long giving the Lease back may take.
@@ -111,14 +113,20 @@ pub(crate) fn checked<T>(read: Result<T, config::ConfigError>) -> anyhow::Result
 
 async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<Exit> {
     let cluster = Arc::new(connected(&args.kube).await?);
+    let (cache, metrics) = (Arc::new(Cache::default()), Arc::new(Metrics::default()));
+    // From here on, so that probes are answered while the cluster or the Lease is waited for.
+    let _server = match config.listen {
+        Some(address) if !args.once => Some(Server::start(address, Arc::clone(&cache), Arc::clone(&metrics)).await?),
+        _ => None,
+    };
     claim(cluster.as_ref(), &config.cluster, args.once).await?;
     check_version(cluster.as_ref()).await;
     // Watched also while another agent holds the Lease: taking over is quick then.
-    let cache = Arc::new(Cache::default());
     let _watches = cache.start(&(Arc::clone(&cluster) as Arc<dyn WatchApi>));
     loop {
         let patience = if args.once { Patience::UntilHolderIsAlive } else { Patience::Forever };
         let lost = held.keep(lead(&cluster, patience).await?);
+        metrics.leads(true);
         let fenced: Arc<dyn ClusterApi> =
             Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
         let reader = reader_of(fenced, Arc::clone(&cache), config.cluster.clone(), config.new_disks);
@@ -127,7 +135,7 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
         let redactor = Arc::new(Redactor::default());
         let (mut sources, mut reporters) = (Vec::new(), Vec::new());
         for source in &config.sources {
-            let (source, reporter) = prepare(args, config, source, &agent, &redactor).await?;
+            let (source, reporter) = prepare(args, config, source, &agent, (&redactor, &metrics)).await?;
             sources.push(Arc::new(source));
             reporters.push(reporter);
         }
@@ -142,6 +150,7 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
             () = lost.lost() => warn!("the Lease is lost: everything is stopped until it is ours again"),
             () = engine.run() => {}
         }
+        metrics.leads(false);
     }
 }
 
@@ -208,7 +217,7 @@ async fn prepare(
     config: &Config,
     source: &SourceConfig,
     agent: &Arc<Agent>,
-    redactor: &Arc<Redactor>,
+    (redactor, metrics): (&Arc<Redactor>, &Arc<Metrics>),
 ) -> anyhow::Result<(Source, Reporter)> {
     let cache = args.cache_dir.clone().unwrap_or_else(source::default_cache_folder);
     let opened = source::open(source, &cache, redactor).map_err(anyhow::Error::new)?;
@@ -225,7 +234,7 @@ async fn prepare(
     let record = loaded.commit();
     let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
-    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(reporter.clone())];
+    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(reporter.clone()), Arc::clone(metrics) as Arc<dyn Observer>];
     let policy = config.policy.clone();
     let source = Source::new(Arc::clone(agent), source.clone(), policy, opened, observers, record, asked);
     Ok((source, reporter))

@@ -1,6 +1,7 @@
 //! From the keys of `agent.yml` to a [`Config`]: names, URLs, durations, and keys of later versions.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use kompox_manifests::id::{ClusterId, is_dns1123_label};
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::file::{self, AgentFile, AuthEntry, ForgeEntry, Later, RefEntry, SourceEntry, place};
+use super::file::{self, AgentFile, AuthEntry, ForgeEntry, Later, RefEntry, ServerEntry, SourceEntry, place};
 use super::{Config, ForgeChoice, ForgeConfig, ForgeKind, Location, Reference, SourceConfig};
 use crate::age_keys::AgeKeysFile;
 use crate::secret::{Credentials, SecretFile};
@@ -78,7 +79,7 @@ impl Check<'_> {
 
     fn agent(&mut self, written: AgentFile, overrides: Overrides) -> Option<Config> {
         let AgentFile { cluster, sources, server, new_disks, max_disruptions, status_name, policy } = written;
-        self.later("server", &server);
+        let listen = self.listen(server);
         let max_disruptions = match max_disruptions {
             None => Some(DEFAULT_DISRUPTIONS),
             Some(count) if DISRUPTIONS.contains(&count.value) => Some(count.value),
@@ -103,7 +104,17 @@ impl Check<'_> {
             max_disruptions: max_disruptions?,
             status_name: status_name?,
             policy,
+            listen: listen?,
         })
+    }
+
+    /// `Some(None)` where nothing is served.
+    fn listen(&mut self, written: Option<ServerEntry>) -> Option<Option<SocketAddr>> {
+        let Some(ServerEntry { listen }) = written else { return Some(None) };
+        match listen.value.parse() {
+            Ok(address) => Some(Some(address)),
+            Err(_) => self.reject(&listen, "`listen` is no IP address with a port", "write e.g. `127.0.0.1:8080`"),
+        }
     }
 
     fn cluster(&mut self, written: Option<Spanned<String>>) -> Option<ClusterId> {

@@ -20,11 +20,17 @@ pub(super) type Later = Option<Spanned<IgnoredAny>>;
 pub(super) struct AgentFile {
     pub(super) cluster: Option<Spanned<String>>,
     pub(super) sources: Option<Spanned<Vec<SourceEntry>>>,
-    pub(super) server: Later,
+    pub(super) server: Option<ServerEntry>,
     pub(super) new_disks: Option<Spanned<String>>,
     pub(super) max_disruptions: Option<Spanned<u32>>,
     pub(super) status_name: Option<Spanned<String>>,
     pub(super) policy: Option<Spanned<PolicyEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ServerEntry {
+    pub(super) listen: Spanned<String>,
 }
 
 #[derive(Deserialize)]

@@ -107,6 +107,7 @@ impl Given {
             max_disruptions: check::DEFAULT_DISRUPTIONS,
             status_name,
             policy: Policy::default(),
+            listen: None,
         })
     }
 }

@@ -20,7 +20,7 @@ pub(super) static AGENT: Shape = Shape {
             "ID of the Cluster whose Apps are ours; needed unless --cluster gives it.",
         ),
         Field::required("sources", Type::Filled(&Type::Mapping(&SOURCE)), "Where Apps come from."),
-        Field::new("server", Type::Later, "Comes with a later version."),
+        Field::new("server", Type::Mapping(&SERVER), "Probes, metrics and a status page; default none."),
         Field::new(
             "newDisks",
             Type::Word(&["allow", "hold"]),
@@ -38,6 +38,15 @@ pub(super) static AGENT: Shape = Shape {
         ),
         Field::new("policy", Type::Mapping(&POLICY), "What a commit may ask for."),
     ],
+    also: None,
+    rules: &[],
+};
+
+/// `server`
+pub(super) static SERVER: Shape = Shape {
+    name: "Server",
+    doc: "Probes, metrics and a status page over plain HTTP.",
+    keys: &[Field::required("listen", Type::String, "Address and port, e.g. `127.0.0.1:8080`.")],
     also: None,
     rules: &[],
 };

@@ -53,6 +53,7 @@ sources:
   - name: dev
     url: ./work
 newDisks: hold
+server: {listen: 127.0.0.1:8080}
 maxDisruptions: 2
 statusName: blue
 policy:
@@ -108,6 +109,7 @@ policy:
                 what: Allowed::Capability("NET_ADMIN".to_owned()),
             }],
         },
+        listen: Some("127.0.0.1:8080".parse().unwrap()),
     };
     assert_eq!(config, expected);
 }
@@ -283,7 +285,7 @@ fn keys_of_later_versions_are_refused_by_name() {
             "    forge: {type: github, tokenFile: t}\n",
             "5:12: commit statuses on `github` are not supported by this version; remove `forge`",
         ),
-        ("server: {listen: 127.0.0.1:8080}\n", "5:9: `server` is not supported by this version; remove it"),
+        ("server: {listen: localhost}\n", "5:18: `listen` is no IP address with a port; write e.g. `127.0.0.1:8080`"),
         (
             "policy: {podSecurity: strict}\n",
             "5:23: `podSecurity` is none of the levels of the Pod Security Standards; write `privileged`, `baseline` or \

@@ -5,7 +5,8 @@ use serde::de::value::Error;
 use serde::de::{Deserializer, Error as _, Visitor};
 
 use super::super::file::{
-    AgentFile, AllowEntry, AuthEntry, DecryptionEntry, ForgeEntry, PolicyEntry, RefEntry, ReviewEntry, SourceEntry,
+    AgentFile, AllowEntry, AuthEntry, DecryptionEntry, ForgeEntry, PolicyEntry, RefEntry, ReviewEntry, ServerEntry,
+    SourceEntry,
 };
 use super::super::{Config, ConfigError};
 use super::*;
@@ -72,6 +73,7 @@ fn same_keys<'de, T: serde::Deserialize<'de>>(shape: &'static Shape) {
 #[test]
 fn every_key_that_is_read_is_declared() {
     same_keys::<AgentFile>(&AGENT);
+    same_keys::<ServerEntry>(&SERVER);
     same_keys::<PolicyEntry>(&POLICY);
     same_keys::<AllowEntry>(&ALLOW);
     same_keys::<SourceEntry>(&SOURCE);

@@ -1,0 +1,124 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use kompox_core::plan::Counts;
+
+use super::*;
+use crate::context::CommitRef;
+use crate::failure::Failure;
+use crate::testing::commit_id;
+
+fn app(name: &str, state: State) -> AppOutcome {
+    let commit =
+        CommitRef { id: commit_id(1), time: "2026-01-02T03:04:05Z".parse().unwrap(), accepted: BTreeSet::new() };
+    AppOutcome {
+        id: format!("/ws/w/prv/p/cls/c/app/{name}").parse().unwrap(),
+        commit: Arc::new(commit),
+        done: Counts { created: 2, ..Counts::default() },
+        state,
+        faults: 0,
+        holds: Vec::new(),
+    }
+}
+
+fn failed(kind: Kind, label: &'static str) -> State {
+    State::Failed(Failure { text: "because".into(), label, kind })
+}
+
+fn outcome(apps: Vec<AppOutcome>) -> Outcome {
+    Outcome { apps, rejected: Vec::new(), diagnostics: Vec::new(), complete: true }
+}
+
+/// The sample with this name and these labels.
+fn sample(metrics: &Metrics, series: &str) -> Option<String> {
+    metrics.text().lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ').map(str::to_owned))
+}
+
+#[test]
+fn looks_and_commits_are_counted_by_source() {
+    let metrics = Metrics::default();
+    assert_eq!(sample(&metrics, "kompox_leader").as_deref(), Some("0"));
+    metrics.leads(true);
+    metrics.commit("ops", &CommitRecord::new(&commit_id(1), "here"), None);
+    metrics.held("ops", &commit_id(2), "rewritten");
+    metrics.app("ops", &app("a", State::Healthy));
+    metrics.app("ops", &app("b", failed(Kind::Obstacle, "held")));
+    metrics.app("ops", &app("b", failed(Kind::Obstacle, "held")));
+    metrics.app("dev", &app("c", failed(Kind::Obstacle, "blocked")));
+    for (series, value) in [
+        ("kompox_leader", "1"),
+        ("kompox_commits_total{source=\"ops\"}", "1"),
+        ("kompox_held_revisions_total{source=\"ops\"}", "1"),
+        ("kompox_reconciles_total{source=\"ops\",outcome=\"held\"}", "2"),
+        ("kompox_reconciles_total{source=\"ops\",outcome=\"healthy\"}", "1"),
+        ("kompox_reconciles_total{source=\"dev\",outcome=\"blocked\"}", "1"),
+        ("kompox_writes_total{source=\"ops\"}", "6"),
+        ("kompox_app_state{source=\"ops\",app=\"/ws/w/prv/p/cls/c/app/b\",state=\"held\"}", "1"),
+    ] {
+        assert_eq!(sample(&metrics, series).as_deref(), Some(value), "{series}");
+    }
+    let page = metrics.page();
+    assert!(page.contains("holds the Lease") && page.contains("/app/b  held"), "{page}");
+    assert!(!page.contains("because"), "causes are for the log and the statuses: {page}");
+}
+
+#[test]
+fn apps_that_are_gone_have_no_series() {
+    let metrics = Metrics::default();
+    for name in ["a", "b", "c"] {
+        metrics.app("ops", &app(name, State::Healthy));
+    }
+    metrics.app("ops", &app("b", State::Removed));
+    metrics.source("ops", &CommitRecord::new(&commit_id(1), "here"), &outcome(vec![app("a", State::Healthy)]));
+    let text = metrics.text();
+    assert!(text.contains("/app/a\"") && !text.contains("/app/b\"") && !text.contains("/app/c\""), "{text}");
+    metrics.leads(false);
+    assert!(!metrics.text().contains("/app/a\""), "a standby does not know how Apps are");
+}
+
+#[test]
+fn a_source_succeeds_when_all_its_apps_are_healthy() {
+    let series = "kompox_source_last_success_timestamp_seconds{source=\"ops\"}";
+    let record = CommitRecord::new(&commit_id(1), "here");
+    let metrics = Metrics::default();
+    metrics.source("ops", &record, &outcome(vec![app("a", State::Progressing("soon".into()))]));
+    metrics.source("ops", &record, &outcome(vec![app("a", failed(Kind::Unhealthy, "CrashLoopBackOff"))]));
+    metrics.source("ops", &record, &Outcome { complete: false, ..outcome(vec![app("a", State::Healthy)]) });
+    assert_eq!(sample(&metrics, series), None);
+    metrics.source("ops", &record, &outcome(vec![app("a", State::Healthy)]));
+    assert!(sample(&metrics, series).is_some());
+}
+
+#[test]
+fn series_of_apps_are_bounded() {
+    let metrics = Metrics::default();
+    for number in 0..=MOST_APPS {
+        metrics.app("ops", &app(&format!("a{number}"), State::Healthy));
+    }
+    let count = metrics.text().lines().filter(|line| line.starts_with("kompox_app_state{")).count();
+    assert_eq!(count, MOST_APPS);
+    let healthy = sample(&metrics, "kompox_reconciles_total{source=\"ops\",outcome=\"healthy\"}");
+    assert_eq!(healthy, Some((MOST_APPS + 1).to_string()));
+}
+
+#[test]
+fn values_of_labels_are_escaped() {
+    assert_eq!(escaped("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
+}
+
+#[test]
+fn the_documentation_lists_every_metric_and_no_other() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| {
+            let (name, rest) = line.strip_prefix("| `kompox_")?.split_once("` | ")?;
+            Some((name, rest.split_once(" |")?.0))
+        })
+        .collect();
+    let known: Vec<(&str, &str)> =
+        METRICS.iter().map(|(name, sort, _)| (name.strip_prefix("kompox_").unwrap(), *sort)).collect();
+    assert_eq!(rows, known);
+}
