@@ -36,7 +36,7 @@ e2e: parts ## end-to-end tests on the real control plane, node and forge
 	$(CARGO) test --package kompox-tests --test e2e -- --test-threads 2
 	$(CARGO) test --package kompox-tests --test soak -- --nocapture
 
-parts: ## builds the control plane, kwok, Gitea and compose-go once (about 9 minutes the first time)
+parts: ## builds the control plane, kwok, Gitea, CoreDNS and the readers of files once (about 12 minutes the first time)
 	$(CARGO) run --quiet --package kompox-tests --bin parts
 
 soak: parts ## commits, edits, deletions, outages and kills at random (MINUTES=30, SEED=1); then all is as asked

@@ -1,7 +1,10 @@
 //! Apps whose Pods really run: a kubelet with containerd. Skipped with a line that says what is missing
 //! where a machine cannot run one.
 
+mod beater;
 mod prepull;
+mod start;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 

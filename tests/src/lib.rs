@@ -32,6 +32,7 @@ pub mod agent;
 pub mod audit;
 pub mod control_plane;
 pub mod disks;
+pub mod dns;
 pub mod folder;
 pub mod git;
 pub mod gitea;

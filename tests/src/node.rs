@@ -20,6 +20,7 @@ use rand::Rng as _;
 use serde_json::json;
 
 use crate::control_plane::ControlPlane;
+use crate::dns::DOMAIN;
 use crate::folder::Folder;
 use crate::guardian;
 use crate::kwok::is_schedulable;
@@ -46,7 +47,7 @@ pub struct RealNode {
     process: Process,
     socket: PathBuf,
     // In this order after the processes: what they held of the machine, then their files.
-    _place: Place,
+    place: Place,
     folder: Folder,
 }
 
@@ -107,7 +108,7 @@ impl RealNode {
         folder.write("cni/10-kompox.conflist", &place.plugin_configuration())?;
         let [port] = port::free()?;
         let authority = folder.write("ca.crt", &plane.authority().await?.unwrap_or_default())?;
-        folder.write("kubelet.json", &kubelet_configuration(&folder, &socket, &authority, port))?;
+        folder.write("kubelet.json", &kubelet_configuration(&folder, &socket, &authority, &place, port))?;
         let images = image::write(&folder, &[PAUSE, BUSYBOX])?;
 
         let mut command = Command::new("unshare");
@@ -121,7 +122,7 @@ impl RealNode {
         let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         command.arg(format!("--node-labels={}", labels.join(",")));
         let process = Process::spawn("node", &mut command, &folder.path().join("node.log"))?;
-        let node = Self { name: name.to_owned(), process, socket, _place: place, folder };
+        let node = Self { name: name.to_owned(), process, socket, place, folder };
         node.wait_ready(plane).await?;
         Ok(node)
     }
@@ -145,6 +146,12 @@ impl RealNode {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The node's own address, which its Pods reach and ask for names.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.place.address()
     }
 
     /// The folder with its logs (`node.log`, `containerd.log`, `kubelet.log`) and data.
@@ -290,7 +297,7 @@ state = \"/run/containerd\"
     ))
 }
 
-fn kubelet_configuration(folder: &Folder, socket: &Path, authority: &Path, port: u16) -> String {
+fn kubelet_configuration(folder: &Folder, socket: &Path, authority: &Path, place: &Place, port: u16) -> String {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -315,7 +322,9 @@ fn kubelet_configuration(folder: &Folder, socket: &Path, authority: &Path, port:
         // A test machine's full disk is no reason to evict Pods or images.
         "evictionHard": { "memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%" },
         "imageGCHighThresholdPercent": 100,
-        "clusterDomain": "cluster.local",
+        "clusterDomain": DOMAIN,
+        // Where `ClusterDns` listens, if a test starts one.
+        "clusterDNS": [place.address()],
         "resolvConf": "",
         "syncFrequency": "5s",
         "nodeStatusUpdateFrequency": "5s",

@@ -37,6 +37,8 @@ pub enum Part {
     Compose,
     /// SOPS, which encrypts files.
     Sops,
+    /// CoreDNS, which knows the names of Services.
+    CoreDns,
 }
 
 /// How a part is built.
@@ -130,6 +132,17 @@ const SOPS: Recipe = Recipe {
     files: &[],
 };
 
+const CORE_DNS: Recipe = Recipe {
+    name: "coredns",
+    what: "CoreDNS (names of Services)",
+    takes: "about 2 minutes",
+    package: ".",
+    tags: "",
+    ldflags: "-s -w",
+    cgo: false,
+    files: &[],
+};
+
 impl Part {
     fn recipe(self) -> &'static Recipe {
         match self {
@@ -138,6 +151,7 @@ impl Part {
             Self::Gitea => &GITEA,
             Self::Compose => &COMPOSE,
             Self::Sops => &SOPS,
+            Self::CoreDns => &CORE_DNS,
         }
     }
 
