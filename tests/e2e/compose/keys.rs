@@ -59,7 +59,7 @@ async fn every_key_changes_the_objects_or_what_is_said() -> Result<()> {
 
 /// The key that tells of another one: the outermost above it that is reported as a whole, else the one that it is a
 /// detail of.
-fn whole<'p>(fates: &BTreeMap<String, &str>, path: &'p str) -> &'p str {
+pub(super) fn whole<'p>(fates: &BTreeMap<String, &str>, path: &'p str) -> &'p str {
     let above: Vec<&str> =
         path.match_indices('.').map(|(at, _)| path[..at].trim_end_matches("[]")).chain([path]).collect();
     let fate = |path: &str| fates.get(path).copied().unwrap_or("mapped");

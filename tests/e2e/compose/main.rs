@@ -9,4 +9,5 @@ mod projects;
 mod reference;
 mod sample;
 mod schema;
+mod server;
 mod types;

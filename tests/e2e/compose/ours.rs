@@ -60,7 +60,8 @@ fn objects(app: &App) -> Vec<Value> {
             storage_class: "local".to_owned(),
             access_modes: vec!["ReadWriteOnce".to_owned()],
             source: PvSource::Local { path: format!("/disks/{name}") },
-            node_affinity: Vec::new(),
+            // A local disk is on one node; the API server insists on its name.
+            node_affinity: vec![("kubernetes.io/hostname".to_owned(), vec!["node-1".to_owned()])],
         },
     };
     let volumes: BTreeMap<String, VolumeBinding> =

@@ -1,0 +1,149 @@
+//! What is rendered of every mapped key, held against the real API server: it takes it whole.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use kompox_manifests::compose::reference;
+use kompox_tests::control_plane::{ControlPlane, Options};
+use kompox_tests::parts::{self, Part};
+use kube::Client;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams, ValidationDirective};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
+
+use super::reference::Reference;
+use super::sample::{self, FILES};
+use super::schema::Schema;
+use super::{keys, ours};
+
+/// Values that are rendered, of keys whose sample is refused with good reason.
+fn sound(path: &str) -> Option<Value> {
+    Some(match path {
+        "services.*.deploy.mode" => json!("replicated"),
+        "services.*.deploy.replicas" | "services.*.scale" => json!(1),
+        "services.*.deploy.resources.reservations.devices[].count" | "services.*.gpus[].count" => json!(1),
+        "services.*.deploy.resources.reservations.devices[].driver" => json!("nvidia"),
+        "services.*.gpus[].capabilities" => json!(["gpu"]),
+        "services.*.ports[].protocol" => json!("tcp"),
+        "services.*.privileged" => json!(false),
+        "services.*.profiles" => json!([]),
+        _ => return None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_takes_whole_what_is_rendered_of_every_mapped_key() -> Result<()> {
+    if parts::skip_without(&[Part::Compose, Part::ControlPlane]) {
+        return Ok(());
+    }
+    let schema = Schema::read(Reference::find().await?.schema().await?)?;
+    let plane = ControlPlane::start(Options::default()).await?;
+    let server = Server(plane.client().await?);
+    // Many files have most objects in common; each is tried once, for the first key that renders it.
+    let mut objects: BTreeMap<String, (String, Value)> = BTreeMap::new();
+    let mut refused = Vec::new();
+    let known = reference::keys();
+    let fates: BTreeMap<String, &str> = known.iter().map(|key| (key.path.clone(), key.handling)).collect();
+    // A key below one that is reported is as little mapped as that.
+    let is_mapped = |path: &str| fates.get(keys::whole(&fates, path)) == Some(&"mapped");
+    for key in known.iter().filter(|key| schema.keys.contains_key(&key.path) && is_mapped(&key.path)) {
+        let sample = sample::sample(&schema, &key.path, &key.path)?;
+        let mut with = sample.with;
+        if let (Some(slot), Some(value)) = (with.pointer_mut(&sample.pointer), sound(&key.path)) {
+            *slot = value;
+        }
+        let (rendered, said) = ours::read(&with.to_string(), FILES).told();
+        if rendered.is_empty() {
+            refused.push(format!("{}: {} {said:?}", key.path, with));
+        }
+        for object in rendered {
+            objects.entry(object.to_string()).or_insert_with(|| (key.path.clone(), object));
+        }
+    }
+    ensure!(refused.is_empty(), "{} mapped keys render nothing:\n{}", refused.len(), refused.join("\n"));
+    ensure!(objects.len() > 100, "only {} objects", objects.len());
+    let (_, namespace) = objects.values().find(|(_, object)| object["kind"] == "Namespace").context("no Namespace")?;
+    server.create(namespace).await?;
+    let mut wrong = Vec::new();
+    for (path, object) in objects.values() {
+        match server.rehearse(object).await {
+            Ok(returned) => {
+                lost(object, &returned, "", &mut |what| wrong.push(format!("{path}: {}: {what}", name(object))))
+            }
+            Err(error) => wrong.push(format!("{path}: {}: {error:#}", name(object))),
+        }
+    }
+    ensure!(wrong.is_empty(), "{} faults in {} objects:\n{}", wrong.len(), objects.len(), wrong.join("\n"));
+    Ok(())
+}
+
+struct Server(Client);
+
+impl Server {
+    fn api(&self, object: &Value) -> Result<(Api<DynamicObject>, String)> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let (kind, version) =
+            (text(&object["kind"]).context("no kind")?, text(&object["apiVersion"]).context("no version")?);
+        let (group, version) = version.rsplit_once('/').unwrap_or(("", &version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
+        let api = match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => Api::namespaced_with(self.0.clone(), namespace, &resource),
+            None => Api::all_with(self.0.clone(), &resource),
+        };
+        Ok((api, text(&object["metadata"]["name"]).context("no name")?))
+    }
+
+    async fn create(&self, object: &Value) -> Result<()> {
+        let (api, _) = self.api(object)?;
+        let object: DynamicObject = serde_json::from_value(object.clone())?;
+        api.create(&PostParams::default(), &object).await.context("cannot make the Namespace")?;
+        Ok(())
+    }
+
+    /// What the object would become.
+    async fn rehearse(&self, object: &Value) -> Result<Value> {
+        let (api, name) = self.api(object)?;
+        let parameters = PatchParams {
+            dry_run: true,
+            force: true,
+            field_manager: Some("kompox-test".to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+        };
+        Ok(serde_json::to_value(api.patch(&name, &parameters, &Patch::Apply(object)).await?)?)
+    }
+}
+
+/// Tells every field that was sent and did not come back as it was. Empty ones may go: they say nothing.
+fn lost(sent: &Value, returned: &Value, path: &str, tell: &mut dyn FnMut(String)) {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    match (sent, returned) {
+        (Value::Object(sent), Value::Object(returned)) => {
+            for (key, value) in sent {
+                let path = format!("{path}.{key}");
+                match returned.get(key) {
+                    Some(returned) => lost(value, returned, &path, tell),
+                    None if is_empty(value) => {}
+                    None => tell(format!("{path} was dropped: {value}")),
+                }
+            }
+        }
+        (Value::Array(sent), Value::Array(returned)) if sent.len() == returned.len() => {
+            for (index, (sent, returned)) in sent.iter().zip(returned).enumerate() {
+                lost(sent, returned, &format!("{path}[{index}]"), tell);
+            }
+        }
+        (sent, returned) if sent == returned => {}
+        (sent, returned) => tell(format!("{path} was {sent} and came back as {returned}")),
+    }
+}
+
+fn name(object: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{} {}", word(&object["kind"]), word(&object["metadata"]["name"]))
+}
