@@ -7,10 +7,10 @@ SEED ?= 1
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint unit e2e soak cluster parts deny
+.PHONY: help demo test check fmt lint unit e2e soak bench-convert cluster parts deny
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## the main job on a built-in cluster with local disks (ARGS=--once ends by itself, FORGE=gitea adds a forge)
 	$(CARGO) build --quiet --package kompox-agent --package kompox-tests --bins
@@ -42,6 +42,9 @@ parts: ## builds the control plane, kwok, Gitea, CoreDNS and the readers of file
 soak: parts ## commits, edits, deletions, outages and kills at random (MINUTES=30, SEED=1); then all is as asked
 	KOMPOX_SOAK_SECONDS=$$(( $(MINUTES) * 60 )) KOMPOX_SOAK_SEED=$(SEED) \
 	  $(CARGO) test --package kompox-tests --test soak -- --nocapture
+
+bench-convert: ## how long conversion takes; writes its table to docs/benchmarks.md
+	$(CARGO) bench --package kompox-manifests --bench convert
 
 cluster: parts ## a cluster for work by hand; prints its KUBECONFIG, Ctrl-C ends it
 	$(CARGO) run --quiet --package kompox-tests --bin cluster -- $(ARGS)
