@@ -7,7 +7,7 @@ SEED ?= 1
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint unit e2e soak bench-convert cluster parts deny
+.PHONY: help demo test check fmt lint unit e2e soak fuzz bench-convert cluster parts deny
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ parts: ## builds the control plane, kwok, Gitea, CoreDNS and the readers of file
 soak: parts ## commits, edits, deletions, outages and kills at random (MINUTES=30, SEED=1); then all is as asked
 	KOMPOX_SOAK_SECONDS=$$(( $(MINUTES) * 60 )) KOMPOX_SOAK_SEED=$(SEED) \
 	  $(CARGO) test --package kompox-tests --test soak -- --nocapture
+
+fuzz: ## conversion of files changed at random (MINUTES=30, SEED=1: the round to begin with); it panics on none
+	KOMPOX_FUZZ_SECONDS=$$(( $(MINUTES) * 60 )) KOMPOX_FUZZ_FIRST=$(SEED) \
+	  $(CARGO) test --release --package kompox-manifests --test fuzz -- --nocapture conversion_panics
 
 bench-convert: ## how long conversion takes; writes its table to docs/benchmarks.md
 	$(CARGO) bench --package kompox-manifests --bench convert
