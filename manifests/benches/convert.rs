@@ -16,7 +16,7 @@ use kompox_manifests::render::render;
 use kompox_manifests::slots::Slots;
 use kompox_manifests::source::MemoryTree;
 
-/// Apps of 17 objects each.
+/// Apps of 16 objects each.
 const SIZES: [usize; 4] = [1, 250, 500, 1000];
 /// Services of the one App that is large.
 const SERVICES: usize = 50;
