@@ -183,6 +183,10 @@ impl Engine {
         self.wake(key.source, restart::judged(&self.agent, &wish, &outcome.state));
         let is_news = source.ledger().end(&wish, memory, &outcome);
         if is_news {
+            // What stands in the way of an App is told with its failure; this goes on without it.
+            for held in outcome.holds.iter().filter(|_| !matches!(outcome.state, State::Failed(_))) {
+                warn!(app = %key.app, digest = %held.digest, reason = held.reason, "held");
+            }
             source.observers().iter().for_each(|observer| observer.app(&source.name, &outcome));
             source.changed();
             self.wake_dependents(key);

@@ -47,6 +47,10 @@ async fn an_agent_that_renders_otherwise_restarts_nothing_until_the_next_commit(
     let looked = app.ground.agent(["run", "--once", "--config", &config.to_string_lossy()]).run(LONG).await?;
     ensure!(looked.status.success(), "{:?}: {}{}", looked.status, looked.stdout, looked.stderr);
     ensure!(app.pod()? == pod, "the Pod was replaced at the first look");
+    // A restart that waits stands in nobody's way; people are told of it.
+    ensure!(looked.stderr.contains("this would restart the Pod"), "{}", looked.stderr);
+    let held = app.ground.agent(["hold", "list"]).run(LONG).await?;
+    ensure!(held.stdout.contains("this would restart the Pod"), "{}{}", held.stdout, held.stderr);
     // Nor does it as time goes by.
     let _agent = app.agent().await?;
     tokio::time::sleep(A_WHILE).await;
