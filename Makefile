@@ -7,7 +7,7 @@ SEED ?= 1
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint unit e2e soak fuzz bench-convert cluster parts deny
+.PHONY: help demo test check fmt lint unit e2e soak fuzz bench bench-convert cluster parts deny
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ e2e: parts ## end-to-end tests on the real control plane, node and forge
 	$(CARGO) test --package kompox-tests --test bad_input --test compose --test cluster_parts --test cluster_node
 	$(CARGO) test --package kompox-tests --test e2e -- --test-threads 2
 	$(CARGO) test --package kompox-tests --test soak -- --nocapture
+
+bench: parts ## the agent beside kubectl and a bare client; writes docs/benchmarks.md (ARGS="--apps 100")
+	$(CARGO) run --release --quiet --package kompox-tests --bin bench -- $(ARGS)
 
 parts: ## builds the control plane, kwok, Gitea, CoreDNS and the readers of files once (about 12 minutes the first time)
 	$(CARGO) run --quiet --package kompox-tests --bin parts
