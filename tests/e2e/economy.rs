@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use kompox_tests::agent::{Agent, AgentCommand};
 use kompox_tests::control_plane::{ControlPlane, Options};
 use kompox_tests::folder::Folder;
@@ -12,9 +12,9 @@ use kompox_tests::git::Repo;
 use kompox_tests::kwok::FakeNode;
 use kompox_tests::parts::{self, Part};
 use kompox_tests::proxy::ApiProxy;
+use kompox_tests::record;
 use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
-use serde_json::Value;
 
 use crate::world::LONG;
 use kompox_tests::kubectl::kubectl;
@@ -212,12 +212,7 @@ impl Ground {
     /// Waits until the agent has written down that a commit is a success.
     async fn settled(&self, commit: &str) -> Result<()> {
         until(&format!("commit {commit} to be a success"), LONG, || async {
-            let path = "jsonpath={.data.state\\.json}";
-            let record = self.kubectl(&["-n", "k4x-system", "get", "configmap", "kompox-source-apps", "-o", path]);
-            let Ok(record) = record else { return Ok(Look::NotYet("no record".to_owned())) };
-            let record: Value = serde_json::from_str(&record).context("the record")?;
-            let is_done = record["commit"]["id"] == commit && record["commit"]["state"] == "success";
-            Ok(if is_done { Look::Done(()) } else { Look::NotYet(record["commit"].to_string()) })
+            record::success(self.plane.kubeconfig(), "apps", commit)
         })
         .await
     }
@@ -238,12 +233,7 @@ impl Ground {
 
     /// Every request but for watches and the Lease.
     fn asked(&self) -> Vec<Request> {
-        let counts = |request: &Request| {
-            let is_watch = request.query.split('&').any(|part| part == "watch=true");
-            let is_lease = request.target().is_some_and(|target| target.resource == "leases");
-            !is_watch && !is_lease
-        };
-        self.proxy.requests().into_iter().filter(counts).collect()
+        self.proxy.requests().into_iter().filter(|request| !request.is_upkeep()).collect()
     }
 }
 

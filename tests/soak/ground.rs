@@ -11,8 +11,8 @@ use kompox_tests::git::{BRANCH, Repo};
 use kompox_tests::kubectl::kubectl;
 use kompox_tests::kwok::FakeNode;
 use kompox_tests::proxy::ApiProxy;
-use kompox_tests::wait::{Look, until};
-use serde_json::Value;
+use kompox_tests::record;
+use kompox_tests::wait::until;
 
 use crate::apps::{self, App};
 
@@ -120,12 +120,7 @@ impl Ground {
         let commit = self.repo.head()?;
         until(&format!("commit {commit} to be a success"), LONG, || async {
             self.check_agent()?;
-            let path = "jsonpath={.data.state\\.json}";
-            let record = self.kubectl(&["-n", "k4x-system", "get", "configmap", "kompox-source-apps", "-o", path]);
-            let Ok(record) = record else { return Ok(Look::NotYet("no record".to_owned())) };
-            let record: Value = serde_json::from_str(&record).context("the record")?;
-            let is_done = record["commit"]["id"] == commit && record["commit"]["state"] == "success";
-            Ok(if is_done { Look::Done(()) } else { Look::NotYet(record["commit"].to_string()) })
+            record::success(self.plane.kubeconfig(), "apps", &commit)
         })
         .await
     }

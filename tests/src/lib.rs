@@ -47,5 +47,6 @@ pub mod pki;
 pub mod port;
 pub mod process;
 pub mod proxy;
+pub mod record;
 pub mod traffic;
 pub mod wait;

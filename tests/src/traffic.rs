@@ -70,6 +70,13 @@ impl Request {
         })
     }
 
+    /// Whether it is what an agent always has under way: a watch, or the Lease.
+    #[must_use]
+    pub fn is_upkeep(&self) -> bool {
+        let is_watch = self.query.split('&').any(|part| part == "watch=true");
+        is_watch || self.target().is_some_and(|target| target.resource == "leases")
+    }
+
     /// Whether a query asks for a dry run.
     #[must_use]
     pub fn asks_dry_run(query: &str) -> bool {

@@ -11,9 +11,9 @@ use kompox_tests::control_plane::{ControlPlane, Options};
 use kompox_tests::folder::Folder;
 use kompox_tests::git::Repo;
 use kompox_tests::kubeconfig;
-use kompox_tests::kubectl::kubectl;
 use kompox_tests::kwok::FakeNode;
 use kompox_tests::proxy::ApiProxy;
+use kompox_tests::record;
 use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -188,14 +188,7 @@ impl Ground {
     /// Waits until the agent has written down that a commit is a success.
     async fn settled(&self, commit: &str) -> Result<()> {
         until(&format!("commit {commit} to be a success"), LONG, || async {
-            let path = "jsonpath={.data.state\\.json}";
-            let arguments = ["-n", "k4x-system", "get", "configmap", "kompox-source-apps", "-o", path];
-            let Ok(record) = kubectl(self.plane.kubeconfig(), &arguments) else {
-                return Ok(Look::NotYet("no record".to_owned()));
-            };
-            let record: Value = serde_json::from_str(&record).context("the record")?;
-            let is_done = record["commit"]["id"] == commit && record["commit"]["state"] == "success";
-            Ok(if is_done { Look::Done(()) } else { Look::NotYet(record["commit"].to_string()) })
+            record::success(self.plane.kubeconfig(), "apps", commit)
         })
         .await
     }
@@ -216,8 +209,7 @@ impl Ground {
 
     /// Every request but for watches and the Lease.
     fn asked(&self) -> Vec<Request> {
-        let is_watch = |request: &Request| request.query.split('&').any(|part| part == "watch=true");
-        self.proxy.requests().into_iter().filter(|one| !is_watch(one) && !is_of(one, "leases")).collect()
+        self.proxy.requests().into_iter().filter(|request| !request.is_upkeep()).collect()
     }
 
     /// Writes of Apps' objects that the server has accepted.
