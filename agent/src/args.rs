@@ -252,6 +252,9 @@ pub(crate) struct ValidateArgs {
     /// Folder that holds the entries
     #[arg(default_value = ".", value_name = "PATH")]
     pub(crate) path: PathBuf,
+    /// Check the entry files alone; Compose files and whatever else an App refers to are not read, so no key is needed
+    #[arg(long)]
+    pub(crate) schema: bool,
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
     /// Form of the diagnostics

@@ -5,6 +5,7 @@
 //! so that a mistake never looks like a removal.
 
 mod across;
+mod form;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ use crate::policy::{PodSecurity, Policy};
 use crate::sops::Decryption;
 use crate::source::{Record, RecordedTree, SourceTree};
 use crate::yaml::fields::{Findings, suggest};
+
+pub use self::form::{Form, form};
 
 /// What is decided outside the commit, by the operators of the agent.
 #[derive(Clone, Debug, Default, PartialEq)]

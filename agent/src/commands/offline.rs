@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use kompox_drivers::class;
-use kompox_manifests::desired::{self, Desired};
-use kompox_manifests::diagnostic::Severity;
+use kompox_manifests::desired::{self, Desired, Form};
 use kompox_manifests::model::App;
 use kompox_manifests::object::{Kind, Object};
 use kompox_manifests::render::{encrypted_keys, render as render_app, to_yaml};
@@ -22,25 +21,30 @@ use crate::args::{Output, RenderArgs, RenderOutput, ValidateArgs};
 /// The folder cannot be read.
 pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     let commit = tree::open(&args.path, &args.terms)?;
-    let Desired { entries, diagnostics, certain: _ } =
-        desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    let form = if args.schema {
+        desired::form(commit.tree.as_ref(), &commit.path)
+    } else {
+        let Desired { entries, diagnostics, certain: _ } =
+            desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
+        Form { entries: entries.len(), apps: entries.iter().map(|entry| entry.apps.len()).sum(), diagnostics }
+    };
+    let errors = form.errors();
     // An agent may wait for the first entry of a repository; whoever checks files means to check some.
     anyhow::ensure!(
-        !entries.is_empty() || errors > 0,
+        form.entries > 0 || errors > 0,
         "no kompoxops.yml or kompoxapp.yml in {} or below",
         args.path.display()
     );
     match args.output {
         Output::Json => {
-            let list: Vec<Value> = diagnostics.iter().map(|diagnostic| diagnostic.to_json()).collect();
+            let list: Vec<Value> = form.diagnostics.iter().map(|diagnostic| diagnostic.to_json()).collect();
             answer(&format!("{:#}\n", Value::Array(list)))?;
         }
         Output::Text => {
-            show(&diagnostics);
-            let apps: usize = entries.iter().map(|entry| entry.apps.len()).sum();
-            let verdict = if errors == 0 { "valid".to_owned() } else { counted(errors, "error", "errors") };
-            let (entries, apps) = (counted(entries.len(), "entry", "entries"), counted(apps, "app", "apps"));
+            show(&form.diagnostics);
+            let sound = if args.schema { "the form is valid, Compose files were not read" } else { "valid" };
+            let verdict = if errors == 0 { sound.to_owned() } else { counted(errors, "error", "errors") };
+            let (entries, apps) = (counted(form.entries, "entry", "entries"), counted(form.apps, "app", "apps"));
             answer(&format!("{entries}, {apps}: {verdict}\n"))?;
         }
     }

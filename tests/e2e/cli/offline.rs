@@ -120,6 +120,25 @@ async fn files_that_are_not_there_or_too_many() -> Result<()> {
     Ok(())
 }
 
+/// Without the Compose file, its variables or the key of an encrypted file, the entry itself can be checked.
+#[tokio::test]
+async fn the_form_alone_needs_nothing_that_the_app_refers_to() -> Result<()> {
+    let folder = tree(&[("kompoxops.yml", ENTRY)])?;
+    let said = agent(folder.path(), &["validate", "--schema"]).await?;
+    ensure!(said.code() == Some(0) && said.stderr.is_empty(), "{}", said.stderr);
+    insta::assert_snapshot!(said.stdout, @"1 entry, 1 app: the form is valid, Compose files were not read");
+
+    folder.write("kompoxops.yml", &ENTRY.replace("size: 1Gi", "sise: 1Gi"))?;
+    let said = agent(folder.path(), &["validate", "--schema"]).await?;
+    ensure!(said.code() == Some(1) && said.stdout == "1 entry, 1 app: 2 errors\n", "{}", said.stdout);
+    let place = "kompoxops.yml:8:29";
+    ensure!(said.stderr.contains(place) && said.stderr.contains("did you mean `size`?"), "{}", said.stderr);
+    let said = agent(folder.path(), &["validate", "--schema", "-o", "json"]).await?;
+    let found: Value = serde_json::from_str(&said.stdout)?;
+    ensure!(said.code() == Some(1) && found.as_array().map(Vec::len) == Some(2), "{found:#}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn diagnostics_for_programs() -> Result<()> {
     let compose = COMPOSE.replace("image:", "imgae:");
