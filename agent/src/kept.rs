@@ -42,6 +42,15 @@ pub(crate) struct Kept {
     pub(crate) tree: KeptTree,
 }
 
+/// A commit as it lies in the cluster.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// The commit.
+    pub(crate) kept: Kept,
+    /// The version of its Secret, for the next [`save`].
+    pub(crate) version: String,
+}
+
 /// Files and folders by their paths; what was not looked at is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptTree {
@@ -134,15 +143,22 @@ impl SourceTree for Keeper<'_> {
 ///
 /// # Errors
 /// The cluster cannot be read.
-pub(crate) async fn load(cluster: &dyn ClusterApi, source: &str) -> Result<Option<Kept>, ClusterError> {
-    Ok(cluster.get(&key(source)).await?.and_then(|live| unpack(&live)))
+pub(crate) async fn load(cluster: &dyn ClusterApi, source: &str) -> Result<Option<Stored>, ClusterError> {
+    let live = cluster.get(&key(source)).await?;
+    Ok(live.and_then(|live| Some(Stored { kept: unpack(&live)?, version: live.resource_version })))
 }
 
-/// Keeps a commit in the place of the one before.
+/// Keeps a commit in the place of the one before; gives the version of its Secret. With `known`, the version that
+/// was read or written last, nothing is read first.
 ///
 /// # Errors
 /// It cannot be written; [`Cause::TooLarge`] when it is too large to be kept at all.
-pub(crate) async fn save(cluster: &dyn ClusterApi, source: &str, kept: &Kept) -> Result<(), ClusterError> {
+pub(crate) async fn save(
+    cluster: &dyn ClusterApi,
+    source: &str,
+    kept: &Kept,
+    known: Option<&str>,
+) -> Result<String, ClusterError> {
     let key = key(source);
     let files = archive::pack(&kept.tree.files).map_err(|error| {
         ClusterError::new(format!("save {key}"), Cause::Configuration(format!("it cannot be packed: {error}")))
@@ -153,6 +169,14 @@ pub(crate) async fn save(cluster: &dyn ClusterApi, source: &str, kept: &Kept) ->
         return Err(ClusterError::new(format!("save {key}"), Cause::TooLarge { size, limit: LIMIT }));
     }
     let data = json!({COMMIT: STANDARD.encode(commit), FILES: STANDARD.encode(files)});
+    let patch = json!({"data": data});
+    if let Some(known) = known {
+        match cluster.patch(&key, known, &patch).await {
+            // Somebody has touched or deleted it since.
+            Err(ClusterError { cause: Cause::Changed | Cause::NotFound(_), .. }) => {}
+            written => return written.map(|live| live.resource_version),
+        }
+    }
     let Some(live) = cluster.get(&key).await? else {
         let body = json!({
             "apiVersion": "v1",
@@ -166,9 +190,9 @@ pub(crate) async fn save(cluster: &dyn ClusterApi, source: &str, kept: &Kept) ->
             "type": "Opaque",
             "data": data,
         });
-        return cluster.create(&key, &body).await.map(drop);
+        return cluster.create(&key, &body).await.map(|live| live.resource_version);
     };
-    cluster.patch(&key, &live.resource_version, &json!({"data": data})).await.map(drop)
+    cluster.patch(&key, &live.resource_version, &patch).await.map(|live| live.resource_version)
 }
 
 fn unpack(live: &LiveObject) -> Option<Kept> {
@@ -189,6 +213,7 @@ mod tests {
     use kompox_manifests::source::MemoryTree;
 
     use super::*;
+    use crate::cluster::faulty::Faulty;
     use crate::cluster::memory::Memory;
 
     #[tokio::test]
@@ -206,11 +231,11 @@ mod tests {
 
         let cluster = Memory::default();
         assert_eq!(load(&cluster, "apps").await.unwrap(), None);
-        save(&cluster, "apps", &kept).await.unwrap();
+        save(&cluster, "apps", &kept, None).await.unwrap();
         let newer = Kept { id: "2".repeat(40), ..kept };
-        save(&cluster, "apps", &newer).await.unwrap();
-        let found = load(&cluster, "apps").await.unwrap().unwrap();
-        assert_eq!(found, newer);
+        let version = save(&cluster, "apps", &newer, None).await.unwrap();
+        let Stored { kept: found, version: loaded } = load(&cluster, "apps").await.unwrap().unwrap();
+        assert_eq!((&found, loaded), (&newer, version));
         for folder in ["", "a", "b", "nowhere"] {
             let expected = if folder == "b" { Err(TreeError::NotFound) } else { tree.list(folder) };
             assert_eq!(found.tree.list(folder), expected, "{folder}");
@@ -234,7 +259,26 @@ mod tests {
         .collect();
         let tree = KeptTree { files: [("noise".into(), noise.into())].into(), ..KeptTree::default() };
         let kept = Kept { id: String::new(), time: Timestamp::UNIX_EPOCH, place: String::new(), tree };
-        let error = save(&cluster, "apps", &kept).await.unwrap_err();
+        let error = save(&cluster, "apps", &kept, None).await.unwrap_err();
         assert!(matches!(error.cause, Cause::TooLarge { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_known_version_is_written_without_reading_whatever_others_did_to_it() {
+        let cluster = Faulty::new(Memory::default());
+        let (time, place) = (Timestamp::UNIX_EPOCH, String::new());
+        let kept = |id: &str| Kept { id: id.to_owned(), time, place: place.clone(), tree: KeptTree::default() };
+        let first = save(&cluster, "apps", &kept("1"), None).await.unwrap();
+        let reads = || cluster.calls().iter().filter(|call| call.starts_with("get")).count();
+        let before = reads();
+        let second = save(&cluster, "apps", &kept("2"), Some(&first)).await.unwrap();
+        assert_eq!(reads(), before, "{:?}", cluster.calls());
+
+        assert_ne!(first, second);
+        save(&cluster, "apps", &kept("3"), Some(&first)).await.unwrap();
+        assert_eq!(load(&cluster, "apps").await.unwrap().unwrap().kept.id, "3", "somebody has touched it");
+        cluster.inner.delete_now(&key("apps"));
+        save(&cluster, "apps", &kept("4"), Some(&second)).await.unwrap();
+        assert_eq!(load(&cluster, "apps").await.unwrap().unwrap().kept.id, "4", "somebody has deleted it");
     }
 }

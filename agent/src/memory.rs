@@ -36,6 +36,8 @@ pub(crate) struct Memory {
     pub(crate) applied: Option<Option<Stored>>,
     /// What was held at the last look.
     pub(crate) holds: Vec<HeldFact>,
+    /// What providers said before does not count any more.
+    asks_providers: bool,
 }
 
 /// Everything that a look at an App depends on, in short: while it is the same, another look finds the same.
@@ -120,6 +122,12 @@ impl Memory {
     pub(crate) fn look_anew(&mut self) {
         self.settled = None;
         self.refusal = None;
+        self.asks_providers = true;
+    }
+
+    /// Whether the look that begins is to ask the App's providers, whatever they said before.
+    pub(crate) fn asks_providers(&mut self) -> bool {
+        std::mem::take(&mut self.asks_providers)
     }
 
     /// Whether what an App asks for was seen healthy.

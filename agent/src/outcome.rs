@@ -10,6 +10,7 @@ use kompox_manifests::id::AppId;
 use crate::context::{CommitRef, Wish};
 use crate::desire::Wanted;
 use crate::failure::{Failure, Kind};
+use crate::record::HeldRecord;
 
 /// The outcome for a whole source.
 pub(crate) struct Outcome {
@@ -57,6 +58,13 @@ impl HeldFact {
             _ => None,
         });
         held.collect()
+    }
+}
+
+impl From<&HeldRecord> for HeldFact {
+    /// As it was written down.
+    fn from(record: &HeldRecord) -> Self {
+        Self { digest: record.digest.clone(), reason: record.reason.clone() }
     }
 }
 

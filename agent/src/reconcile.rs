@@ -50,6 +50,9 @@ pub(crate) struct Siblings<'a> {
 /// provider that is down) is in the outcome; coming again with the same memory goes on. When nothing has
 /// changed since it was settled, nothing is done at all.
 pub(crate) async fn reconcile(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mut Memory) -> Look {
+    if memory.asks_providers() {
+        agent.listings.forget(&wish.app.id);
+    }
     let mut inputs = Inputs::of(agent, wish, &siblings.standing);
     if let Some(state) = memory.settled(&inputs) {
         let outcome = AppOutcome::untouched(wish, state.clone());

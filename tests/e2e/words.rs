@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::world::{LONG, NAMESPACE, World, skip};
 
+/// Why the only App of a source is held when its entry is taken out of Git.
+const HELD: [&str; 2] = ["the commit holds no entry at all", "the App left Git and has disks"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_held_is_listed_and_goes_when_a_person_accepts_its_digest() -> Result<()> {
     if skip() {
@@ -21,29 +24,54 @@ async fn what_is_held_is_listed_and_goes_when_a_person_accepts_its_digest() -> R
 
     world.repo.commit_removal(&["kompoxops.yml"], "Remove the app")?;
     world.repo.push("main")?;
-    for held in ["the commit holds no entry at all", "the App left Git and has disks"] {
-        let digest = held_digest(&world, held).await?;
-        world.kubectl(&["-n", NAMESPACE, "get", "deployment", "app1-app"])?;
-        let wrong = world.agent(["hold", "accept", "0123456789abcdef"]).run(LONG).await?;
-        ensure!(wrong.status.code() == Some(1) && wrong.stderr.contains("nothing is held by"), "{}", wrong.stderr);
-        let said: Value = serde_json::from_str(&verb(&world, &["hold", "accept", &digest, "-o", "json"]).await?)?;
+    let mut digests = Vec::new();
+    for held in HELD {
+        digests.push(held_digest(&world, held).await?);
+    }
+    world.kubectl(&["-n", NAMESPACE, "get", "deployment", "app1-app"])?;
+    let wrong = world.agent(["hold", "accept", "0123456789abcdef"]).run(LONG).await?;
+    ensure!(wrong.status.code() == Some(1) && wrong.stderr.contains("nothing is held by"), "{}", wrong.stderr);
+    // Both words at once: nobody has to wait until the agent has heard the first.
+    for digest in &digests {
+        let said: Value = serde_json::from_str(&verb(&world, &["hold", "accept", digest, "-o", "json"]).await?)?;
         ensure!(
             said["digest"] == *digest && said["apps"][0].as_str().is_some_and(|app| app.ends_with("/app1")),
             "{said}"
         );
         ensure!(said["by"].as_str().is_some_and(|by| !by.is_empty()), "nobody said it: {said}");
     }
-    until("the App to be gone", LONG, || async {
-        let left = world.kubectl(&["-n", NAMESPACE, "get", "deployments,services,ingresses,pods", "-o", "name"])?;
-        Ok(if left.trim().is_empty() { Look::Done(()) } else { Look::NotYet(left) })
-    })
-    .await?;
-    ensure!(world.disks()?.len() == 1, "its disk is gone: {:?}", world.disks()?);
+    await_gone(&world).await?;
     until("nothing to be held any more", LONG, || async {
         let listed = verb(&world, &["hold", "list"]).await?;
         Ok(if listed == "nothing is held\n" { Look::Done(()) } else { Look::NotYet(listed) })
     })
     .await?;
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_commit_lets_several_holds_go() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&first, "success").await?;
+    world.repo.commit_removal(&["kompoxops.yml"], "Remove the app")?;
+    world.repo.push("main")?;
+    let (one, other) = (held_digest(&world, HELD[0]).await?, held_digest(&world, HELD[1]).await?);
+
+    let half = format!("Say half of it\n\nKompox-Accept: {one}");
+    let half = world.repo.publish(&[("README", "half")], &half)?;
+    let failure = world.await_status(&half, "failure").await?;
+    ensure!(failure.description.contains(HELD[1]), "{failure:?}");
+    world.kubectl(&["-n", NAMESPACE, "get", "deployment", "app1-app"])?;
+    let whole = format!("Say all of it\n\nKompox-Accept: {one}\nKompox-Accept: {other}");
+    let whole = world.repo.publish(&[("README", "all")], &whole)?;
+    world.await_status(&whole, "success").await?;
+    await_gone(&world).await?;
     ensure!(agent.exited()?.is_none());
     Ok(())
 }
@@ -77,6 +105,17 @@ async fn the_agent_fetches_and_looks_when_it_is_asked_to() -> Result<()> {
     let unknown = world.agent(["sync", "nobody"]).run(LONG).await?;
     ensure!(unknown.status.code() == Some(1) && unknown.stderr.contains("no App and no source nobody"), "{unknown:?}");
     ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+/// Waits until nothing of the App runs any more; its disk is there.
+async fn await_gone(world: &World) -> Result<()> {
+    until("the App to be gone", LONG, || async {
+        let left = world.kubectl(&["-n", NAMESPACE, "get", "deployments,services,ingresses,pods", "-o", "name"])?;
+        Ok(if left.trim().is_empty() { Look::Done(()) } else { Look::NotYet(left) })
+    })
+    .await?;
+    ensure!(world.disks()?.len() == 1, "its disk is gone: {:?}", world.disks()?);
     Ok(())
 }
 

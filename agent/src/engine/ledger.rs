@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kompox_core::plan::HoldDigest;
+use kompox_core::plan::{Counts, HoldDigest};
 use kompox_manifests::id::AppId;
 use kompox_manifests::names::Names;
 
@@ -12,7 +12,7 @@ use crate::cluster::cache::News;
 use crate::context::{CommitRef, Wish};
 use crate::desire::Wanted;
 use crate::memory::Memory;
-use crate::outcome::{AppOutcome, Outcome, State};
+use crate::outcome::{AppOutcome, HeldFact, Outcome, State};
 use crate::record::CommitRecord;
 use crate::report;
 
@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
     table: BTreeMap<AppId, AppOutcome>,
     /// What is remembered of Apps that nobody works on.
     memories: BTreeMap<AppId, Memory>,
+    /// Apps that a person wants to be looked at as if nothing were known of them.
+    anew: BTreeSet<AppId>,
     /// What is written down of the newest commit.
     record: Option<CommitRecord>,
     /// How the Apps are that left, as far as they were looked at for the generation; `None` where nothing
@@ -88,6 +90,7 @@ impl Ledger {
             same && well
         });
         self.memories.retain(|app, _| self.wishes.contains_key(app));
+        self.anew.retain(|app| self.wishes.contains_key(app));
         self.departed.clear();
         self.generation = Some(generation);
         let left = before.into_keys().filter(|app| !self.wishes.contains_key(app));
@@ -120,17 +123,19 @@ impl Ledger {
         }
     }
 
-    /// Makes the next look at an App a whole one, though nothing of it may have changed.
+    /// Makes the next look at an App that begins a whole one, though nothing of it may have changed. A look that
+    /// is under way may have passed what a person has mended.
     pub(crate) fn look_anew(&mut self, app: &AppId) {
-        if let Some(memory) = self.memories.get_mut(app) {
-            memory.look_anew();
-        }
+        self.anew.insert(app.clone());
     }
 
     /// What is asked of an App now, and what is remembered of it. Nobody else may work on it.
     pub(crate) fn begin(&mut self, app: &AppId) -> Option<(Arc<Wish>, Arc<Generation>, Memory)> {
         let wish = self.wishes.get(app)?;
-        let memory = self.memories.remove(app).unwrap_or_default();
+        let mut memory = self.memories.remove(app).unwrap_or_default();
+        if self.anew.remove(app) {
+            memory.look_anew();
+        }
         Some((Arc::clone(wish), Arc::clone(self.generation.as_ref()?), memory))
     }
 
@@ -200,14 +205,31 @@ impl Ledger {
     /// `present` are the Apps that left and of which something is in the cluster.
     pub(crate) fn outcome(&self, present: &[AppId]) -> Option<Outcome> {
         let generation = self.generation.as_ref()?;
+        let unseen = |app: &AppId| self.unseen(app, &generation.commit);
         let apps = generation.wishes.iter().map(|wish| match self.table.get(&wish.app.id) {
             Some(outcome) => outcome.clone(),
-            None => AppOutcome::untouched(wish, State::Progressing("waiting for its turn".to_owned())),
+            None => unseen(&wish.app.id),
         });
-        let departed = self.departed.values().flatten().cloned();
+        let leaving = present.iter().filter(|app| !self.departed.contains_key(*app)).map(unseen);
+        let departed = self.departed.values().flatten().cloned().chain(leaving);
         let complete = self.wishes.keys().all(|app| self.table.contains_key(app))
             && present.iter().all(|app| self.departed.contains_key(app));
         Some(Outcome::new(&generation.wanted, apps.chain(departed).collect(), complete))
+    }
+
+    /// An App that was not looked at for the generation yet. What waited for a person's word before still does, as
+    /// far as anybody knows: whoever accepts one hold must find the others in the list meanwhile.
+    fn unseen(&self, app: &AppId, commit: &Arc<CommitRef>) -> AppOutcome {
+        let slashed = app.slashed();
+        let held = self.record.iter().flat_map(|record| &record.held).filter(|held| held.app == slashed);
+        AppOutcome {
+            id: app.clone(),
+            commit: Arc::clone(commit),
+            done: Counts::default(),
+            state: State::Progressing("waiting for its turn".to_owned()),
+            faults: 0,
+            holds: held.map(HeldFact::from).collect(),
+        }
     }
 
     /// Enters how everything is into the record.

@@ -92,6 +92,8 @@ struct Fetcher {
     accepted: BTreeSet<HoldDigest>,
     /// The revision that is kept in the cluster.
     kept: Option<RevisionId>,
+    /// The version of the Secret that it is kept in, as it was read or written last.
+    kept_version: Option<String>,
     backoff: Backoff,
 }
 
@@ -112,6 +114,7 @@ impl Source {
             terms: Terms::default(),
             accepted: BTreeSet::new(),
             kept: None,
+            kept_version: None,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         };
         Self {
@@ -272,7 +275,10 @@ impl Source {
         let wanted = self.convert(origin, fetcher, &snapshot, &terms, said.clone()).await?;
         if !is_known {
             info!(source = self.name, commit = id, subject = snapshot.revision.subject, "new commit");
-            let record = CommitRecord { accepted: accepted.clone(), ..CommitRecord::new(id, &place(&origin.config)) };
+            // What was held is held until its App is looked at.
+            let held = self.ledger().record().map(|record| record.held.clone()).unwrap_or_default();
+            let record =
+                CommitRecord { accepted: accepted.clone(), held, ..CommitRecord::new(id, &place(&origin.config)) };
             let before = self.ledger().begin_record(record.clone());
             self.observers.iter().for_each(|observer| observer.commit(&self.name, &record, before.as_ref()));
         } else {

@@ -153,3 +153,56 @@ async fn news_of_the_cluster_concerns_the_apps_that_it_is_about() {
     let concerned = ledger.concerned(&news.into());
     assert_eq!(concerned, [generation.wishes[0].app.id.clone(), generation.wishes[2].app.id.clone()]);
 }
+
+#[tokio::test]
+async fn an_app_that_is_worked_on_is_looked_at_anew_when_a_person_asks_meanwhile() {
+    let world = three();
+    let mut ledger = Ledger::default();
+    ledger.take(generation(&world, 1));
+    let blog = id("blog");
+    let refused = |memory: &Memory| memory.refusal(&commit_id(1)).is_some();
+    let failure = Failure { text: "broken".into(), label: "test", kind: Kind::Rejected };
+    let refuse = |ledger: &mut Ledger, asked: bool| {
+        let (wish, _, mut memory) = ledger.begin(&blog).unwrap();
+        memory.refused(&commit_id(1), &failure);
+        if asked {
+            ledger.look_anew(&blog);
+        }
+        ledger.end(&wish, memory, &AppOutcome::untouched(&wish, State::Healthy));
+        ledger.begin(&blog).unwrap().2
+    };
+    assert!(refused(&refuse(&mut ledger, false)), "what is known spares a look");
+    let mut memory = refuse(&mut ledger, true);
+    assert!(!refused(&memory) && memory.asks_providers());
+    assert!(!memory.asks_providers(), "one look anew is enough");
+    assert!(refused(&refuse(&mut ledger, false)), "likewise");
+}
+
+#[tokio::test]
+async fn what_is_held_stays_in_the_record_until_its_app_was_looked_at() {
+    let mut world = three();
+    let mut ledger = Ledger::new(Some(CommitRecord::new(&commit_id(2), "main")));
+    ledger.take(generation(&world, 1));
+    world.files.retain(|file, _| !file.starts_with("wiki/"));
+    ledger.take(generation(&world, 2));
+    let fact = |digit: &str| HeldFact { digest: digit.repeat(16).parse().unwrap(), reason: "held".into() };
+    let shop = ledger.begin(&id("shop")).unwrap().0;
+    let held =
+        |app: &str, holds| AppOutcome { id: id(app), holds, ..AppOutcome::untouched(&shop, failed(Kind::Obstacle)) };
+    ledger.end(&shop, Memory::default(), &held("shop", vec![fact("a")]));
+    ledger.end_departure(&id("wiki"), Some(held("wiki", vec![fact("b"), fact("c")])));
+    let present = [id("wiki")];
+    let listed = |ledger: &mut Ledger| {
+        let outcome = ledger.outcome(&present).unwrap();
+        let record = ledger.enter(&outcome).unwrap();
+        record.held.iter().map(|held| held.digest.to_string()[..1].to_owned()).collect::<String>()
+    };
+    assert_eq!(listed(&mut ledger), "abc");
+    // A person accepts one of them: everything that waits is looked at again, and not all at once.
+    ledger.take(generation(&world, 2));
+    assert_eq!(listed(&mut ledger), "abc");
+    ledger.end_departure(&id("wiki"), Some(held("wiki", vec![fact("c")])));
+    assert_eq!(listed(&mut ledger), "ac");
+    end(&mut ledger, &id("shop"), State::Healthy);
+    assert_eq!(listed(&mut ledger), "c");
+}

@@ -51,7 +51,6 @@ impl Source {
         info!(source = self.name, apps = apps.len(), "asked to look now");
         for app in &apps {
             self.ledger().look_anew(app);
-            self.agent.listings.forget(app);
         }
         due(Due::Wish(apps));
     }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::{Due, Fetcher, Origin, Source, place, told};
 use crate::cluster::ClusterError;
 use crate::cluster::error::Cause;
-use crate::kept::{self, Keeper, Kept};
+use crate::kept::{self, Keeper, Kept, Stored};
 use crate::source::{Revision, RevisionId, Snapshot};
 
 impl Source {
@@ -58,7 +58,9 @@ impl Source {
     /// The commit that is kept in the cluster. An older one than the last that was worked on is not taken: that
     /// would undo what people pushed since.
     async fn kept(&self, origin: &Origin, accepted: Option<&RevisionId>) -> Result<Option<Snapshot>, ClusterError> {
-        let Some(kept) = kept::load(self.agent.cluster.as_ref(), &self.name).await? else { return Ok(None) };
+        let Some(Stored { kept, .. }) = kept::load(self.agent.cluster.as_ref(), &self.name).await? else {
+            return Ok(None);
+        };
         let is_last = kept.place == place(&origin.config) && accepted.is_none_or(|id| id.as_str() == kept.id);
         let Ok(id) = kept.id.parse() else { return Ok(None) };
         if !is_last {
@@ -92,9 +94,12 @@ impl Source {
         let (id, place) = (snapshot.revision.id.to_string(), place(&origin.config));
         // After a restart it is there already.
         if fetcher.kept.is_none()
-            && kept::load(cluster, &self.name).await?.is_some_and(|kept| kept.id == id && kept.place == place)
+            && let Some(Stored { kept, version }) = kept::load(cluster, &self.name).await?
         {
-            return Ok(());
+            fetcher.kept_version = Some(version);
+            if kept.id == id && kept.place == place {
+                return Ok(());
+            }
         }
         let (path, terms): (String, Terms) = (origin.config.path.clone(), fetcher.terms.clone());
         let mut conversions = std::mem::take(&mut fetcher.conversions);
@@ -109,6 +114,7 @@ impl Source {
             ClusterError::new("keep the commit", Cause::Configuration("the agent broke off; its log says where".into()))
         })?;
         fetcher.conversions = conversions;
-        kept::save(cluster, &self.name, &kept).await
+        fetcher.kept_version = Some(kept::save(cluster, &self.name, &kept, fetcher.kept_version.as_deref()).await?);
+        Ok(())
     }
 }
