@@ -15,6 +15,8 @@ use crate::yaml::{Map, Node, Value};
 const CODE: &str = "pod-wide";
 /// Kubernetes takes no more name servers.
 const NAME_SERVERS: usize = 3;
+/// Nor more search domains.
+const SEARCH_DOMAINS: usize = 32;
 /// What has been said so far, by which service, and where.
 struct Said<'s> {
     service: &'s str,
@@ -205,6 +207,16 @@ impl<'s> Merge<'_, 's> {
         valid
     }
 
+    /// Whether an option of the resolver has a name.
+    fn option(&self, option: &Spanned<String>) -> bool {
+        let named = !option.value.starts_with(':');
+        if !named {
+            let message = format!("`{}` is no option of the resolver", scalar::shown(&option.value, &option.at));
+            self.report(&option.at, message, "write it like `ndots:2` or `rotate`");
+        }
+        named
+    }
+
     /// The architecture of `os/architecture/variant`.
     fn platform(&mut self, service: &'s str, node: &Node) -> Option<String> {
         let given = scalar::text(node)?;
@@ -235,7 +247,12 @@ impl<'s> Merge<'_, 's> {
         let searches = self.texts(map, "dns_search").into_iter().filter(|domain| self.host(domain));
         let searches = searches.map(|domain| domain.value).collect();
         self.whole(service, map, "dns_search", searches, &mut pod.dns_searches);
-        let options = self.texts(map, "dns_opt").into_iter().map(|option| option.value).collect();
+        if let Some(node) = keys::optional(map, "dns_search").filter(|_| pod.dns_searches.len() > SEARCH_DOMAINS) {
+            let message = format!("Kubernetes takes {SEARCH_DOMAINS} search domains at most");
+            self.report(&node.span, message, "remove some");
+        }
+        let options = self.texts(map, "dns_opt").into_iter().filter(|option| self.option(option));
+        let options = options.map(|option| option.value).collect();
         let mut merged = Vec::new();
         self.whole(service, map, "dns_opt", options, &mut merged);
         let pair = |text: &String| match text.split_once(':') {

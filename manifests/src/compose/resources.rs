@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Scope, keys, scalar};
 use crate::diagnostic::{Diagnostic, Spanned};
-use crate::kom::quantity::Quantity;
+use crate::kom::quantity::{self, Quantity};
 use crate::model::Resources;
 use crate::yaml::{Entry, Map, Node};
 
@@ -48,6 +48,12 @@ pub(super) fn of_service<'n>(scope: &Scope<'_>, service: &'n Map) -> Resources {
         check_limits(scope, node, &resources);
     }
     let devices = reservations.and_then(|map| keys::optional(map, "devices"));
+    for amount in resources.requests.values_mut().chain(resources.limits.values_mut()) {
+        // Another text for the same amount would look like a change wherever it is compared.
+        if let Ok(written) = quantity::canonical(amount) {
+            *amount = written;
+        }
+    }
     // A device that is limited is requested as well.
     resources.limits.extend(gpus::gpus(scope, service, devices));
     resources

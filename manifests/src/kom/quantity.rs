@@ -67,6 +67,45 @@ impl Quantity {
     }
 }
 
+/// The text that the API server makes of an amount of a resource, so that it keeps what it is sent: in the largest unit
+/// that is exact, of the same kind as the text's own, and no less than a thousandth.
+///
+/// # Errors
+/// The text is no quantity.
+pub fn canonical(text: &str) -> Result<String, QuantityError> {
+    const MILLI: i128 = NANO / 1_000;
+    let Quantity { nanos } = text.parse()?;
+    let milli = nanos.div_euclid(MILLI) + i128::from(nanos.rem_euclid(MILLI) != 0);
+    let suffix = text.trim_start_matches(|character: char| !character.is_ascii_alphabetic());
+    if suffix.ends_with('i') && milli % 1_000 == 0 && milli.abs() >= 1_024_000 {
+        let (mut amount, mut unit) = (milli / 1_000, 0);
+        while amount % 1_024 == 0 {
+            (amount, unit) = (amount / 1_024, unit + 1);
+        }
+        let unit = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].get(unit).copied().unwrap_or_default();
+        return Ok(format!("{amount}{unit}"));
+    }
+    let (mut amount, mut thousands) = (milli, 0_usize);
+    while amount != 0 && amount % 1_000 == 0 {
+        (amount, thousands) = (amount / 1_000, thousands + 1);
+    }
+    Ok(match thousands {
+        _ if amount == 0 => "0".to_owned(),
+        1 => amount.to_string(),
+        0 if is_power(suffix) => format!("{amount}e-3"),
+        _ if is_power(suffix) => format!("{amount}e{}", thousands * 3 - 3),
+        _ => {
+            let unit = ["m", "", "k", "M", "G", "T", "P", "E"].get(thousands).copied().unwrap_or_default();
+            format!("{amount}{unit}")
+        }
+    })
+}
+
+/// Whether a suffix is a power of ten; `E` alone is a unit.
+fn is_power(suffix: &str) -> bool {
+    suffix.len() > 1 && suffix.starts_with(['e', 'E']) && !suffix.ends_with('i')
+}
+
 impl FromStr for Quantity {
     type Err = QuantityError;
 
@@ -222,6 +261,42 @@ mod tests {
         assert_eq!("1e99999999999999999999".parse::<Quantity>(), Err(QuantityError::TooLarge));
     }
 
+    /// What the API server of Kubernetes 1.36 makes of them; a test with random amounts holds this against a real one.
+    #[test]
+    fn amounts_as_the_api_server_writes_them() {
+        let cases = [
+            ("0.5", "500m"),
+            ("1.25", "1250m"),
+            ("0.0001", "1m"),
+            ("0", "0"),
+            ("0Gi", "0"),
+            ("1", "1"),
+            ("1000", "1k"),
+            ("1500", "1500"),
+            ("262144000", "262144k"),
+            ("4000000000", "4G"),
+            ("1000000000000000", "1P"),
+            ("1000m", "1"),
+            ("1.5Gi", "1536Mi"),
+            ("1024Mi", "1Gi"),
+            ("0.5Ki", "512"),
+            ("1Ki", "1Ki"),
+            ("1.1Ki", "1126400m"),
+            ("1e3", "1e3"),
+            ("1E3", "1e3"),
+            ("12e-1", "1200e-3"),
+            ("1e4", "10e3"),
+            ("1e0", "1"),
+            ("1E", "1E"),
+            ("1Ei", "1Ei"),
+            ("+2", "2"),
+        ];
+        for (text, written) in cases {
+            assert_eq!(canonical(text).as_deref(), Ok(written), "{text}");
+        }
+        assert_eq!(canonical("1K"), Err(QuantityError::Shape));
+    }
+
     #[test]
     fn wholeness() {
         assert!("10Gi".parse::<Quantity>().unwrap().is_whole());
@@ -232,6 +307,14 @@ mod tests {
         #[test]
         fn any_text_is_read_or_refused(text in "[-+]?[0-9.]{0,50}[a-zA-Z]{0,2}[-+]?[0-9]{0,12}|.*") {
             let _ = text.parse::<Quantity>();
+        }
+
+        #[test]
+        fn writing_changes_no_amount_of_thousandths(milli in -1_000_000_000_000_i64..1_000_000_000_000, unit in 0_usize..7) {
+            let text = format!("{milli}{}", ["m", "", "k", "Ki", "Mi", "e3", "e-3"][unit]);
+            let written = canonical(&text).unwrap();
+            proptest::prop_assert_eq!(written.parse::<Quantity>(), text.parse::<Quantity>(), "{}", written);
+            proptest::prop_assert_eq!(canonical(&written), Ok(written));
         }
 
         #[test]

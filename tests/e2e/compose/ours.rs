@@ -31,7 +31,12 @@ pub(super) struct Outcome {
 
 /// Reads `compose.yml` with the files beside it.
 pub(super) fn read(compose: &str, files: &[(&str, &str)]) -> Outcome {
-    let own = [("kompoxops.yml", ENTRY), ("compose.yml", compose)];
+    read_in(ENTRY, compose, files)
+}
+
+/// The same in another entry.
+pub(super) fn read_in(entry: &str, compose: &str, files: &[(&str, &str)]) -> Outcome {
+    let own = [("kompoxops.yml", entry), ("compose.yml", compose)];
     let tree = MemoryTree::new(own.into_iter().chain(files.iter().copied()));
     let mut desired = desire(&tree, "", &Terms::default());
     let app = desired.entries.first_mut().and_then(|entry| entry.apps.pop());

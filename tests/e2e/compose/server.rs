@@ -1,8 +1,10 @@
 //! What is rendered of every mapped key, held against the real API server: it takes it whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use futures::stream::{self, StreamExt as _};
 use kompox_manifests::compose::reference;
 use kompox_tests::control_plane::{ControlPlane, Options};
 use kompox_tests::parts::{self, Part};
@@ -11,10 +13,17 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams, ValidationDi
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
+use super::combined::{self, Combined};
 use super::reference::Reference;
 use super::sample::{self, FILES};
 use super::schema::Schema;
 use super::{keys, ours};
+
+/// Where the rounds begin, and how long they go on (instead of twice for every key).
+const FIRST: &str = "KOMPOX_COMBINED_FIRST";
+const SECONDS: &str = "KOMPOX_COMBINED_SECONDS";
+/// Objects that are tried at once.
+const PARALLEL: usize = 4;
 
 /// Values that are rendered, of keys whose sample is refused with good reason.
 fn sound(path: &str) -> Option<Value> {
@@ -42,22 +51,13 @@ async fn the_server_takes_whole_what_is_rendered_of_every_mapped_key() -> Result
     // Many files have most objects in common; each is tried once, for the first key that renders it.
     let mut objects: BTreeMap<String, (String, Value)> = BTreeMap::new();
     let mut refused = Vec::new();
-    let known = reference::keys();
-    let fates: BTreeMap<String, &str> = known.iter().map(|key| (key.path.clone(), key.handling)).collect();
-    // A key below one that is reported is as little mapped as that.
-    let is_mapped = |path: &str| fates.get(keys::whole(&fates, path)) == Some(&"mapped");
-    for key in known.iter().filter(|key| schema.keys.contains_key(&key.path) && is_mapped(&key.path)) {
-        let sample = sample::sample(&schema, &key.path, &key.path)?;
-        let mut with = sample.with;
-        if let (Some(slot), Some(value)) = (with.pointer_mut(&sample.pointer), sound(&key.path)) {
-            *slot = value;
-        }
-        let (rendered, said) = ours::read(&with.to_string(), FILES).told();
+    for part in parts_of(&schema)? {
+        let (rendered, said) = ours::read(&part.file.to_string(), FILES).told();
         if rendered.is_empty() {
-            refused.push(format!("{}: {} {said:?}", key.path, with));
+            refused.push(format!("{}: {} {said:?}", part.path, part.file));
         }
         for object in rendered {
-            objects.entry(object.to_string()).or_insert_with(|| (key.path.clone(), object));
+            objects.entry(object.to_string()).or_insert_with(|| (part.path.clone(), object));
         }
     }
     ensure!(refused.is_empty(), "{} mapped keys render nothing:\n{}", refused.len(), refused.join("\n"));
@@ -66,15 +66,77 @@ async fn the_server_takes_whole_what_is_rendered_of_every_mapped_key() -> Result
     server.create(namespace).await?;
     let mut wrong = Vec::new();
     for (path, object) in objects.values() {
-        match server.rehearse(object).await {
-            Ok(returned) => {
-                lost(object, &returned, "", &mut |what| wrong.push(format!("{path}: {}: {what}", name(object))))
-            }
-            Err(error) => wrong.push(format!("{path}: {}: {error:#}", name(object))),
-        }
+        let faults = server.faults(std::slice::from_ref(object)).await;
+        wrong.extend(faults.into_iter().map(|fault| format!("{path}: {fault}")));
     }
     ensure!(wrong.is_empty(), "{} faults in {} objects:\n{}", wrong.len(), objects.len(), wrong.join("\n"));
     Ok(())
+}
+
+/// The same of many keys at once, and of values that nobody would write. A round is named by its number, from which it
+/// can be run again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_takes_whole_what_is_rendered_of_keys_together() -> Result<()> {
+    if parts::skip_without(&[Part::Compose, Part::ControlPlane]) {
+        return Ok(());
+    }
+    let schema = Schema::read(Reference::find().await?.schema().await?)?;
+    let plane = ControlPlane::start(Options::default()).await?;
+    let server = Server(plane.client().await?);
+    let parts = parts_of(&schema)?;
+    let known = reference::keys();
+    let known: BTreeSet<&str> = known.iter().map(|key| key.path.as_str()).collect();
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>()).transpose().context(FIRST);
+    let first = number(FIRST)?.unwrap_or(1);
+    let until = number(SECONDS)?.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    // Every key is the first one of two rounds.
+    let least = first + 2 * parts.len() as u64;
+    let mut tried = BTreeSet::new();
+    let mut used = BTreeSet::new();
+    let mut wrong = BTreeMap::new();
+    let mut rounds = 0;
+    for round in first.. {
+        if until.map_or(round >= least, |until| Instant::now() >= until) {
+            break;
+        }
+        rounds += 1;
+        let Combined { entry, compose, outcome } = combined::file(&parts, round);
+        let objects = outcome.told().0;
+        ensure!(!objects.is_empty(), "round {round}: nothing is rendered of {compose}");
+        used.extend(combined::used(&compose, &known));
+        if tried.is_empty() {
+            let namespace = objects.iter().find(|object| object["kind"] == "Namespace").context("no Namespace")?;
+            server.create(namespace).await?;
+        }
+        let new: Vec<Value> = objects.into_iter().filter(|object| tried.insert(object.to_string())).collect();
+        for fault in server.faults(&new).await {
+            wrong.entry(fault).or_insert_with(|| format!("round {round}: {entry} {compose}"));
+        }
+    }
+    eprintln!("{rounds} rounds from {first} ({FIRST}, {SECONDS}): {} objects, {} keys", tried.len(), used.len());
+    let list: Vec<String> = wrong.iter().map(|(fault, file)| format!("{fault}\n    {file}")).collect();
+    ensure!(wrong.is_empty(), "{} faults in {} objects:\n{}", wrong.len(), tried.len(), list.join("\n"));
+    let unused: Vec<&str> = parts.iter().map(|part| part.path.as_str()).filter(|path| !used.contains(*path)).collect();
+    ensure!(unused.is_empty() || rounds < parts.len(), "mapped keys that no file had: {unused:?}");
+    Ok(())
+}
+
+/// A file for every mapped key.
+fn parts_of(schema: &Schema) -> Result<Vec<combined::Part>> {
+    let known = reference::keys();
+    let fates: BTreeMap<String, &str> = known.iter().map(|key| (key.path.clone(), key.handling)).collect();
+    // A key below one that is reported is as little mapped as that.
+    let is_mapped = |path: &str| fates.get(keys::whole(&fates, path)) == Some(&"mapped");
+    let mut parts = combined::own();
+    for key in known.iter().filter(|key| schema.keys.contains_key(&key.path) && is_mapped(&key.path)) {
+        let sample = sample::sample(schema, &key.path, &key.path)?;
+        let mut file = sample.with;
+        if let (Some(slot), Some(value)) = (file.pointer_mut(&sample.pointer), sound(&key.path)) {
+            *slot = value;
+        }
+        parts.push(combined::Part { path: key.path.clone(), file, pointer: sample.pointer });
+    }
+    Ok(parts)
 }
 
 struct Server(Client);
@@ -98,6 +160,21 @@ impl Server {
         let object: DynamicObject = serde_json::from_value(object.clone())?;
         api.create(&PostParams::default(), &object).await.context("cannot make the Namespace")?;
         Ok(())
+    }
+
+    /// What is wrong with objects, in the order of the objects.
+    async fn faults(&self, objects: &[Value]) -> Vec<String> {
+        let of = |object: Value| async move {
+            let mut found = Vec::new();
+            match self.rehearse(&object).await {
+                Ok(returned) => {
+                    lost(&object, &returned, "", &mut |what| found.push(format!("{}: {what}", name(&object))));
+                }
+                Err(error) => found.push(format!("{}: {error:#}", name(&object))),
+            }
+            found
+        };
+        stream::iter(objects.to_vec()).map(of).buffered(PARALLEL).concat().await
     }
 
     /// What the object would become.

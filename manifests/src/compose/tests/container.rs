@@ -21,7 +21,7 @@ fn resources_in_all_their_forms() {
     let expected = (pairs(&[("cpu", "250m"), ("memory", "128Mi")]), pairs(&[("cpu", "1500m"), ("memory", "512Mi")]));
     assert_eq!(resources(deploy), expected);
     let short = resources("cpus: 2\nmem_limit: 1gb\nmem_reservation: 1000");
-    assert_eq!(short, (pairs(&[("memory", "1000")]), pairs(&[("cpu", "2"), ("memory", "1Gi")])));
+    assert_eq!(short, (pairs(&[("memory", "1k")]), pairs(&[("cpu", "2"), ("memory", "1Gi")])));
     assert_eq!(resources("cpus: 0\nmem_limit: 0"), (pairs(&[]), pairs(&[])));
     assert_eq!(
         resources("mem_limit: 1g\ndeploy: {resources: {limits: {memory: 1024m}}}").1,
@@ -130,10 +130,14 @@ fn keys_that_hold_for_the_whole_pod() {
         ("extra_hosts: {A_B: 10.0.0.1}", "error compose.yml:4:19: `A_B` is no host name"),
         ("platform: windows/amd64", "error compose.yml:4:15: `windows/amd64` is no platform"),
         ("dns: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]", "error compose.yml:4:10: Kubernetes takes 3 name servers"),
+        ("dns_opt: [\"::1\"]", "error compose.yml:4:15: `::1` is no option of the resolver"),
         ("stop_grace_period: 30", "error compose.yml:4:24: `stop_grace_period` must be a string"),
     ] {
         case().load(&web(lines)).finds(expected);
     }
+    let many: Vec<String> = (0..33).map(|number| format!("d{number}")).collect();
+    let many = format!("dns_search: [{}]", many.join(", "));
+    case().load(&web(&many)).finds("error compose.yml:4:17: Kubernetes takes 32 search domains at most");
 }
 
 #[test]

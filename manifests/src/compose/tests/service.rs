@@ -17,7 +17,7 @@ fn everything_that_the_baseline_maps() {
     assert_eq!(environment, ["A=yes", "B=1.1", "C=true", "D="]);
     assert_eq!(service.container_ports, [80]);
     assert_eq!(service.env_file, None);
-    assert_eq!(service.resources.requests["cpu"], "0.5");
+    assert_eq!(service.resources.requests["cpu"], "500m");
     assert_eq!(service.resources.requests["memory"], "256Mi");
     assert_eq!(service.resources.limits["memory"], "1Gi");
     assert_eq!(service.at.to_string(), "app/compose.yml:2:3");

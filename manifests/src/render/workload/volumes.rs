@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::super::context::Context;
 use super::super::disk;
+use crate::kom::quantity;
 use crate::model::{FileContent, FileMount, FileObject, MemoryMount, Mount, Service};
 use crate::names;
 use crate::object::Kind;
@@ -84,7 +85,7 @@ impl<'a> PodVolumes<'a> {
             name: memory_volume(index),
             empty_dir: Some(EmptyDirVolumeSource {
                 medium: Some("Memory".to_owned()),
-                size_limit: mount.size.map(|bytes| Quantity(bytes.to_string())),
+                size_limit: mount.size.map(|bytes| Quantity(amount(bytes))),
             }),
             ..Volume::default()
         });
@@ -181,6 +182,12 @@ impl<'a> FileVolume<'a> {
 }
 
 /// A name that no App volume can have: it is too long for one.
+/// Bytes, as the API server writes them.
+fn amount(bytes: u64) -> String {
+    let bytes = bytes.to_string();
+    quantity::canonical(&bytes).unwrap_or(bytes)
+}
+
 fn memory_volume(index: usize) -> String {
     format!("memory-filesystem-{index}")
 }
