@@ -86,10 +86,11 @@ pub(crate) async fn under_way(
     memory: &mut Memory,
 ) -> Result<Option<Look>, Failure> {
     let Some(preparation) = &mut memory.preparation else { return Ok(None) };
+    let is_ready = matches!(preparation.images, Images::Ready);
     match Restart::of(agent, wish, planned)? {
-        Some((restart, _)) if restart.next == preparation.next => {}
+        Some((restart, need)) if restart.next == preparation.next && (is_ready || need.is_some()) => {}
         _ => {
-            // Something else is asked for by now.
+            // Something else is asked for by now, or the same without pulling.
             abandon(agent, wish, memory).await?;
             return Ok(None);
         }

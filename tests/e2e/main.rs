@@ -25,6 +25,8 @@ mod safety;
 mod safety_table;
 mod safety_volumes;
 mod sops;
+mod standby;
+mod superseded;
 mod tls;
 mod words;
 mod world;

@@ -66,6 +66,8 @@ enum Fault {
 struct Shared {
     state: Mutex<State>,
     down: watch::Sender<bool>,
+    /// Every request about this resource is refused.
+    refused: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -93,7 +95,8 @@ impl ApiProxy {
     pub async fn start(kubeconfig: &Path) -> Result<Self> {
         let config = kubeconfig::config(kubeconfig).await?;
         let folder = Folder::temporary("proxy")?;
-        let shared = Arc::new(Shared { state: Mutex::default(), down: watch::Sender::new(false) });
+        let shared =
+            Arc::new(Shared { state: Mutex::default(), down: watch::Sender::new(false), refused: Mutex::default() });
         let (stop, stopped) = oneshot::channel();
         let (started, start) = oneshot::channel();
         let task = Arc::clone(&shared);
@@ -176,6 +179,11 @@ impl ApiProxy {
     pub fn down(&self, down: bool) {
         self.shared.down.send_replace(down);
     }
+
+    /// Answers every request about one resource (`leases`) with 503, until another one or none is named.
+    pub fn refuse(&self, resource: Option<&str>) {
+        *self.shared.refused() = resource.map(str::to_owned);
+    }
 }
 
 impl Drop for ApiProxy {
@@ -193,5 +201,9 @@ impl Drop for ApiProxy {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -141,6 +141,17 @@ async fn another_commit_takes_over_at_once() {
 }
 
 #[tokio::test]
+async fn a_commit_that_wants_no_pulling_ends_it() {
+    let (mut world, mut memory) = deployed().await;
+    let before = rolled(&world);
+    look_again(&world, 2, &mut memory).await;
+    assert_eq!((pods(&world), rolled(&world)), (1, before));
+    world.edit("shop/kompoxops.yml", "app:\n", "app:\n  reconcile: {prepull: false}\n");
+    look_again(&world, 3, &mut memory).await;
+    assert_eq!((pods(&world), rolled(&world)), (0, before + 1));
+}
+
+#[tokio::test]
 async fn what_need_not_be_pulled_is_not() {
     let (mut world, mut memory) = deployed().await;
     let before = rolled(&world);

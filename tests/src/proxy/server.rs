@@ -162,14 +162,19 @@ fn record(shared: &Shared, head: &http::request::Parts, body: &Bytes) -> Orders 
         status: None,
         dry_run: Request::asks_dry_run(query) || (head.method == http::Method::DELETE && body_asks_dry_run(body)),
     };
+    let is_refused =
+        request.target().is_some_and(|target| shared.refused().as_deref() == Some(target.resource.as_str()));
     let mut state = shared.state();
-    let faults = if request.is_write() {
+    let mut faults = if request.is_write() {
         state.writes += 1;
         let n = state.writes;
         state.faults.remove(&n).unwrap_or_default()
     } else {
         Vec::new()
     };
+    if is_refused {
+        faults.insert(0, Fault::Fail(StatusCode::SERVICE_UNAVAILABLE));
+    }
     state.requests.push(request);
     let entry = Entry { epoch: state.epoch, index: state.requests.len() - 1 };
     Orders { entry, delay: state.delay, faults }
