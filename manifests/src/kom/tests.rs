@@ -2,6 +2,7 @@
 
 mod app;
 mod documents;
+mod keys;
 mod policies;
 mod single;
 

@@ -120,6 +120,34 @@ async fn files_that_are_not_there_or_too_many() -> Result<()> {
     Ok(())
 }
 
+/// What a link points to may lie outside of the repository; none is followed, whether it does or not.
+#[tokio::test]
+async fn what_kom_path_names_is_no_link() -> Result<()> {
+    let document = |kind: &str, id: &str, spec: &str| {
+        let name = id.rsplit('/').next().unwrap_or_default();
+        let metadata = format!("{{name: {name}, annotations: {{ops.kompox.dev/id: {id}}}}}");
+        format!("---\napiVersion: ops.kompox.dev/v1alpha1\nkind: {kind}\nmetadata: {metadata}\nspec: {spec}\n")
+    };
+    let outside = tree(&[("ws.yml", &document("Workspace", "/ws/w", "{}"))])?;
+    let paths = "[../file.yml, ../folder, ../folder/ws.yml, ../parents, ../gone/../parents]";
+    let entry = format!("apiVersion: ops.kompox.dev/v1alpha1\nkind: Defaults\nspec: {{komPath: {paths}}}\n")
+        + &document("App", "/ws/w/prv/p/cls/c/app/a", "{compose: {services: {web: {image: i}}}}");
+    let parents = document("Workspace", "/ws/w", "{}")
+        + &document("Provider", "/ws/w/prv/p", "{driver: local}")
+        + &document("Cluster", "/ws/w/prv/p/cls/c", "{}");
+    let folder = tree(&[("app/kompoxapp.yml", &entry), ("parents/all.yml", &parents)])?;
+    std::fs::create_dir(folder.path().join(".git"))?;
+    std::os::unix::fs::symlink(outside.path().join("ws.yml"), folder.path().join("file.yml"))?;
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("folder"))?;
+    std::os::unix::fs::symlink("all.yml", folder.path().join("parents/more.yml"))?;
+    let said = agent(folder.path(), &["validate", "app"]).await?;
+    ensure!(said.code() == Some(1) && said.stdout == "1 entry, 0 apps: 3 errors\n", "{}{}", said.stdout, said.stderr);
+    let text = said.stderr.replace(&*outside.path().to_string_lossy(), "[outside]");
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("]: ") || line.contains("--> ")).collect();
+    insta::assert_snapshot!(told.join("\n"));
+    Ok(())
+}
+
 /// Without the Compose file, its variables or the key of an encrypted file, the entry itself can be checked.
 #[tokio::test]
 async fn the_form_alone_needs_nothing_that_the_app_refers_to() -> Result<()> {

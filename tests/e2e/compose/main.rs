@@ -4,6 +4,7 @@
 mod combined;
 mod corpus;
 mod keys;
+mod lengths;
 mod normal;
 mod ours;
 mod projects;

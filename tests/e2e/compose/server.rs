@@ -139,9 +139,14 @@ fn parts_of(schema: &Schema) -> Result<Vec<combined::Part>> {
     Ok(parts)
 }
 
-struct Server(Client);
+/// A real API server.
+pub(super) struct Server(Client);
 
 impl Server {
+    pub(super) fn new(client: Client) -> Self {
+        Self(client)
+    }
+
     fn api(&self, object: &Value) -> Result<(Api<DynamicObject>, String)> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let (kind, version) =
@@ -155,15 +160,18 @@ impl Server {
         Ok((api, text(&object["metadata"]["name"]).context("no name")?))
     }
 
-    async fn create(&self, object: &Value) -> Result<()> {
+    /// Makes an object, unless it is there.
+    pub(super) async fn create(&self, object: &Value) -> Result<()> {
         let (api, _) = self.api(object)?;
         let object: DynamicObject = serde_json::from_value(object.clone())?;
-        api.create(&PostParams::default(), &object).await.context("cannot make the Namespace")?;
-        Ok(())
+        match api.create(&PostParams::default(), &object).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+            made => made.map(drop).context("cannot make the Namespace"),
+        }
     }
 
     /// What is wrong with objects, in the order of the objects.
-    async fn faults(&self, objects: &[Value]) -> Vec<String> {
+    pub(super) async fn faults(&self, objects: &[Value]) -> Vec<String> {
         let of = |object: Value| async move {
             let mut found = Vec::new();
             match self.rehearse(&object).await {
