@@ -26,6 +26,7 @@ pub(crate) mod lease;
 pub(crate) mod pods;
 mod reply;
 pub(crate) mod state;
+pub(crate) mod views;
 pub(crate) mod watch;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::cluster::cache::Cache;
 use crate::cluster::lease::LostSignal;
 use crate::disks::Listings;
 use crate::failure::Failure;
+use crate::meter::Meter;
 use crate::refuted::Refuted;
 use crate::restart::{self, Turns};
 
@@ -42,6 +43,8 @@ pub(crate) struct Agent {
     pub(crate) pulling: restart::Timing,
     /// Whose Pod may be stopped when.
     pub(crate) turns: Turns,
+    /// Where what it takes is counted.
+    pub(crate) meter: Arc<Meter>,
     /// Held while the Namespace of a new App is made: sources do so one after the other.
     pub(crate) births: Mutex<()>,
     /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to

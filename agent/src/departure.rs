@@ -126,7 +126,8 @@ pub(crate) async fn look(agent: &Agent, view: View<'_>, id: &AppId) -> Option<Ap
         Ok(state) => state?,
         Err(failure) => State::Failed(failure),
     };
-    Some(AppOutcome { id: id.clone(), commit: Arc::clone(view.commit), done, state, faults: 0, holds })
+    let commit = Arc::clone(view.commit);
+    Some(AppOutcome { id: id.clone(), commit, done, state, faults: 0, holds, inputs: None, restored: false })
 }
 
 async fn remove(

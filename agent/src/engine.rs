@@ -20,7 +20,6 @@ use tracing::{error, warn};
 
 use self::ledger::Generation;
 use self::queue::{Cause, Key, Next};
-use self::scheduler::Scheduler;
 use self::source::{Due, Source};
 use crate::cluster::cache::News;
 use crate::context::{Agent, Standing, Wish};
@@ -31,6 +30,8 @@ use crate::memory::Memory;
 use crate::outcome::{AppOutcome, Outcome, State};
 use crate::reconcile::{Siblings, reconcile};
 use crate::restart;
+
+pub(crate) use self::scheduler::Scheduler;
 
 pub(crate) mod ledger;
 pub(crate) mod observer;
@@ -51,13 +52,18 @@ const TRIES: u32 = 8;
 pub(crate) struct Engine {
     agent: Arc<Agent>,
     sources: Vec<Arc<Source>>,
-    queue: Scheduler,
+    queue: Arc<Scheduler>,
 }
 
 impl Engine {
     /// An engine for these sources.
     pub(crate) fn new(agent: Arc<Agent>, sources: Vec<Arc<Source>>) -> Arc<Self> {
-        Arc::new(Self { agent, sources, queue: Scheduler::default() })
+        Arc::new(Self { agent, sources, queue: Arc::default() })
+    }
+
+    /// What waits for being looked at.
+    pub(crate) fn queue(&self) -> Arc<Scheduler> {
+        Arc::clone(&self.queue)
     }
 
     /// Works for ever. Dropping the future ends all work.

@@ -26,6 +26,7 @@ mod health;
 mod http_client;
 mod kept;
 mod memory;
+mod meter;
 mod metrics;
 mod observe;
 mod outcome;
@@ -44,6 +45,7 @@ mod source;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod views;
 
 use std::process::ExitCode;
 

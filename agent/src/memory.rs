@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::{Limits, Rollout};
-use kompox_core::plan::HoldDigest;
+use kompox_core::plan::{Corrections, HoldDigest};
+use kompox_core::windows;
 use tokio::time::Instant;
 
 use crate::applied::Stored;
@@ -34,6 +37,8 @@ pub(crate) struct Memory {
     pub(crate) preparation: Option<Preparation>,
     /// What was applied last; `None` before it was read.
     pub(crate) applied: Option<Option<Stored>>,
+    /// What was put back lately of what others change.
+    pub(crate) corrections: Corrections,
     /// What was held at the last look.
     pub(crate) holds: Vec<HeldFact>,
     /// What providers said before does not count any more.
@@ -48,12 +53,19 @@ pub(crate) struct Inputs {
     standing: Standing,
     cluster: Revision,
     disks: Option<Serial>,
+    /// Until when something is left as it is because it was put back too often.
+    fight: Option<Timestamp>,
+    /// Whether a window of `reconcile.windows` is open.
+    window: bool,
 }
 
 impl Inputs {
     /// What a look at an App depends on now.
-    pub(crate) fn of(agent: &Agent, wish: &Wish, standing: &Standing) -> Self {
+    pub(crate) fn of(agent: &Agent, wish: &Wish, standing: &Standing, memory: &Memory) -> Self {
+        let now = Timestamp::now();
         Self {
+            fight: memory.corrections.over_at(now),
+            window: windows::is_open(&wish.app.reconcile.windows, now),
             digest: Arc::clone(&wish.digest),
             accepted: wish.commit.accepted.clone(),
             standing: standing.clone(),
@@ -116,6 +128,16 @@ impl Memory {
         self.faults = if passes { self.faults.saturating_add(1) } else { 0 };
         outcome.faults = self.faults;
         outcome.holds.clone_from(&self.holds);
+    }
+
+    /// When something changes that nothing is heard of: what was put back too often may be put back again, or a
+    /// window opens for what is held.
+    pub(crate) fn alarm(&self, wish: &Wish) -> Option<Duration> {
+        let now = Timestamp::now();
+        let windows = &wish.app.reconcile.windows;
+        let opening = if self.holds.is_empty() { None } else { windows::next_opening(windows, now) };
+        let next = self.corrections.over_at(now).into_iter().chain(opening).min()?;
+        Some(Duration::try_from(next.duration_since(now)).unwrap_or_default())
     }
 
     /// Forgets what spares a look: a person may have mended what no watch shows.

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::engine::observer::Observer;
+use crate::engine::Scheduler;
+use crate::engine::observer::{Came, Observer};
 use crate::failure::Kind;
+use crate::meter::{BOUNDS, Meter, Readings, Stage};
 use crate::outcome::{AppOutcome, Outcome, State};
 use crate::record::CommitRecord;
 
@@ -16,12 +18,18 @@ use crate::record::CommitRecord;
 const MOST_APPS: usize = 1000;
 
 /// Every metric: name, type, help.
-const METRICS: [(&str, &str, &str); 9] = [
+const METRICS: [(&str, &str, &str); 15] = [
     ("kompox_leader", "gauge", "1 when this agent holds the Lease and may write, else 0."),
+    ("kompox_queue_depth", "gauge", "Apps that wait for being looked at."),
+    ("kompox_queue_oldest_seconds", "gauge", "How long the first of them has waited."),
+    ("kompox_stage_duration_seconds", "histogram", "How long each stage of the work took."),
+    ("kompox_api_requests_total", "counter", "Requests to the API server, watches included, by what was asked for."),
+    ("kompox_fetches_total", "counter", "Looks for a new revision, by what they came to."),
     ("kompox_commits_total", "counter", "New commits that were taken up."),
     ("kompox_held_revisions_total", "counter", "Fetches that found a revision which waits for a person."),
     ("kompox_reconciles_total", "counter", "Looks at Apps that found news, by what they came to."),
     ("kompox_writes_total", "counter", "Objects and disks that were written."),
+    ("kompox_drift_corrections_total", "counter", "Objects that were put back to what had been applied before."),
     ("kompox_app_state", "gauge", "1 for the state that the App is in."),
     ("kompox_app_holds", "gauge", "Parts of the App's plan that wait for a person's word."),
     ("kompox_app_last_success_timestamp_seconds", "gauge", "When a look that found news last saw the App healthy."),
@@ -32,12 +40,15 @@ const METRICS: [(&str, &str, &str); 9] = [
 type Put<'p> = dyn FnMut(&[(&str, &str)], String) + 'p;
 
 /// The numbers of one agent, from its start on.
-#[derive(Default)]
-pub(crate) struct Metrics(Mutex<Numbers>);
+pub(crate) struct Metrics {
+    numbers: Mutex<Numbers>,
+    meter: Arc<Meter>,
+}
 
 #[derive(Default)]
 struct Numbers {
-    leads: bool,
+    /// What waits, as long as the Lease is held.
+    queue: Option<Arc<Scheduler>>,
     sources: BTreeMap<String, SourceNumbers>,
 }
 
@@ -46,6 +57,8 @@ struct SourceNumbers {
     commit: Option<String>,
     commits: u64,
     held: u64,
+    fetches: BTreeMap<&'static str, u64>,
+    corrections: u64,
     reconciles: BTreeMap<&'static str, u64>,
     writes: u64,
     last_success: Option<Timestamp>,
@@ -60,29 +73,40 @@ struct AppNumbers {
 
 impl Metrics {
     fn numbers(&self) -> MutexGuard<'_, Numbers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The Lease is ours, or no longer. Without it, how Apps are is another agent's to say.
-    pub(crate) fn leads(&self, leads: bool) {
+    /// Numbers that begin now, but for what is counted elsewhere.
+    pub(crate) fn new(meter: &Arc<Meter>) -> Self {
+        Self { numbers: Mutex::default(), meter: Arc::clone(meter) }
+    }
+
+    /// The Lease is ours, and this is what waits; or it is ours no longer. Without it, how Apps are is another
+    /// agent's to say.
+    pub(crate) fn leads(&self, queue: Option<Arc<Scheduler>>) {
         let mut numbers = self.numbers();
-        numbers.leads = leads;
+        numbers.queue = queue;
         numbers.sources.values_mut().for_each(|source| source.apps.clear());
     }
 
     /// All numbers in the text format of Prometheus.
     pub(crate) fn text(&self) -> String {
+        let readings = self.meter.read();
         let numbers = self.numbers();
         let mut text = String::new();
         for (name, sort, help) in METRICS {
             let mut samples = String::new();
-            numbers.samples(name, &mut |labels, value| {
+            let mut put = |suffix: &str, labels: &[(&str, &str)], value: String| {
                 let labels: Vec<String> =
                     labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
                 let braces = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
                 // Writing to a String cannot fail.
-                let _ = writeln!(samples, "{name}{braces} {value}");
-            });
+                let _ = writeln!(samples, "{name}{suffix}{braces} {value}");
+            };
+            match name {
+                "kompox_stage_duration_seconds" => stages(&readings, &mut put),
+                _ => numbers.samples(name, &readings, &mut |labels, value| put("", labels, value)),
+            }
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {sort}\n{samples}");
         }
         text
@@ -91,7 +115,7 @@ impl Metrics {
     /// How everything is, for people, in plain text.
     pub(crate) fn page(&self) -> String {
         let numbers = self.numbers();
-        let mut text = String::from(if numbers.leads {
+        let mut text = String::from(if numbers.queue.is_some() {
             "kompox-agent: holds the Lease and reconciles\n"
         } else {
             "kompox-agent: stands by; another agent holds the Lease, or this one has just begun\n"
@@ -112,9 +136,20 @@ impl Metrics {
 }
 
 impl Numbers {
-    fn samples(&self, name: &str, put: &mut Put<'_>) {
-        if name == "kompox_leader" {
-            return put(&[], u8::from(self.leads).to_string());
+    fn samples(&self, name: &str, readings: &Readings, put: &mut Put<'_>) {
+        let backlog = self.queue.as_ref().map(|queue| queue.backlog());
+        match (name, backlog) {
+            ("kompox_leader", _) => return put(&[], u8::from(self.queue.is_some()).to_string()),
+            ("kompox_queue_depth", Some((depth, _))) => return put(&[], depth.to_string()),
+            ("kompox_queue_oldest_seconds", Some((_, oldest))) => return put(&[], oldest.as_secs_f64().to_string()),
+            ("kompox_api_requests_total", _) => {
+                for ((verb, is_well), count) in &readings.requests {
+                    let outcome = if *is_well { "ok" } else { "failed" };
+                    put(&[("verb", verb), ("outcome", outcome)], count.to_string());
+                }
+                return;
+            }
+            _ => {}
         }
         for (source, numbers) in &self.sources {
             let label = ("source", source.as_str());
@@ -122,6 +157,12 @@ impl Numbers {
                 "kompox_commits_total" => put(&[label], numbers.commits.to_string()),
                 "kompox_held_revisions_total" => put(&[label], numbers.held.to_string()),
                 "kompox_writes_total" => put(&[label], numbers.writes.to_string()),
+                "kompox_drift_corrections_total" => put(&[label], numbers.corrections.to_string()),
+                "kompox_fetches_total" => {
+                    for (outcome, count) in &numbers.fetches {
+                        put(&[label, ("outcome", outcome)], count.to_string());
+                    }
+                }
                 "kompox_reconciles_total" => {
                     for (outcome, count) in &numbers.reconciles {
                         put(&[label, ("outcome", outcome)], count.to_string());
@@ -171,7 +212,9 @@ impl Observer for Metrics {
         let mut numbers = self.numbers();
         let numbers = numbers.sources.entry(source.to_owned()).or_default();
         *numbers.reconciles.entry(word(&outcome.state)).or_default() += 1;
-        numbers.writes += u64::try_from(outcome.done.written()).unwrap_or_default();
+        let written = u64::try_from(outcome.done.written()).unwrap_or_default();
+        numbers.writes += written;
+        numbers.corrections += if outcome.restored { written } else { 0 };
         numbers.see(outcome, Timestamp::now());
     }
 
@@ -182,8 +225,18 @@ impl Observer for Metrics {
         numbers.commit = Some(record.id.clone());
     }
 
-    fn held(&self, source: &str, _commit: &str, _reason: &str) {
-        self.numbers().sources.entry(source.to_owned()).or_default().held += 1;
+    fn fetched(&self, source: &str, came: Came<'_>) {
+        let mut numbers = self.numbers();
+        let numbers = numbers.sources.entry(source.to_owned()).or_default();
+        let outcome = match came {
+            Came::Taken => "taken",
+            Came::Held { .. } => {
+                numbers.held += 1;
+                "held"
+            }
+            Came::Failed(_) => "failed",
+        };
+        *numbers.fetches.entry(outcome).or_default() += 1;
     }
 
     fn source(&self, source: &str, record: &CommitRecord, outcome: &Outcome) {
@@ -198,6 +251,22 @@ impl Observer for Metrics {
         if outcome.failures().next().is_none() && !outcome.progressing() {
             numbers.last_success = Some(Timestamp::now());
         }
+    }
+}
+
+/// The samples of the histogram of stages. Its buckets hold everything up to their bound.
+fn stages(readings: &Readings, mut put: impl FnMut(&str, &[(&str, &str)], String)) {
+    for stage in Stage::ALL {
+        let histogram = readings.stages.get(&stage).copied().unwrap_or_default();
+        let label = ("stage", stage.word());
+        let mut count = 0;
+        for ((_, bound), more) in BOUNDS.iter().zip(histogram.buckets) {
+            count += more;
+            put("_bucket", &[label, ("le", bound)], count.to_string());
+        }
+        put("_bucket", &[label, ("le", "+Inf")], histogram.count.to_string());
+        put("_sum", &[label], histogram.sum.to_string());
+        put("_count", &[label], histogram.count.to_string());
     }
 }
 

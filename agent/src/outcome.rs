@@ -39,6 +39,10 @@ pub(crate) struct AppOutcome {
     pub(crate) faults: u32,
     /// What waits for a person's word.
     pub(crate) holds: Vec<HeldFact>,
+    /// Hash of all files that it was made from; `None` for one that left Git.
+    pub(crate) inputs: Option<Arc<str>>,
+    /// Whether what was done put back what had been applied before, rather than bring something new.
+    pub(crate) restored: bool,
 }
 
 /// Something that waits for a person's word.
@@ -119,7 +123,16 @@ impl AppOutcome {
 
     /// An App and what was done of it.
     pub(crate) fn of(wish: &Wish, done: Counts, state: State) -> Self {
-        Self { id: wish.app.id.clone(), commit: Arc::clone(&wish.commit), done, state, faults: 0, holds: Vec::new() }
+        Self {
+            id: wish.app.id.clone(),
+            commit: Arc::clone(&wish.commit),
+            done,
+            state,
+            faults: 0,
+            holds: Vec::new(),
+            inputs: Some(Arc::clone(&wish.digest)),
+            restored: false,
+        }
     }
 
     /// Whether nothing more is expected to happen by itself, neither good nor bad.

@@ -16,7 +16,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::pause::Pause;
-use kompox_core::plan::{self, AppliedRecord, BY_HAND, Settings, What};
+use kompox_core::plan::{self, AppliedRecord, BY_HAND, Corrections, Settings, What};
+use kompox_core::windows;
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 
@@ -27,6 +28,7 @@ use crate::context::{Agent, Planned, Standing, Wish};
 use crate::failure::Failure;
 use crate::health::{self, Look};
 use crate::memory::{Inputs, Memory};
+use crate::meter::Stage;
 use crate::observe;
 use crate::outcome::{AppOutcome, HeldFact, State};
 use crate::rebuild::{self, Rebuilt, Sight};
@@ -53,10 +55,10 @@ pub(crate) async fn reconcile(agent: &Agent, wish: &Wish, siblings: &Siblings<'_
     if memory.asks_providers() {
         agent.listings.forget(&wish.app.id);
     }
-    let mut inputs = Inputs::of(agent, wish, &siblings.standing);
+    let mut inputs = Inputs::of(agent, wish, &siblings.standing, memory);
     if let Some(state) = memory.settled(&inputs) {
         let outcome = AppOutcome::untouched(wish, state.clone());
-        return Look::last(AppOutcome { holds: memory.holds.clone(), ..outcome });
+        return Look { outcome: AppOutcome { holds: memory.holds.clone(), ..outcome }, again: memory.alarm(wish) };
     }
     memory.holds.clear();
     let mut look = match stages(agent, wish, siblings, memory).await {
@@ -65,15 +67,17 @@ pub(crate) async fn reconcile(agent: &Agent, wish: &Wish, siblings: &Siblings<'_
     };
     inputs.asked_disks(agent, wish);
     memory.ended(inputs, &mut look.outcome);
+    look.again = look.again.into_iter().chain(memory.alarm(wish)).min();
     look
 }
 
 async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mut Memory) -> Result<Look, Failure> {
     agent.cache.check()?; //                                                          a blind agent decides nothing
-    let observed = observe::observe(agent, wish).await?; //                               IO: cache, provider
+    let observed = agent.meter.time(Stage::Observe, observe::observe(agent, wish)).await?; // IO: cache, provider
     let rebuilt = rebuild::recognize(agent, siblings.sight, siblings.wishes, wish, &observed).await?; // IO: rare
-    let known = Known { rebuilt, applied: last_applied(agent, wish, &observed, memory).await? }; // IO: once
-    let planned = plan(agent, wish, siblings, observed, &known); //                       pure
+    let applied = last_applied(agent, wish, &observed, memory).await?; //                  IO: once
+    let known = Known { rebuilt, corrections: corrections(wish, applied.as_ref(), memory), applied };
+    let planned = agent.meter.time_now(Stage::Plan, || plan(agent, wish, siblings, observed, &known)); // pure
     if let Some(look) = paused(wish, &planned) {
         return Ok(look); //                                                               pure: a person's word
     }
@@ -82,19 +86,30 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     if let Some(look) = restart::under_way(agent, wish, siblings, &planned, memory).await? {
         return Ok(look); //                                                               IO: a Pod that pulls images
     }
-    let confirmed = confirm(agent, wish, planned, memory).await?; //                      IO: dry-runs
+    let confirmed = agent.meter.time(Stage::Confirm, confirm(agent, wish, planned, memory)).await?; // IO: dry-runs
     if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
         return Ok(look); //                                                               IO: likewise
     }
-    let applied = apply::apply(agent, confirmed).await; //                                IO: writes
-    note(agent, wish, &applied, memory).await?; //                                        IO: when it is new
-    Ok(health::look(agent, wish, applied, memory).await) //                               IO: cache
+    let applied = agent.meter.time(Stage::Apply, apply::apply(agent, confirmed)).await; // IO: writes
+    let is_new = note(agent, wish, &applied, memory).await?; //                           IO: when it is new
+    let mut look = health::look(agent, wish, applied, memory).await; //                   IO: cache
+    look.outcome.restored = !is_new && look.outcome.done.wrote();
+    Ok(look)
 }
 
 /// What is known of an App beside what is seen of it.
 struct Known {
     rebuilt: Rebuilt,
     applied: Option<AppliedRecord>,
+    corrections: Corrections,
+}
+
+/// What was put back lately; what is asked for anew was not yet.
+fn corrections(wish: &Wish, applied: Option<&AppliedRecord>, memory: &mut Memory) -> Corrections {
+    if applied.is_none_or(|applied| *applied.inputs != *wish.digest) {
+        memory.corrections = Corrections::default();
+    }
+    memory.corrections.clone()
 }
 
 /// What was applied last of the App. A Namespace that is not there holds nothing that could be read.
@@ -115,26 +130,29 @@ async fn last_applied(
     Ok(record)
 }
 
-/// Writes down what was applied, where it says something new.
-async fn note(agent: &Agent, wish: &Wish, applied: &Applied, memory: &mut Memory) -> Result<(), Failure> {
-    let Applied { planned, done: _, stopped } = applied;
+/// Writes down what was applied, where it says something new; whether it does.
+async fn note(agent: &Agent, wish: &Wish, applied: &Applied, memory: &mut Memory) -> Result<bool, Failure> {
+    let Applied { planned, done, stopped } = applied;
     let before = memory.applied.clone().flatten();
-    if stopped.is_some() || planned.app.reconcile.suspend || agent.may_write().is_err() {
-        return Ok(());
-    }
     let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);
     if before.as_ref().is_some_and(|before| before.record.says_the_same(&record)) {
-        return Ok(());
+        if done.wrote() {
+            memory.corrections.note(&planned.plan.actions, Timestamp::now());
+        }
+        return Ok(false);
+    }
+    if stopped.is_some() || planned.app.reconcile.suspend || agent.may_write().is_err() {
+        return Ok(true);
     }
     // Whether it was written is not known before it has succeeded.
     memory.applied = None;
     let saved = applied::save(agent.cluster.as_ref(), &wish.names, &record, before.as_ref()).await?;
     memory.applied = Some(Some(saved));
-    Ok(())
+    Ok(true)
 }
 
 fn plan(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, observed: ObservedApp, known: &Known) -> Planned {
-    let app = Arc::clone(&wish.app);
+    let (app, now) = (Arc::clone(&wish.app), Timestamp::now());
     let Standing { holds, given_up_by } = siblings.standing.clone();
     let settings = Settings {
         source: source_of(wish, &observed),
@@ -142,13 +160,14 @@ fn plan(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, observed: ObservedA
         commit_time: wish.commit.time,
         rebuild: known.rebuilt.against(&app),
         people: agent.people.clone(),
-        now: Timestamp::now(),
+        now,
         accepted: wish.commit.accepted.clone(),
         inputs: Some(wish.digest.to_string()),
         applied: known.applied.clone(),
         holds,
         given_up_by,
-        may_restart: wish.source.is_none(),
+        corrections: known.corrections.clone(),
+        may_restart: wish.source.is_none() || windows::is_open(&app.reconcile.windows, now),
     };
     let plan = plan::plan(&app, &observed, &settings);
     Planned { app, observed, settings, plan }

@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::cluster::state::{self, Stored};
 use crate::cluster::{ClusterApi, ClusterError};
-use crate::engine::observer::Observer;
+use crate::engine::observer::{Came, Observer};
 use crate::forge::Forge;
 use crate::forge::outbox::{Courier, Errand};
 use crate::outcome::Outcome;
@@ -24,6 +24,8 @@ use crate::report;
 
 /// News about one commit that come within this time are saved together.
 const GATHER: Duration = Duration::from_secs(1);
+/// How a commit is on its way is saved when it has lasted this long: most end sooner.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Messages that may wait. Each says everything anew, so one that finds no room is no loss for long.
 const CAPACITY: usize = 256;
 
@@ -136,7 +138,8 @@ impl Observer for Reporter {
         self.record(record);
     }
 
-    fn held(&self, _source: &str, commit: &str, reason: &str) {
+    fn fetched(&self, _source: &str, came: Came<'_>) {
+        let Came::Held { commit, reason } = came else { return };
         let description = kompox_core::report::description(&format!("held: {reason}"));
         let context = source_context(&self.status_name);
         self.say(commit, vec![Status { context, state: State::Failure, description, target_url: None }]);
@@ -224,10 +227,16 @@ impl Writer {
             return;
         }
         let now = Instant::now();
-        let save_at = *self.save_at.get_or_insert(now + GATHER);
-        // A commit that was told and is not in the record would never get its last word. After a failure
-        // even that waits.
-        let urgent = self.saving.failures() == 0 && (self.is_of_another_commit(&value) || !self.flushes.is_empty());
+        let is_passing = self.record.commit.as_ref().is_some_and(|commit| !commit.state.is_final());
+        let at = now + if is_passing { PATIENCE } else { GATHER };
+        // After a failure its own time holds.
+        let is_trying = self.saving.failures() > 0;
+        let save_at = self.save_at.map_or(at, |before| if is_trying { before } else { before.min(at) });
+        self.save_at = Some(save_at);
+        // A commit that a forge was told of and that is not in the record would never get its last word. After a
+        // failure even that waits.
+        let is_told = self.forge.is_some() && self.is_of_another_commit(&value);
+        let urgent = !is_trying && (is_told || !self.flushes.is_empty());
         if now < save_at && !urgent {
             return;
         }

@@ -75,6 +75,7 @@ impl World {
             refuted: Refuted::default(),
             pulling: QUICK,
             turns: Turns::default(),
+            meter: Arc::default(),
             births: Mutex::default(),
             lost: Some(lost),
         };
@@ -142,6 +143,7 @@ impl World {
             refuted: Refuted::default(),
             pulling: QUICK,
             turns: Turns::default(),
+            meter: Arc::default(),
             births: Mutex::default(),
             lost: self.agent.lost.clone(),
         })

@@ -150,6 +150,9 @@ fn skip() -> bool {
     parts::skip_without(&[Part::ControlPlane, Part::Kwok])
 }
 
+/// What the views of the agent are defined by.
+const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/05-crds.yaml");
+
 /// A cluster behind a proxy, and a repository with three Apps.
 struct Ground {
     plane: ControlPlane,
@@ -165,6 +168,8 @@ impl Ground {
         let folder = Folder::temporary("economy")?;
         let repo = Repo::init_bare(&folder.path().join("apps.git"))?;
         let ground = Self { plane, proxy, folder, repo };
+        // What is shown costs requests too.
+        ground.kubectl(&["apply", "-f", DEFINITIONS])?;
         let root = ground.disk_root();
         let made = ground.command(&["disk", "init-root", &root.to_string_lossy(), "--node", NODE]).run(LONG).await?;
         ensure!(made.status.success(), "disk init-root: {}", made.stderr);

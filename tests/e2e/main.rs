@@ -28,5 +28,6 @@ mod sops;
 mod standby;
 mod superseded;
 mod tls;
+mod views;
 mod words;
 mod world;

@@ -23,6 +23,8 @@ use kompox_tests::kubectl::kubectl;
 
 const SYSTEM: &str = "k4x-system";
 const AGENT: &str = "kompox-agent";
+/// The group of the agent's views.
+const VIEWS: &str = "k8s.kompox.dev";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rights_are_enough_and_each_is_needed() -> Result<()> {
@@ -167,7 +169,7 @@ enum Lived {
 async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     let life = Life::begin(ground, name)?;
     let deployed = life.reconcile().await?;
-    if !deployed.status.success() {
+    if !deployed.status.success() || is_refused(&deployed) {
         return Ok(Lived::stopped(&deployed));
     }
     let namespace = life.namespace()?;
@@ -186,7 +188,7 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     let label = "app.kubernetes.io/name";
     ground.kubectl(&["-n", &namespace, "label", "--overwrite", "rolebinding", &access, &format!("{label}=mine")])?;
     let rolled = life.reconcile().await?;
-    if !rolled.status.success() {
+    if !rolled.status.success() || is_refused(&rolled) {
         return Ok(Lived::stopped(&rolled));
     }
     ensure!(get(&deployment, hash)? != before, "{name}: the Secret {secret} has not rolled the Pod");
@@ -199,7 +201,7 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     ground.kubectl(&["-n", &namespace, "delete", "role,rolebinding", &access])?;
     life.shed()?;
     let changed = life.reconcile().await?;
-    if !changed.status.success() {
+    if !changed.status.success() || is_refused(&changed) {
         return Ok(Lived::stopped(&changed));
     }
     let env = get(&deployment, "jsonpath={.spec.template.spec.containers[0].env[?(@.name==\"USER_UID\")].value}")?;
@@ -218,11 +220,29 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     ground.kubectl(&["-n", &namespace, "delete", "pvc", "--all", "--timeout=60s"])?;
     ground.kubectl(&["wait", "--for=jsonpath={.status.phase}=Released", "--timeout=60s", &format!("pv/{volume}")])?;
     let given = life.reconcile().await?;
-    if !given.status.success() {
+    if !given.status.success() || is_refused(&given) {
         return Ok(Lived::stopped(&given));
     }
     let claim = get("pvc", "jsonpath={.items[*].status.phase} {.items[*].spec.volumeName}")?;
     ensure!(claim == format!("Bound {volume}"), "{name}: the claim is {claim}");
+
+    // What is shown, and what is shown no more.
+    let shown = ground.kubectl(&["get", "kompoxapps,kompoxsources,kompoxdisks", "-A", "-o", "name"])?;
+    for view in
+        [format!("kompoxapp.{VIEWS}/{name}"), format!("kompoxsource.{VIEWS}/{name}"), format!("kompoxdisk.{VIEWS}/")]
+    {
+        ensure!(shown.contains(&view), "{name}: {view} is not in {shown}");
+    }
+    let told =
+        ground.kubectl(&["-n", &namespace, "get", "events", "--field-selector", "reason=Applied", "-o", "name"])?;
+    ensure!(!told.is_empty(), "{name}: no Event says that it was applied");
+    ground.kubectl(&["apply", "-f", &life.strays(&namespace)?.to_string_lossy()])?;
+    let swept = life.reconcile().await?;
+    if !swept.status.success() || is_refused(&swept) {
+        return Ok(Lived::stopped(&swept));
+    }
+    let left = ground.kubectl(&["get", "kompoxapps,kompoxdisks,kompoxsources", "-A", "-o", "name"])?;
+    ensure!(!left.contains("stray"), "{name}: {left}");
 
     let status = ground.agent(&["status", name]).await?;
     if !status.status.success() {
@@ -240,6 +260,11 @@ impl Lived {
     fn stopped(finished: &Finished) -> Self {
         Self::Stopped(format!("{}{}", finished.stdout, finished.stderr))
     }
+}
+
+/// Whether the agent lacked a right for something that nothing else depends on.
+fn is_refused(finished: &Finished) -> bool {
+    finished.stderr.contains("apiGroups: [")
 }
 
 /// One App with its repository, under a source of its own.
@@ -289,6 +314,23 @@ impl<'a> Life<'a> {
 
     async fn reconcile(&self) -> Result<Finished> {
         self.ground.agent(&["run", "--once", "--config", &self.config.to_string_lossy()]).await
+    }
+
+    /// Views of an App, a disk and a source that are not there.
+    fn strays(&self, namespace: &str) -> Result<PathBuf> {
+        let path = ["get", "namespace", namespace, "-o", "jsonpath={.metadata.labels.kompox\\.dev/app-instance-hash}"];
+        let instance = self.ground.kubectl(&path)?;
+        let view = |kind: &str, namespace: &str, source: &str, spec: Value| {
+            let labels = json!({"kompox.dev/source": source, "kompox.dev/app-instance-hash": instance});
+            let metadata = json!({"name": "stray", "namespace": namespace, "labels": labels});
+            json!({"apiVersion": format!("{VIEWS}/v1alpha1"), "kind": kind, "metadata": metadata, "spec": spec})
+        };
+        let app = view("KompoxApp", namespace, self.name, json!({"id": "gone", "source": self.name}));
+        let spec = json!({"app": self.name, "volume": "gone", "disk": "gone"});
+        let disk = view("KompoxDisk", namespace, self.name, spec);
+        let source = view("KompoxSource", SYSTEM, "stray", json!({"url": "gone", "ref": "gone", "path": ""}));
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [app, disk, source]});
+        self.ground.folder.write("strays.json", &list.to_string())
     }
 
     fn namespace(&self) -> Result<String> {

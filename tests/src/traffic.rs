@@ -60,12 +60,13 @@ impl Request {
         Target::parse(&self.path)
     }
 
-    /// Whether it is about what the agent writes down for itself: of a source, in its own namespace, and of what it
-    /// applied to an App last.
+    /// Whether it is about what the agent writes down for itself and shows: of a source, in its own namespace, of
+    /// what it applied to an App last, its custom resources and Events.
     #[must_use]
     pub fn is_of_records(&self) -> bool {
         self.target().is_some_and(|target| {
             target.namespace == "k4x-system"
+                || matches!(target.group.as_str(), "k8s.kompox.dev" | "events.k8s.io")
                 || (target.resource == "secrets" && target.name.ends_with("--last-applied"))
         })
     }

@@ -7,7 +7,7 @@
 mod desk;
 mod teller;
 
-pub use desk::{Desk, Errand, Limits, Topic};
+pub use desk::{Desk, Limits, Topic};
 pub use teller::{Occurrence, Severity, Teller};
 
 #[cfg(test)]

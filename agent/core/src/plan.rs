@@ -8,6 +8,7 @@ mod applied;
 mod counts;
 pub mod diff;
 mod digest;
+mod fight;
 mod hold;
 pub mod immutable;
 mod kind;
@@ -43,6 +44,7 @@ pub use action::{Action, Subject, What};
 pub use applied::{AppliedRecord, MountRecord, ProtectionRecord};
 pub use counts::Counts;
 pub use digest::PlanDigest;
+pub use fight::Corrections;
 pub use hold::{Hold, HoldCause, HoldDigest, NoHoldDigest};
 pub use kind::ActionKind;
 pub use released::FormerClaim;
@@ -79,6 +81,8 @@ pub struct Settings {
     /// Sources that this agent reads, that could be read completely, and that do not list the App: what
     /// one of them has deployed may be taken over.
     pub given_up_by: BTreeSet<String>,
+    /// What was put back lately of what others change.
+    pub corrections: Corrections,
     /// The Pod may restart although the commit asks for nothing new: a person applies by hand, or a
     /// window of `reconcile.windows` is open.
     pub may_restart: bool,
@@ -173,6 +177,7 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
     mounts::guard(app, observed, settings, &mut actions);
     restart::guard(observed, settings, &mut actions);
+    fight::guard(&settings.corrections, settings.now, &mut actions);
     protect(app.cluster.installation_protection, &mut actions);
     actions.sort_by_key(|action| action.what.stage());
     Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions }

@@ -25,7 +25,7 @@ use tracing::info;
 use self::names::Names;
 use self::progress::Progress;
 use self::store::{Entry, Slot, Store};
-use super::watch::{Sighting, Timing, Topic, WatchApi, follow};
+use super::watch::{self, Audience, Sighting, Timing, Topic, WatchApi, follow};
 use super::{ClusterError, NodeFacts, SYSTEM_NAMESPACE, state};
 use crate::failure::Failure;
 
@@ -75,29 +75,8 @@ struct State {
     news: BTreeSet<News>,
 }
 
-/// A list that is being read.
-pub(crate) struct Listing {
-    topic: Topic,
-    seen: Vec<Sighting>,
-}
-
-impl Listing {
-    /// Takes an object of the list.
-    pub(crate) fn take(&mut self, sighting: Sighting) {
-        // What is foreign is dropped here, so that a large cluster costs no memory.
-        if is_kept(self.topic, &sighting) {
-            self.seen.push(sighting);
-        }
-    }
-}
-
 /// Namespaces of Apps begin like this.
 const APP_NAMESPACE: &str = "k4x-";
-
-fn is_kept(topic: Topic, sighting: &Sighting) -> bool {
-    !matches!(topic, Topic::Names(_))
-        || sighting.namespace.as_deref().is_some_and(|namespace| namespace.starts_with(APP_NAMESPACE))
-}
 
 impl Cache {
     /// Watches everything that matters, as long as the tasks live.
@@ -105,7 +84,7 @@ impl Cache {
         let mut tasks = JoinSet::new();
         for topic in Topic::all() {
             let (cache, api) = (Arc::clone(self), Arc::clone(api));
-            tasks.spawn(async move { follow(api.as_ref(), topic, &cache, Timing::default()).await });
+            tasks.spawn(async move { follow(api.as_ref(), topic, cache.as_ref(), Timing::default()).await });
         }
         tasks
     }
@@ -116,9 +95,7 @@ impl Cache {
     /// A list cannot be read.
     pub(crate) async fn read_once(&self, api: &dyn WatchApi) -> Result<(), ClusterError> {
         let topics = Topic::all().map(|topic| async move {
-            let mut listing = self.relist(topic);
-            let version = api.list(topic, &mut |sighting| listing.take(sighting)).await?;
-            self.listed(listing, &version);
+            watch::read(api, topic, self).await?;
             self.connected(topic);
             Ok::<(), ClusterError>(())
         });
@@ -149,91 +126,6 @@ impl Cache {
             }
             self.wake.notified().await;
         }
-    }
-
-    // What watches tell.
-
-    /// Begins a list.
-    pub(crate) fn relist(&self, topic: Topic) -> Listing {
-        Listing { topic, seen: Vec::new() }
-    }
-
-    /// Takes a whole list: what is not in it is gone.
-    pub(crate) fn listed(&self, listing: Listing, version: &str) {
-        let Listing { topic, seen } = listing;
-        self.change(|state| {
-            match topic {
-                Topic::Nodes => {
-                    let nodes = seen.iter().map(|sighting| (sighting.name.clone(), node(sighting))).collect();
-                    state.set_nodes(nodes);
-                }
-                Topic::Names(kind) => {
-                    state.news.extend(seen.iter().filter_map(asked));
-                    let changed = state.names.replace(kind, seen);
-                    state.news.extend(changed.into_iter().map(News::Namespace));
-                }
-                _ => {
-                    let changed = state.store.replace(topic, seen, version);
-                    state.news.extend(changed.into_iter().map(News::App));
-                }
-            }
-            state.progress.listed(topic);
-        });
-    }
-
-    /// An object is new or has changed.
-    pub(crate) fn seen(&self, topic: Topic, sighting: Sighting) {
-        self.change(|state| match topic {
-            Topic::Nodes => {
-                let mut nodes = state.nodes.clone();
-                nodes.insert(sighting.name.clone(), node(&sighting));
-                state.set_nodes(nodes);
-            }
-            Topic::Names(kind) if is_kept(topic, &sighting) => {
-                state.news.extend(asked(&sighting));
-                let changed = state.names.seen(kind, &sighting);
-                state.news.extend(changed.map(News::Namespace));
-            }
-            Topic::Names(_) => {}
-            _ => {
-                let changed = state.store.seen(topic, sighting);
-                state.news.extend(changed.into_iter().map(News::App));
-            }
-        });
-    }
-
-    /// An object is gone.
-    pub(crate) fn gone(&self, topic: Topic, sighting: &Sighting) {
-        self.change(|state| match topic {
-            Topic::Nodes => {
-                let mut nodes = state.nodes.clone();
-                nodes.remove(&sighting.name);
-                state.set_nodes(nodes);
-            }
-            Topic::Names(kind) => {
-                let changed = state.names.gone(kind, sighting);
-                state.news.extend(changed.map(News::Namespace));
-            }
-            _ => {
-                let changed = state.store.gone(&Slot::of(topic, sighting), &sighting.version);
-                state.news.extend(changed.map(News::App));
-            }
-        });
-    }
-
-    /// A watch is established: what changes from now on is heard.
-    pub(crate) fn connected(&self, topic: Topic) {
-        self.change(|state| {
-            if state.progress.connected(topic) {
-                info!("the cluster is watched again");
-                state.news.insert(News::Back);
-            }
-        });
-    }
-
-    /// A watch is broken; whether a person should be told.
-    pub(crate) fn lost(&self, topic: Topic, error: &ClusterError) -> bool {
-        self.state().progress.lost(topic, error, Instant::now())
     }
 
     // What the agent did itself.
@@ -364,6 +256,85 @@ impl Cache {
     /// Remembers the content hash of a version of such an object.
     pub(crate) fn hashed(&self, key: &ObjectKey, version: &str, hash: &str) {
         self.state().names.hashed(key, version, hash);
+    }
+}
+
+impl Audience for Cache {
+    fn keeps(&self, topic: Topic, sighting: &Sighting) -> bool {
+        !matches!(topic, Topic::Names(_))
+            || sighting.namespace.as_deref().is_some_and(|namespace| namespace.starts_with(APP_NAMESPACE))
+    }
+
+    fn listed(&self, topic: Topic, seen: Vec<Sighting>, version: &str) {
+        self.change(|state| {
+            match topic {
+                Topic::Nodes => {
+                    let nodes = seen.iter().map(|sighting| (sighting.name.clone(), node(sighting))).collect();
+                    state.set_nodes(nodes);
+                }
+                Topic::Names(kind) => {
+                    state.news.extend(seen.iter().filter_map(asked));
+                    let changed = state.names.replace(kind, seen);
+                    state.news.extend(changed.into_iter().map(News::Namespace));
+                }
+                _ => {
+                    let changed = state.store.replace(topic, seen, version);
+                    state.news.extend(changed.into_iter().map(News::App));
+                }
+            }
+            state.progress.listed(topic);
+        });
+    }
+
+    fn seen(&self, topic: Topic, sighting: Sighting) {
+        self.change(|state| match topic {
+            Topic::Nodes => {
+                let mut nodes = state.nodes.clone();
+                nodes.insert(sighting.name.clone(), node(&sighting));
+                state.set_nodes(nodes);
+            }
+            Topic::Names(kind) if self.keeps(topic, &sighting) => {
+                state.news.extend(asked(&sighting));
+                let changed = state.names.seen(kind, &sighting);
+                state.news.extend(changed.map(News::Namespace));
+            }
+            Topic::Names(_) => {}
+            _ => {
+                let changed = state.store.seen(topic, sighting);
+                state.news.extend(changed.into_iter().map(News::App));
+            }
+        });
+    }
+
+    fn gone(&self, topic: Topic, sighting: &Sighting) {
+        self.change(|state| match topic {
+            Topic::Nodes => {
+                let mut nodes = state.nodes.clone();
+                nodes.remove(&sighting.name);
+                state.set_nodes(nodes);
+            }
+            Topic::Names(kind) => {
+                let changed = state.names.gone(kind, sighting);
+                state.news.extend(changed.map(News::Namespace));
+            }
+            _ => {
+                let changed = state.store.gone(&Slot::of(topic, sighting), &sighting.version);
+                state.news.extend(changed.map(News::App));
+            }
+        });
+    }
+
+    fn connected(&self, topic: Topic) {
+        self.change(|state| {
+            if state.progress.connected(topic) {
+                info!("the cluster is watched again");
+                state.news.insert(News::Back);
+            }
+        });
+    }
+
+    fn lost(&self, topic: Topic, error: &ClusterError) -> bool {
+        self.state().progress.lost(topic, error, Instant::now())
     }
 }
 

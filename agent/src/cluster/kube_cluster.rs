@@ -1,6 +1,7 @@
 //! [`ClusterApi`] on a real API server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ use super::connect::Origin;
 use super::error::{Cause, ClusterError};
 use super::reply::{Call, chain};
 use super::{ClusterApi, ContentHash, Deletion};
+use crate::meter::Meter;
 
 mod user;
 mod volumes;
@@ -48,6 +50,7 @@ pub(crate) struct KubeCluster {
     client: Client,
     origin: Origin,
     deadline: Duration,
+    meter: Arc<Meter>,
 }
 
 type Request = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
@@ -55,12 +58,17 @@ type Request = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
 impl KubeCluster {
     /// A connection whose calls each end within `deadline`.
     pub(super) fn new(client: Client, origin: Origin, deadline: Duration) -> Self {
-        Self { client, origin, deadline }
+        Self { client, origin, deadline, meter: Arc::default() }
     }
 
     /// Where the connection leads and which configuration said so.
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Where its requests are counted.
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     /// Makes a call and returns the body of the answer.
@@ -72,13 +80,17 @@ impl KubeCluster {
             body.collect_bytes().await.map_err(|error| call.no_answer(&error))
         };
         let body = tokio::time::timeout(self.deadline, exchange).await;
-        body.map_err(|_| call.error(Cause::TimedOut(self.deadline)))?.map(Into::into)
+        let body = body.unwrap_or_else(|_| Err(call.error(Cause::TimedOut(self.deadline))));
+        self.meter.request(call.verb(), body.is_ok());
+        body.map(Into::into)
     }
 
     /// Makes a call whose answer never ends; the deadline is for its beginning.
     async fn open(&self, call: &Call, request: Request) -> Result<Body, ClusterError> {
         let answer = tokio::time::timeout(self.deadline, self.answer(call, request)).await;
-        answer.map_err(|_| call.error(Cause::TimedOut(self.deadline)))?
+        let answer = answer.unwrap_or_else(|_| Err(call.error(Cause::TimedOut(self.deadline))));
+        self.meter.request(call.verb(), answer.is_ok());
+        answer
     }
 
     /// The body of an answer that does not say no.

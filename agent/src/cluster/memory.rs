@@ -183,7 +183,7 @@ fn sighting(topic: Topic, object: &LiveObject) -> Option<Sighting> {
     let belongs = match topic {
         Topic::Owned(kind) => object.key.kind == kind && is_owned(object),
         Topic::Names(kind) => object.key.kind == kind,
-        Topic::Pods | Topic::ReplicaSets | Topic::Nodes => false,
+        Topic::Pods | Topic::ReplicaSets | Topic::Nodes | Topic::Views(_) => false,
     };
     belongs.then(|| Sighting {
         namespace: object.key.namespace.clone(),

@@ -16,6 +16,8 @@ const WITHHELD: &str = "not accepted (the server's words are withheld, they may 
 /// What was asked of the API server, for messages.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
+    /// `apply`.
+    verb: String,
     /// `apply Deployment shop/web`.
     action: String,
     /// `Deployment shop/web`.
@@ -27,7 +29,12 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn new(verb: &str, target: impl Into<String>, secret: bool) -> Self {
         let target = target.into();
-        Self { action: format!("{verb} {target}"), target, secret }
+        Self { verb: verb.to_owned(), action: format!("{verb} {target}"), target, secret }
+    }
+
+    /// What is asked for, in one word of a few: the first of the verb.
+    pub(super) fn verb(&self) -> &str {
+        self.verb.split(' ').next().unwrap_or_default()
     }
 
     /// The error of this call.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use kompox_core::views::ViewKind;
 use kompox_manifests::object::Kind;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::ClusterError;
-use super::cache::Cache;
 use super::error::Cause;
 use crate::pace::{Backoff, dice};
 
@@ -21,11 +21,11 @@ use crate::pace::{Backoff, dice};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     /// How long nothing may be heard of it. The API server sends a bookmark every minute.
-    quiet: Duration,
+    pub(crate) quiet: Duration,
     /// One that ends sooner than this has failed, whatever it said.
-    short: Duration,
+    pub(crate) short: Duration,
     /// The first wait after a failure, and the longest.
-    waits: (Duration, Duration),
+    pub(crate) waits: (Duration, Duration),
 }
 
 impl Default for Timing {
@@ -52,10 +52,13 @@ pub(crate) enum Topic {
     /// Names and versions of all ConfigMaps or Secrets in the namespaces of Apps: those that people keep
     /// there are no objects of Apps.
     Names(Kind),
+    /// The agent's own custom resources of a kind, whole but for their bookkeeping. Nothing is decided by
+    /// them, so they are no part of what the [`super::cache`] waits for.
+    Views(ViewKind),
 }
 
 impl Topic {
-    /// All of them.
+    /// All of them that reconciling goes by.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let others =
             [Self::Pods, Self::ReplicaSets, Self::Nodes, Self::Names(Kind::ConfigMap), Self::Names(Kind::Secret)];
@@ -110,13 +113,53 @@ pub(crate) trait WatchApi: Send + Sync {
     ) -> Result<BoxStream<'static, Result<Change, ClusterError>>, ClusterError>;
 }
 
-/// Keeps a cache up to date about a topic, for ever.
-pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, cache: &Cache, timing: Timing) {
+/// Whoever keeps what watches tell.
+pub(crate) trait Audience: Send + Sync {
+    /// Whether an object of a list is worth its memory.
+    fn keeps(&self, _topic: Topic, _sighting: &Sighting) -> bool {
+        true
+    }
+
+    /// Takes a whole list: what is not in it is gone.
+    fn listed(&self, topic: Topic, seen: Vec<Sighting>, version: &str);
+
+    /// An object is new or has changed.
+    fn seen(&self, topic: Topic, sighting: Sighting);
+
+    /// An object is gone.
+    fn gone(&self, topic: Topic, sighting: &Sighting);
+
+    /// A watch is established: what changes from now on is heard.
+    fn connected(&self, topic: Topic);
+
+    /// A watch is broken; whether a person should be told.
+    fn lost(&self, topic: Topic, error: &ClusterError) -> bool;
+}
+
+/// Reads a whole list for an audience.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) async fn read(api: &dyn WatchApi, topic: Topic, audience: &dyn Audience) -> Result<String, ClusterError> {
+    let mut seen = Vec::new();
+    // What is of no use is dropped here, so that a large cluster costs no memory.
+    let mut take = |sighting: Sighting| {
+        if audience.keeps(topic, &sighting) {
+            seen.push(sighting);
+        }
+    };
+    let version = api.list(topic, &mut take).await?;
+    audience.listed(topic, seen, &version);
+    Ok(version)
+}
+
+/// Keeps an audience up to date about a topic, for ever.
+pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, audience: &dyn Audience, timing: Timing) {
     let mut backoff = Backoff::new(timing.waits.0, timing.waits.1);
     let mut from: Option<String> = None;
     loop {
         let began = Instant::now();
-        let ended = match follow_once(api, topic, cache, timing.quiet, &mut from).await {
+        let ended = match follow_once(api, topic, audience, timing.quiet, &mut from).await {
             Ok(()) if began.elapsed() >= timing.short => {
                 // The API server ends every watch after some minutes.
                 backoff.reset();
@@ -130,7 +173,7 @@ pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, cache: &Cache, timi
             from = None;
         } else {
             // When one breaks, all do: one line is enough.
-            if cache.lost(topic, &ended) {
+            if audience.lost(topic, &ended) {
                 warn!(error = %ended, "the cluster is not watched any more; trying again");
             } else {
                 debug!(?topic, error = %ended, "a watch is interrupted");
@@ -151,33 +194,28 @@ pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, cache: &Cache, timi
 async fn follow_once(
     api: &dyn WatchApi,
     topic: Topic,
-    cache: &Cache,
+    audience: &dyn Audience,
     quiet: Duration,
     from: &mut Option<String>,
 ) -> Result<(), ClusterError> {
     let mut version = match from.take() {
         Some(version) => version,
-        None => {
-            let mut listed = cache.relist(topic);
-            let version = api.list(topic, &mut |sighting| listed.take(sighting)).await?;
-            cache.listed(listed, &version);
-            version
-        }
+        None => read(api, topic, audience).await?,
     };
     *from = Some(version.clone());
     let mut changes = api.watch(topic, &version).await?;
-    cache.connected(topic);
+    audience.connected(topic);
     loop {
         let next = timeout(quiet, changes.next()).await;
         match next.map_err(|_| ClusterError::new(format!("watch {topic:?}"), Cause::TimedOut(quiet)))? {
             None => return Ok(()),
             Some(Ok(Change::Seen(sighting))) => {
                 version.clone_from(&sighting.version);
-                cache.seen(topic, sighting);
+                audience.seen(topic, sighting);
             }
             Some(Ok(Change::Gone(sighting))) => {
                 version.clone_from(&sighting.version);
-                cache.gone(topic, &sighting);
+                audience.gone(topic, &sighting);
             }
             Some(Ok(Change::Bookmark(at))) => version = at,
             Some(Err(error)) => {

@@ -40,11 +40,14 @@ use crate::reporter::{self, Reporter};
 use crate::restart::{self, Turns};
 use crate::server::Server;
 use crate::source::{self, RevisionId};
+use crate::views::Views;
 
 /// How long giving the Lease back may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long `--once` waits for the forge to take the last statuses.
 const LAST_WORDS: Duration = Duration::from_secs(30);
+/// How long `--once` waits for the cluster to take the last views.
+const LAST_VIEWS: Duration = Duration::from_secs(10);
 
 /// `run`.
 ///
@@ -113,7 +116,7 @@ pub(crate) fn checked<T>(read: Result<T, config::ConfigError>) -> anyhow::Result
 
 async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<Exit> {
     let cluster = Arc::new(connected(&args.kube).await?);
-    let (cache, metrics) = (Arc::new(Cache::default()), Arc::new(Metrics::default()));
+    let (cache, metrics) = (Arc::new(Cache::default()), Arc::new(Metrics::new(cluster.meter())));
     // From here on, so that probes are answered while the cluster or the Lease is waited for.
     let _server = match config.listen {
         Some(address) if !args.once => Some(Server::start(address, Arc::clone(&cache), Arc::clone(&metrics)).await?),
@@ -126,23 +129,31 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
     loop {
         let patience = if args.once { Patience::UntilHolderIsAlive } else { Patience::Forever };
         let lost = held.keep(lead(&cluster, patience).await?);
-        metrics.leads(true);
         let fenced: Arc<dyn ClusterApi> =
             Arc::new(Fenced::new(Arc::clone(&cluster) as Arc<dyn ClusterApi>, lost.clone()));
         let reader = reader_of(fenced, Arc::clone(&cache), config.cluster.clone(), config.new_disks);
-        let agent = Arc::new(Agent { lost: Some(lost.clone()), turns: Turns::new(config.max_disruptions), ..reader });
+        let agent = Arc::new(Agent {
+            lost: Some(lost.clone()),
+            turns: Turns::new(config.max_disruptions),
+            meter: Arc::clone(cluster.meter()),
+            ..reader
+        });
         restart::sweep(&agent).await;
         let redactor = Arc::new(Redactor::default());
+        let views = Views::new(&config.sources);
+        let _showing = views.start(&cluster, &agent);
         let (mut sources, mut reporters) = (Vec::new(), Vec::new());
+        let told = Told { redactor: &redactor, metrics: &metrics, views: &views };
         for source in &config.sources {
-            let (source, reporter) = prepare(args, config, source, &agent, (&redactor, &metrics)).await?;
+            let (source, reporter) = prepare(args, config, source, &agent, &told).await?;
             sources.push(Arc::new(source));
             reporters.push(reporter);
         }
         let engine = Engine::new(Arc::clone(&agent), sources);
+        metrics.leads(Some(engine.queue()));
         if args.once {
             let exit = exit_of_all(&engine.settle().await);
-            flush(&reporters).await;
+            flush(&reporters, &views).await;
             held.release().await;
             return Ok(exit);
         }
@@ -150,7 +161,7 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
             () = lost.lost() => warn!("the Lease is lost: everything is stopped until it is ours again"),
             () = engine.run() => {}
         }
-        metrics.leads(false);
+        metrics.leads(None);
     }
 }
 
@@ -184,11 +195,14 @@ fn exit_of_all(outcomes: &[Option<Outcome>]) -> Exit {
     })
 }
 
-/// Hands everything that is still to be told to the forges.
-async fn flush(reporters: &[Reporter]) {
+/// Hands everything that is still to be told to the forges, and shows it in the cluster.
+async fn flush(reporters: &[Reporter], views: &Views) {
     let flushed = join_all(reporters.iter().map(Reporter::flush));
     if tokio::time::timeout(LAST_WORDS, flushed).await.is_err() {
         warn!("not all statuses could be delivered; the next run goes on");
+    }
+    if tokio::time::timeout(LAST_VIEWS, views.flush()).await.is_err() {
+        warn!("not everything could be shown in the cluster; the next run goes on");
     }
 }
 
@@ -211,13 +225,20 @@ pub(crate) fn exit_of(outcome: &Outcome) -> Exit {
     if exit == Exit::Success && waiting { Exit::Unhealthy } else { exit }
 }
 
+/// Who is told of all sources, and what is never told.
+struct Told<'a> {
+    redactor: &'a Arc<Redactor>,
+    metrics: &'a Arc<Metrics>,
+    views: &'a Arc<Views>,
+}
+
 /// Prepares a source and what tells of it; waits for the cluster where it does not answer yet.
 async fn prepare(
     args: &RunArgs,
     config: &Config,
     source: &SourceConfig,
     agent: &Arc<Agent>,
-    (redactor, metrics): (&Arc<Redactor>, &Arc<Metrics>),
+    Told { redactor, metrics, views }: &Told<'_>,
 ) -> anyhow::Result<(Source, Reporter)> {
     let cache = args.cache_dir.clone().unwrap_or_else(source::default_cache_folder);
     let opened = source::open(source, &cache, redactor).map_err(anyhow::Error::new)?;
@@ -234,7 +255,8 @@ async fn prepare(
     let record = loaded.commit();
     let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
-    let observers: Vec<Arc<dyn Observer>> = vec![Arc::new(reporter.clone()), Arc::clone(metrics) as Arc<dyn Observer>];
+    let observers: Vec<Arc<dyn Observer>> =
+        vec![Arc::new(reporter.clone()), Arc::clone(metrics) as _, Arc::clone(views) as _];
     let policy = config.policy.clone();
     let source = Source::new(Arc::clone(agent), source.clone(), policy, opened, observers, record, asked);
     Ok((source, reporter))
@@ -340,6 +362,7 @@ pub(crate) fn reader_of(
         refuted: Refuted::default(),
         pulling: restart::Timing::default(),
         turns: Turns::default(),
+        meter: Arc::default(),
         births: tokio::sync::Mutex::default(),
         lost: None,
     }

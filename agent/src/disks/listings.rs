@@ -95,6 +95,11 @@ impl Listings {
         self.state().answers.get(&wish.app.id).filter(|answer| answer.holds(wish)).map(|answer| answer.serial)
     }
 
+    /// The disks that the provider named last of an App; `None` where it has not said.
+    pub(crate) fn disks(&self, app: &AppId) -> Option<Vec<Disk>> {
+        self.state().answers.get(app)?.listing.disks.clone().ok()
+    }
+
     /// Asks again at the next occasion, whatever is known.
     pub(crate) fn forget(&self, app: &AppId) {
         self.state().answers.remove(app);

@@ -229,6 +229,8 @@ impl Ledger {
             state: State::Progressing("waiting for its turn".to_owned()),
             faults: 0,
             holds: held.map(HeldFact::from).collect(),
+            inputs: self.wishes.get(app).map(|wish| Arc::clone(&wish.digest)),
+            restored: false,
         }
     }
 

@@ -1,20 +1,37 @@
 //! Who is told what came of reconciling.
 
+use crate::fault::Fault;
 use crate::outcome::{AppOutcome, Outcome};
 use crate::record::CommitRecord;
 
-/// Somebody who is told. A call must not wait for anything: whoever writes to a network keeps a bounded
-/// queue and a task of its own.
+/// Somebody who wants to know what came of a look. A call must not wait: whoever has IO to do has a task of
+/// its own for it.
 pub(crate) trait Observer: Send + Sync {
-    /// A look at an App has ended. Looks that found everything settled are not told.
+    /// A look at an App came to something new.
     fn app(&self, _source: &str, _outcome: &AppOutcome) {}
 
-    /// A new commit is being worked on. `before` is the one that it takes the place of.
+    /// A new commit is what is asked for now; `before` is the record of the one before.
     fn commit(&self, _source: &str, _record: &CommitRecord, _before: Option<&CommitRecord>) {}
 
-    /// A commit is not worked on until a person says so.
-    fn held(&self, _source: &str, _commit: &str, _reason: &str) {}
+    /// The newest revision was asked for.
+    fn fetched(&self, _source: &str, _came: Came<'_>) {}
 
-    /// How the source is now, after looks at its Apps.
+    /// How everything is that the commit asks for.
     fn source(&self, _source: &str, _record: &CommitRecord, _outcome: &Outcome) {}
+}
+
+/// What came of asking for the newest revision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Came<'a> {
+    /// It is what is asked for now.
+    Taken,
+    /// It waits for a person; what was asked for before still is.
+    Held {
+        /// Its id.
+        commit: &'a str,
+        /// Why it waits.
+        reason: &'a str,
+    },
+    /// It could not be had; what was asked for before still is.
+    Failed(&'a Fault),
 }

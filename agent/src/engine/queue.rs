@@ -73,7 +73,8 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle,
-    Ready,
+    /// It can be taken, since then.
+    Ready(Instant),
     Later(Instant),
     /// Being worked on; when it is due again, and whether a wish says so.
     Running(Option<(Instant, bool)>),
@@ -98,7 +99,7 @@ impl Queue {
         };
         let at = entry.not_before.map_or(earliest, |not_before| not_before.max(earliest));
         match &mut entry.state {
-            State::Ready => {}
+            State::Ready(_) => {}
             State::Running(again) => {
                 let (known, wished) = again.unwrap_or((at, false));
                 *again = Some((known.min(at), wished || cause == Cause::Wish));
@@ -114,7 +115,7 @@ impl Queue {
             self.later.remove(&(before, key.clone()));
         }
         if at <= now {
-            entry.state = State::Ready;
+            entry.state = State::Ready(at);
             self.lanes.entry(key.source).or_default().push_back(key.clone());
         } else {
             entry.state = State::Later(at);
@@ -175,6 +176,16 @@ impl Queue {
     /// Whether a key could be taken now.
     pub(crate) fn has_ready(&self) -> bool {
         self.lanes.values().any(|lane| !lane.is_empty())
+    }
+
+    /// How many keys could be taken now, and how long the first of them has waited.
+    pub(crate) fn backlog(&self, now: Instant) -> (usize, Duration) {
+        let due = self.entries.values().filter_map(|entry| match entry.state {
+            State::Ready(since) | State::Later(since) if since <= now => Some(since),
+            _ => None,
+        });
+        let (count, oldest) = due.fold((0, now), |(count, oldest), since| (count + 1, oldest.min(since)));
+        (count, now.duration_since(oldest))
     }
 
     /// Whether nothing waits and nothing is being worked on.

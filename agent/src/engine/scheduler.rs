@@ -1,6 +1,7 @@
 //! The queue with its clock: workers wait here for the next App.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -71,6 +72,11 @@ impl Scheduler {
     /// Waits until some work has ended.
     pub(crate) async fn ended(&self) {
         self.ended.notified().await;
+    }
+
+    /// How many keys could be taken now, and how long the first of them has waited.
+    pub(crate) fn backlog(&self) -> (usize, Duration) {
+        self.queue().backlog(Instant::now())
     }
 
     /// Whether nothing waits and nothing is being worked on.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
 
 use super::ledger::{Generation, Ledger};
-use super::observer::Observer;
+use super::observer::{Came, Observer};
 use crate::age_keys::{self, AgeKeysFile};
 use crate::asked::{Asked, Looks};
 use crate::cluster::cache::News;
@@ -25,6 +25,7 @@ use crate::context::{Agent, Commit, CommitRef};
 use crate::departure::{self, Records, View};
 use crate::desire;
 use crate::fault::Fault;
+use crate::meter::Stage;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
 use crate::rebuild::Sight;
@@ -217,27 +218,31 @@ impl Source {
         let Some(origin) = &self.origin else { return Ok(()) };
         let mut fetcher = origin.fetcher.lock().await;
         let accepted = self.accepted(origin);
-        let fetched = match origin.source.fetch(accepted.as_ref()).await {
+        let mut held = None;
+        let asking = origin.source.fetch(accepted.as_ref());
+        let fetched = match self.agent.meter.time(Stage::Fetch, asking).await {
             Ok(fetched) => {
-                if let Some(held) = &fetched.held {
-                    warn!(source = self.name, commit = %held.revision.id, reason = held.reason, "held");
-                    let tell = |observer: &Arc<dyn Observer>| {
-                        observer.held(&self.name, held.revision.id.as_str(), &held.reason);
-                    };
-                    self.observers.iter().for_each(tell);
-                }
+                held = fetched.held;
                 self.take(origin, &mut fetcher, fetched.snapshot, due).await
             }
             Err(fault) => Err(fault),
         };
         match fetched {
             Ok(()) => {
+                if let Some(held) = &held {
+                    warn!(source = self.name, commit = %held.revision.id, reason = held.reason, "held");
+                }
+                self.tell_fetched(held.as_ref().map_or(Came::Taken, |held| Came::Held {
+                    commit: held.revision.id.as_str(),
+                    reason: &held.reason,
+                }));
                 self.keep(origin, &mut fetcher).await;
                 fetcher.backoff.reset();
                 Ok(())
             }
             Err(fault) => {
                 warn!(source = self.name, error = %told(&fault), "cannot fetch; the last good commit is kept");
+                self.tell_fetched(Came::Failed(&fault));
                 self.recall(origin, &mut fetcher, accepted.as_ref(), due).await;
                 let asked = match fault.next {
                     Next::Retry { after } => after,
@@ -246,6 +251,10 @@ impl Source {
                 Err(fetcher.backoff.wait(asked, dice()))
             }
         }
+    }
+
+    fn tell_fetched(&self, came: Came<'_>) {
+        self.observers.iter().for_each(|observer| observer.fetched(&self.name, came));
     }
 
     /// The revision that was reconciled last. Another branch or repository in the configuration is a
@@ -316,11 +325,12 @@ impl Source {
         };
         let cluster = self.agent.cluster_id.clone();
         let mut conversions = std::mem::take(&mut fetcher.conversions);
-        let converted = tokio::task::spawn_blocking(move || {
+        let converting = tokio::task::spawn_blocking(move || {
             let wanted = desire::desire(&commit, &cluster, &mut conversions);
             (wanted, conversions)
         });
-        let (wanted, conversions) = converted.await.map_err(|_| {
+        let converted = self.agent.meter.time(Stage::Convert, converting).await;
+        let (wanted, conversions) = converted.map_err(|_| {
             let message = format!("the agent broke off reading commit {}; its log says where", snapshot.revision.id);
             Fault::retry("panic", message)
         })?;

@@ -19,6 +19,8 @@ fn app(name: &str, state: State) -> AppOutcome {
         state,
         faults: 0,
         holds: Vec::new(),
+        inputs: None,
+        restored: false,
     }
 }
 
@@ -37,15 +39,15 @@ fn sample(metrics: &Metrics, series: &str) -> Option<String> {
 
 #[test]
 fn looks_and_commits_are_counted_by_source() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(&Arc::default());
     assert_eq!(sample(&metrics, "kompox_leader").as_deref(), Some("0"));
-    metrics.leads(true);
+    metrics.leads(Some(Arc::default()));
     metrics.commit("ops", &CommitRecord::new(&commit_id(1), "here"), None);
-    metrics.held("ops", &commit_id(2), "rewritten");
+    metrics.fetched("ops", Came::Held { commit: &commit_id(2), reason: "rewritten" });
     metrics.app("ops", &app("a", State::Healthy));
     metrics.app("ops", &app("b", failed(Kind::Obstacle, "held")));
     metrics.app("ops", &app("b", failed(Kind::Obstacle, "held")));
-    metrics.app("dev", &app("c", failed(Kind::Obstacle, "blocked")));
+    metrics.app("dev", &AppOutcome { restored: true, ..app("c", failed(Kind::Obstacle, "blocked")) });
     for (series, value) in [
         ("kompox_leader", "1"),
         ("kompox_commits_total{source=\"ops\"}", "1"),
@@ -54,6 +56,10 @@ fn looks_and_commits_are_counted_by_source() {
         ("kompox_reconciles_total{source=\"ops\",outcome=\"healthy\"}", "1"),
         ("kompox_reconciles_total{source=\"dev\",outcome=\"blocked\"}", "1"),
         ("kompox_writes_total{source=\"ops\"}", "6"),
+        ("kompox_drift_corrections_total{source=\"dev\"}", "2"),
+        ("kompox_fetches_total{source=\"ops\",outcome=\"held\"}", "1"),
+        ("kompox_queue_depth", "0"),
+        ("kompox_queue_oldest_seconds", "0"),
         ("kompox_app_state{source=\"ops\",app=\"/ws/w/prv/p/cls/c/app/b\",state=\"held\"}", "1"),
     ] {
         assert_eq!(sample(&metrics, series).as_deref(), Some(value), "{series}");
@@ -64,8 +70,28 @@ fn looks_and_commits_are_counted_by_source() {
 }
 
 #[test]
+fn what_the_work_takes_is_told_by_stage_and_by_verb() {
+    let meter = Arc::new(Meter::default());
+    let metrics = Metrics::new(&meter);
+    meter.time_now(Stage::Plan, || ());
+    for well in [true, true, false] {
+        meter.request("apply", well);
+    }
+    for (series, value) in [
+        ("kompox_api_requests_total{verb=\"apply\",outcome=\"ok\"}", "2"),
+        ("kompox_api_requests_total{verb=\"apply\",outcome=\"failed\"}", "1"),
+        ("kompox_stage_duration_seconds_bucket{stage=\"plan\",le=\"+Inf\"}", "1"),
+        ("kompox_stage_duration_seconds_bucket{stage=\"plan\",le=\"120\"}", "1"),
+        ("kompox_stage_duration_seconds_count{stage=\"fetch\"}", "0"),
+    ] {
+        assert_eq!(sample(&metrics, series).as_deref(), Some(value), "{series}");
+    }
+    assert_eq!(sample(&metrics, "kompox_queue_depth"), None, "a standby has none");
+}
+
+#[test]
 fn apps_that_are_gone_have_no_series() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(&Arc::default());
     for name in ["a", "b", "c"] {
         metrics.app("ops", &app(name, State::Healthy));
     }
@@ -73,7 +99,7 @@ fn apps_that_are_gone_have_no_series() {
     metrics.source("ops", &CommitRecord::new(&commit_id(1), "here"), &outcome(vec![app("a", State::Healthy)]));
     let text = metrics.text();
     assert!(text.contains("/app/a\"") && !text.contains("/app/b\"") && !text.contains("/app/c\""), "{text}");
-    metrics.leads(false);
+    metrics.leads(None);
     assert!(!metrics.text().contains("/app/a\""), "a standby does not know how Apps are");
 }
 
@@ -81,7 +107,7 @@ fn apps_that_are_gone_have_no_series() {
 fn a_source_succeeds_when_all_its_apps_are_healthy() {
     let series = "kompox_source_last_success_timestamp_seconds{source=\"ops\"}";
     let record = CommitRecord::new(&commit_id(1), "here");
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(&Arc::default());
     metrics.source("ops", &record, &outcome(vec![app("a", State::Progressing("soon".into()))]));
     metrics.source("ops", &record, &outcome(vec![app("a", failed(Kind::Unhealthy, "CrashLoopBackOff"))]));
     metrics.source("ops", &record, &Outcome { complete: false, ..outcome(vec![app("a", State::Healthy)]) });
@@ -92,7 +118,7 @@ fn a_source_succeeds_when_all_its_apps_are_healthy() {
 
 #[test]
 fn series_of_apps_are_bounded() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::new(&Arc::default());
     for number in 0..=MOST_APPS {
         metrics.app("ops", &app(&format!("a{number}"), State::Healthy));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
-use kompox_core::plan::Plan;
+use kompox_core::plan::{Corrections, Plan};
 use kompox_manifests::desired::Conversions;
 
 use super::{Known, Siblings, last_applied, plan};
@@ -81,7 +81,8 @@ async fn one(
     let observed = observe::observe(agent, wish).await?;
     let rebuilt = rebuild::recognize(agent, sight, wishes, wish, &observed).await?;
     let applied = last_applied(agent, wish, &observed, &mut Memory::default()).await?;
-    let planned = plan(agent, wish, &siblings, observed, &Known { rebuilt, applied });
+    let planned =
+        plan(agent, wish, &siblings, observed, &Known { rebuilt, applied, corrections: Corrections::default() });
     let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned, Care::Whole).await?;
     Ok(confirmed.into_planned().plan)
 }

@@ -6,7 +6,7 @@ use kompox_core::plan::Counts;
 use super::*;
 use crate::cluster::error::{Cause, FieldProblem};
 use crate::cluster::faulty::Fault;
-use crate::cluster::watch::Topic;
+use crate::cluster::watch::{Audience as _, Topic};
 use crate::cluster::{ClusterApi as _, ClusterError};
 use crate::context::Commit;
 use crate::failure::Kind as FailureKind;

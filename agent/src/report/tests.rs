@@ -23,6 +23,8 @@ fn app(name: &str, created: usize, state: AppState) -> AppOutcome {
         state,
         faults: 0,
         holds: Vec::new(),
+        inputs: None,
+        restored: false,
     }
 }
 

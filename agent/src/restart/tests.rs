@@ -5,7 +5,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::cluster::cache::Cache;
 use crate::cluster::faulty::Fault;
-use crate::cluster::watch::{Sighting, Topic};
+use crate::cluster::watch::{Audience as _, Sighting, Topic};
 use crate::outcome::Outcome;
 use crate::testing::{Memories, QUICK, World, look};
 

@@ -5,7 +5,7 @@ use crate::testing::World;
 
 async fn serve_with(cache: &Arc<Cache>) -> Server {
     let address = "127.0.0.1:0".parse().unwrap();
-    Server::start(address, Arc::clone(cache), Arc::new(Metrics::default())).await.unwrap()
+    Server::start(address, Arc::clone(cache), Arc::new(Metrics::new(&Arc::default()))).await.unwrap()
 }
 
 /// Sends the text as it is; the whole answer.
@@ -58,7 +58,8 @@ async fn large_heads_are_refused() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let server = serve_with(&Arc::new(Cache::default())).await;
-    let again = Server::start(server.address(), Arc::new(Cache::default()), Arc::new(Metrics::default())).await;
+    let again =
+        Server::start(server.address(), Arc::new(Cache::default()), Arc::new(Metrics::new(&Arc::default()))).await;
     let message = format!("{:#}", again.err().unwrap());
     assert!(message.contains(&server.address().to_string()) && message.contains("server.listen"), "{message}");
 }

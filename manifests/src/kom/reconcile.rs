@@ -32,7 +32,7 @@ pub(super) fn read(app: &mut Fields<'_, '_>) -> Reconcile {
     // Checked, so that what is written today means the same when a later version acts on it.
     fields.choice("rollback", &[("off", ()), ("lastHealthy", ())]);
     fields.choice("data", &[("keep", ()), ("restore", ())]);
-    for key in ["rollback", "data", "windows"] {
+    for key in ["rollback", "data"] {
         unsupported(&mut fields, key, "reconcile");
     }
     fields.finish();

@@ -1,4 +1,4 @@
-//! Which Events are worth a request: repeats are counted in a series, and one noisy App cannot take more
+//! Which Events are worth a request: none is told twice in a short time, and one noisy App cannot take more
 //! than its share.
 
 use std::collections::BTreeMap;
@@ -24,65 +24,29 @@ pub struct Topic {
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The same Event again within this time belongs to the same series.
+    /// The same again within this time is not told again. Less than the hour that the API server keeps Events.
     pub window: Duration,
-    /// A series is counted up on the server at most so often.
-    pub beat: Duration,
     /// So many Events of one namespace may come at once.
     pub burst: u32,
     /// After that, one more in this time.
     pub refill: Duration,
-    /// So many namespaces and series are remembered; the oldest are forgotten first.
+    /// So many namespaces and Events are remembered; the oldest are forgotten first.
     pub memory: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            window: Duration::from_secs(600),
-            beat: Duration::from_secs(60),
-            burst: 20,
-            refill: Duration::from_secs(30),
-            memory: 2000,
-        }
+        Self { window: Duration::from_mins(10), burst: 20, refill: Duration::from_secs(30), memory: 2000 }
     }
-}
-
-/// What an occurrence is worth.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Errand {
-    /// A new Event of this name.
-    Create {
-        /// Its name, unique in the namespace.
-        name: String,
-    },
-    /// The Event of this name happened so often.
-    Repeat {
-        /// Its name.
-        name: String,
-        /// How often in all.
-        count: i32,
-    },
-    /// Nothing yet: it was counted.
-    Count,
-    /// Nothing: its namespace had its share.
-    Drop,
 }
 
 /// Decides what is sent.
 #[derive(Debug)]
 pub struct Desk {
     limits: Limits,
-    series: BTreeMap<(Topic, &'static str, String), Series>,
+    /// When each Event was sent last.
+    sent: BTreeMap<(Topic, &'static str, String), Timestamp>,
     budgets: BTreeMap<String, Budget>,
-}
-
-#[derive(Debug)]
-struct Series {
-    name: String,
-    count: i32,
-    last: Timestamp,
-    sent: Timestamp,
 }
 
 #[derive(Debug)]
@@ -95,33 +59,22 @@ impl Desk {
     /// A desk that knows of no Event yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, series: BTreeMap::new(), budgets: BTreeMap::new() }
+        Self { limits, sent: BTreeMap::new(), budgets: BTreeMap::new() }
     }
 
-    /// What is to be sent for an occurrence.
-    pub fn take(&mut self, topic: &Topic, occurrence: &Occurrence, now: Timestamp) -> Errand {
+    /// The name of the Event that is to be made of an occurrence, unique in its namespace; `None` when it was
+    /// told lately, or its namespace had its share.
+    pub fn take(&mut self, topic: &Topic, occurrence: &Occurrence, now: Timestamp) -> Option<String> {
         let key = (topic.clone(), occurrence.reason, occurrence.note.clone());
-        let (window, beat) = (self.limits.window, self.limits.beat);
-        if let Some(series) = self.series.get_mut(&key).filter(|series| since(series.last, now) < window) {
-            series.count = series.count.saturating_add(1);
-            series.last = now;
-            if since(series.sent, now) < beat {
-                return Errand::Count;
-            }
-            let errand = Errand::Repeat { name: series.name.clone(), count: series.count };
-            series.sent = now;
-            return if self.afford(&topic.namespace, now) { errand } else { Errand::Drop };
-        }
-        if !self.afford(&topic.namespace, now) {
-            return Errand::Drop;
+        let is_old = self.sent.get(&key).is_some_and(|sent| since(*sent, now) < self.limits.window);
+        if is_old || !self.afford(&topic.namespace, now) {
+            return None;
         }
         self.forget();
-        let name = event_name(topic, occurrence, now);
-        self.series.insert(key, Series { name: name.clone(), count: 1, last: now, sent: now });
-        Errand::Create { name }
+        self.sent.insert(key, now);
+        Some(event_name(topic, occurrence, now))
     }
 
-    /// Takes one Event from a namespace's share.
     fn afford(&mut self, namespace: &str, now: Timestamp) -> bool {
         let Limits { burst, refill, memory, .. } = self.limits;
         if !self.budgets.contains_key(namespace) && self.budgets.len() >= memory {
@@ -141,15 +94,14 @@ impl Desk {
 
     /// Makes room for one more series.
     fn forget(&mut self) {
-        if self.series.len() < self.limits.memory {
+        if self.sent.len() < self.limits.memory {
             return;
         }
-        let oldest = self.series.iter().min_by_key(|(_, series)| series.last).map(|(key, _)| key.clone());
-        oldest.map(|oldest| self.series.remove(&oldest));
+        let oldest = self.sent.iter().min_by_key(|(_, sent)| **sent).map(|(key, _)| key.clone());
+        oldest.map(|oldest| self.sent.remove(&oldest));
     }
 }
 
-/// Time from one moment to a later one; none when the clock was set back.
 fn since(earlier: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(earlier)).unwrap_or_default()
 }

@@ -211,6 +211,12 @@ impl SourceMemory {
 }
 
 impl SourceFacts {
+    /// Whether other facts, found at another time, say nothing else.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        *self == Self { at: self.at, ..other.clone() }
+    }
+
     /// Whether the commit is deployed whole.
     fn is_deployed(&self) -> bool {
         let at_rest = |state: &AppState| matches!(state, AppState::Healthy | AppState::Suspended | AppState::Paused(_));

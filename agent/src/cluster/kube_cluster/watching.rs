@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use http_body_util::BodyExt as _;
 use kompox_core::seal::seal;
+use kompox_core::views::{GROUP, VERSION};
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 use kube::api::{ListParams, WatchParams};
@@ -185,7 +186,7 @@ fn sighting(topic: Topic, mut object: Value) -> Option<Judged> {
             }
             object
         }
-        Topic::Pods => without_bookkeeping(object),
+        Topic::Pods | Topic::Views(_) => without_bookkeeping(object),
         Topic::ReplicaSets => {
             // One that has no Pods and wants none is the past.
             let number = |path: &str| object.pointer(path).and_then(Value::as_u64).unwrap_or(0);
@@ -213,13 +214,14 @@ fn url(topic: Topic) -> String {
         Topic::Pods => "/api/v1/pods".to_owned(),
         Topic::ReplicaSets => "/apis/apps/v1/replicasets".to_owned(),
         Topic::Nodes => "/api/v1/nodes".to_owned(),
+        Topic::Views(kind) => format!("/apis/{GROUP}/{VERSION}/{}", kind.plural()),
     }
 }
 
 fn selector(topic: Topic) -> Option<&'static str> {
     match topic {
         Topic::Owned(_) | Topic::Pods | Topic::ReplicaSets => Some(OWNED),
-        Topic::Nodes | Topic::Names(_) => None,
+        Topic::Nodes | Topic::Names(_) | Topic::Views(_) => None,
     }
 }
 
@@ -230,6 +232,7 @@ fn call(verb: &str, topic: Topic) -> Call {
         Topic::ReplicaSets => "ReplicaSets".to_owned(),
         Topic::Nodes => "nodes".to_owned(),
         Topic::Names(kind) => format!("names of {kind} objects"),
+        Topic::Views(kind) => format!("{kind} objects"),
     };
     Call::new(verb, what, matches!(topic, Topic::Owned(Kind::Secret) | Topic::Names(Kind::Secret)))
 }

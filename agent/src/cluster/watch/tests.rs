@@ -7,6 +7,7 @@ use futures::stream;
 use kompox_manifests::object::ObjectKey;
 
 use super::*;
+use crate::cluster::cache::Cache;
 
 const TOPIC: Topic = Topic::Owned(Kind::Service);
 

@@ -151,3 +151,54 @@ async fn whatever_fails_before_the_end_nothing_is_deleted() {
         assert!(world.calls("delete").is_empty(), "{verb} {call}");
     }
 }
+
+/// Somebody changes a label of the Service.
+async fn meddle(world: &World) {
+    let service = world.cluster.inner.list_owned(Kind::Service).await.unwrap().remove(0);
+    let mut body = service.body;
+    body["metadata"]["labels"]["app.kubernetes.io/name"] = serde_json::json!("mine");
+    world.cluster.inner.store(&service.key, &body);
+}
+
+#[tokio::test]
+async fn a_field_is_not_fought_over_and_a_commit_begins_anew() {
+    let mut world = World::new();
+    let mut memory = Memories::default();
+    world.look(&world.commit(1), &mut memory).await;
+    for round in 0..3 {
+        meddle(&world).await;
+        let outcome = world.look(&world.commit(1), &mut memory).await;
+        assert!(outcome.failures().next().is_none(), "round {round}");
+        assert_eq!((done(&outcome).changed, outcome.apps[0].restored), (1, true), "round {round}");
+    }
+    meddle(&world).await;
+    let written = world.calls("apply").len();
+    let outcome = world.look(&world.commit(1), &mut memory).await;
+    assert_eq!((done(&outcome).changed, world.calls("apply").len()), (0, written));
+    // What a commit changes is no fight.
+    world.edit("shop/web.env", "A=1", "A=2");
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert!(outcome.failures().next().is_none());
+    assert!(done(&outcome).changed >= 2 && !outcome.apps[0].restored);
+}
+
+#[tokio::test]
+async fn a_window_lets_a_restart_go_that_no_commit_asks_for() {
+    for (window, restarts) in [("", false), ("{schedule: '* * * * *', duration: 1h}", true)] {
+        let mut world = World::new();
+        world.edit(
+            "shop/kompoxops.yml",
+            "  volumes:\n",
+            &format!("  reconcile: {{windows: [{window}]}}\n  volumes:\n"),
+        );
+        let mut memory = Memories::default();
+        world.look(&world.commit(1), &mut memory).await;
+        // An older renderer has written another template.
+        let deployment = world.cluster.inner.list_owned(Kind::Deployment).await.unwrap().remove(0);
+        let mut body = deployment.body;
+        body["spec"]["template"]["spec"]["containers"][0]["image"] = serde_json::json!("nginx:0");
+        world.cluster.inner.store(&deployment.key, &body);
+        let outcome = world.look(&world.commit(1), &mut memory).await;
+        assert_eq!((done(&outcome).changed == 1, outcome.apps[0].holds.is_empty()), (restarts, restarts), "{window}");
+    }
+}

@@ -255,7 +255,6 @@ fn reconcile_is_checked_and_says_what_it_does_not_do_yet() {
     error[unknown-value] kompoxops.yml:16:15: `rollback` cannot be `last` | write one of `off` and `lastHealthy`
     warning[not-supported-yet] kompoxops.yml:16:5: this version of the agent does not act on `rollback` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:17:5: this version of the agent does not act on `data` of reconcile yet | it is checked, and takes effect with a later version
-    warning[not-supported-yet] kompoxops.yml:18:5: this version of the agent does not act on `windows` of reconcile yet | it is checked, and takes effect with a later version
     error[unknown-key] kompoxops.yml:23:5: `reconcile` has no key `prune` | known keys are `drift`, `force`, `suspend`, `progressDeadline`, `dependsOn`, `prepull`, `rollback`, `data` and `windows`
     ");
     let app = app_of("reconcile: {dependsOn: [/ws/ops/prv/aks1/cls/c1/app/db]}\n");

@@ -85,3 +85,33 @@ fn an_older_deployment_is_adopted_whatever_the_policy() {
     let plan = world.plan();
     assert_eq!(plan.counts(), Counts { changed: 1, ..Counts::default() }, "{}", text::to_text(&plan));
 }
+
+#[test]
+fn what_is_put_back_again_and_again_is_left_and_tried_later() {
+    let mut world = scaled("kubectl-scale");
+    let start = world.settings.now;
+    let at = |minutes: i64| start.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
+    for minute in 0..3 {
+        world.settings.now = at(minute);
+        let plan = world.plan();
+        assert!(matches!(only(&plan).what, What::Change { .. }), "minute {minute}");
+        assert_eq!(world.settings.corrections.over_at(at(minute)), None);
+        world.settings.corrections.note(&plan.actions, at(minute));
+    }
+    world.settings.now = at(3);
+    insta::assert_snapshot!(world.text(), @r#"
+    /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
+      ! LEFT           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-scale; spec.replicas differs; spec.replicas was put back 3 times in 10 minutes and is changed again: two write it by turns (compose.yml:2:3)
+            to do: stop the other one, or take the field out of Git; it is put back again when some of that time has passed, and with the App's next commit
+    "#);
+    assert_eq!(world.settings.corrections.over_at(at(3)), Some(at(10)));
+    // Other objects are none of that.
+    let label = "app.kubernetes.io/name";
+    world.live(Kind::Service, "postgres").body["metadata"]["labels"][label] = json!("mine");
+    let counts = world.plan().counts();
+    assert_eq!((counts.changed, counts.left), (1, 1));
+    world.live(Kind::Service, "postgres").body["metadata"]["labels"][label] = json!("app1");
+    // The first time is so long ago that it does not count any more.
+    world.settings.now = at(10);
+    assert!(matches!(only(&world.plan()).what, What::Change { .. }));
+}

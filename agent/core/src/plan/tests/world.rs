@@ -49,6 +49,7 @@ impl World {
                 applied: None,
                 holds: Vec::new(),
                 given_up_by: BTreeSet::new(),
+                corrections: Corrections::default(),
                 may_restart: false,
             },
         };
