@@ -56,9 +56,13 @@ async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<
         check_pause(agent, planned)?;
         match stage {
             Stage::Namespace => {
+                let Some(namespace) = born(planned) else {
+                    write_stage(agent, planned, stage, done).await?;
+                    continue;
+                };
                 // Two sources that list one new App must not both believe that it is theirs.
-                let _turn = agent.births.lock().await;
-                check_birth(agent, planned).await?;
+                let _turn = agent.births.turn(&namespace.key.name).await;
+                check_birth(agent, namespace).await?;
                 write_stage(agent, planned, stage, done).await?;
             }
             Stage::Disks => settle_disks(agent, planned, done).await?,
@@ -81,21 +85,23 @@ fn check_pause(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
 
 /// A namespace that is to be created must not have appeared since it was looked for: then the plan
 /// is for another world.
-async fn check_birth(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
-    for action in &planned.plan.actions {
-        let What::Create { object, .. } = &action.what else { continue };
-        if object.key.kind != Kind::Namespace {
-            continue;
-        }
-        let found = agent.cluster.get(&object.key).await;
-        let found = found.map_err(|error| Failure::of_object(&object.key, &object.origin, &error))?;
-        let owner = found.as_ref().and_then(|live| live.annotation(labels::SOURCE));
-        if owner.is_some() {
-            let text = format!("{}: {} has appeared in the meantime; looking again", object.origin, object.key);
-            return Err(Failure::retry("changed", text));
-        }
+async fn check_birth(agent: &Agent, object: &Object) -> Result<(), Failure> {
+    let found = agent.cluster.get(&object.key).await;
+    let found = found.map_err(|error| Failure::of_object(&object.key, &object.origin, &error))?;
+    let owner = found.as_ref().and_then(|live| live.annotation(labels::SOURCE));
+    if owner.is_some() {
+        let text = format!("{}: {} has appeared in the meantime; looking again", object.origin, object.key);
+        return Err(Failure::retry("changed", text));
     }
     Ok(())
+}
+
+/// The Namespace of a new App.
+fn born(planned: &Planned) -> Option<&Object> {
+    planned.plan.actions.iter().find_map(|action| match &action.what {
+        What::Create { object, .. } if object.key.kind == Kind::Namespace => Some(object),
+        _ => None,
+    })
 }
 
 /// Makes and assigns disks, then plans the rest again now that their handles are known.

@@ -12,8 +12,8 @@ use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
 use kompox_manifests::names::Names;
 use kompox_manifests::source::SourceTree;
-use tokio::sync::Mutex;
 
+use crate::births::Births;
 use crate::cluster::ClusterApi;
 use crate::cluster::cache::Cache;
 use crate::cluster::lease::LostSignal;
@@ -45,8 +45,8 @@ pub(crate) struct Agent {
     pub(crate) turns: Turns,
     /// Where what it takes is counted.
     pub(crate) meter: Arc<Meter>,
-    /// Held while the Namespace of a new App is made: sources do so one after the other.
-    pub(crate) births: Mutex<()>,
+    /// Who makes the Namespace of a new App.
+    pub(crate) births: Births,
     /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
     /// the cluster are fenced by themselves, those to providers ask here.
     pub(crate) lost: Option<LostSignal>,

@@ -82,11 +82,10 @@ pub(crate) fn apps(agent: &Agent, view: View<'_>) -> Vec<AppId> {
     if !view.wanted.certain {
         return Vec::new();
     }
-    let listed = |app: &AppId| view.wanted.apps.iter().any(|wish| wish.app.id == *app);
     let written = agent.cache.apps_of_source(view.source);
-    let ids = written.iter().filter(|slashed| !view.wanted.may_list(slashed));
+    let ids = written.iter().filter(|slashed| !view.wanted.lists(slashed) && !view.wanted.may_list(slashed));
     let ids = ids.filter_map(|slashed| AppId::from_slashed(slashed).ok());
-    ids.filter(|id| id.cluster == agent.cluster_id && !listed(id) && !(view.elsewhere)(id)).collect()
+    ids.filter(|id| id.cluster == agent.cluster_id && !(view.elsewhere)(id)).collect()
 }
 
 /// As [`apps`], those of which something is left.

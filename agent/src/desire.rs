@@ -15,6 +15,8 @@ use crate::context::{Commit, CommitRef, Wish};
 pub(crate) struct Wanted {
     /// Apps of this cluster, in the order of their entries.
     pub(crate) apps: Vec<Wish>,
+    /// The same Apps, as `W/P/C/A`: whether one is listed is asked for every App that is deployed.
+    listed: BTreeSet<String>,
     /// Entries that are rejected as a whole.
     pub(crate) rejected: Vec<RejectedEntry>,
     /// Everything that is to be said about the files, sorted.
@@ -46,6 +48,7 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
     let of_commit = Arc::new(CommitRef::of(commit));
     let mut wanted = Wanted {
         apps: Vec::new(),
+        listed: BTreeSet::new(),
         rejected: Vec::new(),
         diagnostics,
         entries: BTreeMap::new(),
@@ -67,6 +70,7 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
             let digest: Arc<str> = entry.record.digest().into();
             let ours: Vec<_> = entry.apps.into_iter().filter(|app| app.id.cluster == *cluster).collect();
             wanted.entries.insert(entry.file, ours.len());
+            wanted.listed.extend(ours.iter().map(|app| app.id.slashed()));
             wanted.apps.extend(ours.into_iter().map(|app| Wish {
                 source: source.clone(),
                 commit: Arc::clone(&of_commit),
@@ -80,6 +84,11 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
 }
 
 impl Wanted {
+    /// Whether an App (`W/P/C/A`) is in the commit.
+    pub(crate) fn lists(&self, app: &str) -> bool {
+        self.listed.contains(app)
+    }
+
     /// Whether an App (`W/P/C/A`) that could not be loaded may be in the commit all the same.
     pub(crate) fn may_list(&self, app: &str) -> bool {
         !self.certain || self.rejected.iter().any(|entry| entry.claims.iter().any(|id| id.slashed() == app))

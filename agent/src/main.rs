@@ -8,6 +8,7 @@ mod applied;
 mod apply;
 mod args;
 mod asked;
+mod births;
 mod cluster;
 mod commands;
 mod config;

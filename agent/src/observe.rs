@@ -67,8 +67,9 @@ async fn external_hashes(
 /// They are not what was seen, or cannot be read.
 pub(crate) async fn compare_volumes(agent: &Agent, wish: &Wish, observed: &ObservedApp) -> Result<(), Failure> {
     let instance = &wish.names.hashes.instance;
-    for kind in [Kind::PersistentVolume, Kind::PersistentVolumeClaim] {
-        let now = agent.cluster.list_instance(kind, instance).await;
+    let list = async |kind| (kind, agent.cluster.list_instance(kind, instance).await);
+    let (volumes, claims) = tokio::join!(list(Kind::PersistentVolume), list(Kind::PersistentVolumeClaim));
+    for (kind, now) in [volumes, claims] {
         let now = now.map_err(|error| Failure::of_cluster(&format!("{}: its volumes", wish.app.id), &error))?;
         let now: BTreeSet<(ObjectKey, String)> = now.into_iter().map(|live| (live.key, live.uid)).collect();
         let of_kind = observed.objects.values().filter(|live| live.key.kind == kind);

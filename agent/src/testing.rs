@@ -11,9 +11,10 @@ use kompox_manifests::id::AppId;
 use kompox_manifests::object::Kind;
 use kompox_manifests::source::MemoryTree;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::births::Births;
 use crate::cluster::cache::Cache;
 use crate::cluster::faulty::Faulty;
 use crate::cluster::lease::lost_signal;
@@ -76,7 +77,7 @@ impl World {
             pulling: QUICK,
             turns: Turns::default(),
             meter: Arc::default(),
-            births: Mutex::default(),
+            births: Births::default(),
             lost: Some(lost),
         };
         let mut world = Self { cluster, agent: Arc::new(agent), files: BTreeMap::new(), root, lease };
@@ -144,7 +145,7 @@ impl World {
             pulling: QUICK,
             turns: Turns::default(),
             meter: Arc::default(),
-            births: Mutex::default(),
+            births: Births::default(),
             lost: self.agent.lost.clone(),
         })
     }

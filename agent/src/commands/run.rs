@@ -17,6 +17,7 @@ use crate::accept;
 use crate::age_keys::{self, AgeKeysFile};
 use crate::args::{ClusterArgs, PlanArgs, RunArgs};
 use crate::asked;
+use crate::births::Births;
 use crate::cluster::cache::Cache;
 use crate::cluster::connect::{ConnectOptions, connect};
 use crate::cluster::fenced::Fenced;
@@ -363,7 +364,7 @@ pub(crate) fn reader_of(
         pulling: restart::Timing::default(),
         turns: Turns::default(),
         meter: Arc::default(),
-        births: tokio::sync::Mutex::default(),
+        births: Births::default(),
         lost: None,
     }
 }

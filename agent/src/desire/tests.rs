@@ -25,6 +25,7 @@ fn what_a_broken_entry_claims_may_be_in_the_commit() {
     world.app("blog");
     world.edit("blog/compose.yml", "image: nginx:1", "image: [1]");
     let wanted = wanted(&world);
+    assert!(wanted.lists("w1/p1/c1/shop") && !wanted.lists("w1/p1/c1/blog"));
     assert!(wanted.may_list("w1/p1/c1/blog"));
     assert!(!wanted.may_list("w1/p1/c1/gone"));
     world.edit("blog/kompoxops.yml", "version: v1", "version: [");
