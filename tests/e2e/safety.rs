@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use kompox_tests::wait::{Look, until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{CLUSTER, LONG, NAMESPACE, World, skip};
 
@@ -26,6 +26,7 @@ async fn foreign_objects_and_a_stuck_finalizer_are_left_alone_while_the_rest_goe
     let objects = world.folder.write("foreign.json", &foreign(&instance))?;
     world.kubectl(&["apply", "--server-side", "--field-manager=kompox-converter", "-f", &objects.to_string_lossy()])?;
     let before = versions(&world)?;
+    listed(&world).await?;
     // A controller that has died holds a Service that the next commit no longer asks for.
     let finalizers = |list: &str| format!(r#"{{"metadata":{{"finalizers":{list}}}}}"#);
     let hold = finalizers(r#"["example.com/dead"]"#);
@@ -59,6 +60,23 @@ async fn foreign_objects_and_a_stuck_finalizer_are_left_alone_while_the_rest_goe
     })
     .await?;
     ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+/// What is of no source is shown, and that it is left alone.
+async fn listed(world: &World) -> Result<()> {
+    let older = format!("{CLUSTER}/app/older");
+    let status = world.agent(["status", "-o", "json"]).run(LONG).await?;
+    let told: Value = serde_json::from_str(&status.stdout).context(status.stderr)?;
+    let objects = json!(["Namespace k4x-older", "ConfigMap k4x-older/older"]);
+    let unmanaged = json!([{"app": older, "reason": "no source has deployed it", "objects": objects}]);
+    ensure!(told["unmanaged"] == unmanaged, "{told}");
+    let work_tree = world.repo.work_tree();
+    let plan = world.agent(["plan", &work_tree.to_string_lossy()]).run(LONG).await?;
+    let shown = format!("unmanaged {older}: Namespace k4x-older, ConfigMap k4x-older/older: no source");
+    let kept = format!("= keep           ConfigMap {NAMESPACE}/foreign  — unmanaged: the agent has not written it");
+    ensure!(plan.stdout.contains(&shown) && plan.stdout.contains(&kept), "{}{}", plan.stdout, plan.stderr);
+    ensure!(plan.status.code() == Some(0), "what is left alone is no change: {:?}", plan.status);
     Ok(())
 }
 

@@ -23,6 +23,7 @@ mod removal;
 pub mod restart;
 pub mod sweep;
 pub mod text;
+pub mod unmanaged;
 pub mod view;
 mod volumes;
 

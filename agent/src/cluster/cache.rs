@@ -186,18 +186,13 @@ impl Cache {
     /// The objects of an App.
     pub(crate) fn objects(&self, instance: &str) -> BTreeMap<ObjectKey, LiveObject> {
         let found = self.state().store.of_instance(instance);
-        let object = |(slot, entry): (Slot, Entry)| {
-            let Topic::Owned(kind) = slot.topic else { return None };
-            let key = ObjectKey { kind, namespace: slot.namespace, name: slot.name };
-            let live = LiveObject {
-                key: key.clone(),
-                uid: entry.uid,
-                resource_version: entry.version,
-                body: serde_json::from_slice(&entry.body).unwrap_or_default(),
-            };
-            Some((key, live))
-        };
-        found.into_iter().filter_map(object).collect()
+        found.into_iter().filter_map(live_object).map(|live| (live.key.clone(), live)).collect()
+    }
+
+    /// Everything of all Apps, also of those that no source lists.
+    pub(crate) fn everything(&self) -> Vec<LiveObject> {
+        let found = self.state().store.everything();
+        found.into_iter().filter_map(live_object).collect()
     }
 
     /// The version of an object in the cache.
@@ -347,6 +342,17 @@ impl State {
             self.news.insert(News::Nodes);
         }
     }
+}
+
+/// An object as it is kept; `None` for what is only looked at, such as a Pod.
+fn live_object((slot, entry): (Slot, Entry)) -> Option<LiveObject> {
+    let Topic::Owned(kind) = slot.topic else { return None };
+    Some(LiveObject {
+        key: ObjectKey { kind, namespace: slot.namespace, name: slot.name },
+        uid: entry.uid,
+        resource_version: entry.version,
+        body: serde_json::from_slice(&entry.body).unwrap_or_default(),
+    })
 }
 
 /// Of an App's Pods, ReplicaSets and claims only those that its Deployment selects or mounts.

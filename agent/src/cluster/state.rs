@@ -1,6 +1,8 @@
 //! What the agent remembers of a source: one small JSON document in a ConfigMap of the system
 //! Namespace, so that nothing durable lies on a local disk.
 
+use std::collections::BTreeSet;
+
 use kompox_manifests::object::{Kind, ObjectKey};
 use serde_json::{Value, json};
 
@@ -92,7 +94,7 @@ pub(crate) async fn save(
 ///
 /// # Errors
 /// When they cannot be listed.
-pub(crate) async fn sources(api: &dyn ClusterApi) -> Result<Vec<String>, ClusterError> {
+pub(crate) async fn sources(api: &dyn ClusterApi) -> Result<BTreeSet<String>, ClusterError> {
     let records = api.list_records().await?;
     let names = records.iter().filter_map(|name| name.strip_prefix(PREFIX));
     Ok(names.filter(|name| !name.ends_with(REBUILT) && !name.ends_with(ASKED)).map(str::to_owned).collect())

@@ -15,7 +15,7 @@ use crate::cluster::cache::Cache;
 use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::Patience;
 use crate::cluster::watch::WatchApi;
-use crate::cluster::{ClusterApi, identity};
+use crate::cluster::{ClusterApi, identity, state};
 use crate::context::Agent;
 use crate::engine::Engine;
 use crate::engine::observer::Observer;
@@ -42,7 +42,7 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
         cache.synced(FIRST_SIGHT).await;
         let api = Arc::clone(&cluster) as Arc<dyn ClusterApi>;
         let reader = run::reader_of(api, Arc::clone(&cache), cluster_id.clone(), NewDisks::Allow);
-        let preview = reconcile::preview(&reader, &commit).await?;
+        let preview = reconcile::preview(&reader, &commit, &state::sources(cluster.as_ref()).await?).await?;
         tree::loaded(&preview.wanted);
         talk(&as_text(&preview));
         let question = format!("Apply this to {}?", cluster.origin());

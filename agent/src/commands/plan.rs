@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Exit, answer, tree};
 use crate::args::{PlanArgs, PlanOutput};
+use crate::cluster::state;
 use crate::commands::run;
 use crate::outcome::State;
 use crate::reconcile::{self, Preview};
@@ -16,19 +17,24 @@ use crate::reconcile::{self, Preview};
 /// # Errors
 /// The files or the cluster cannot be read.
 pub(crate) async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
-    let (commit, cluster_id, new_disks) = match &args.source {
+    let (commit, cluster_id, new_disks, sources) = match &args.source {
         Some(source) => {
             let (commit, config) = run::commit_of_source(&args, source).await?;
-            (commit, config.cluster, config.new_disks)
+            let sources = config.sources.into_iter().map(|source| source.name).collect();
+            (commit, config.cluster, config.new_disks, Some(sources))
         }
         None => {
             let commit = tree::open(&args.tree.path, &args.terms)?;
             let cluster_id = tree::cluster_of(&args.tree, &commit)?;
-            (commit, cluster_id, NewDisks::Allow)
+            (commit, cluster_id, NewDisks::Allow, None)
         }
     };
     let agent = run::reader(&args.tree.kube, cluster_id, new_disks).await?;
-    let preview = reconcile::preview(&agent, &commit).await?;
+    let sources = match sources {
+        Some(sources) => sources,
+        None => state::sources(agent.cluster.as_ref()).await?,
+    };
+    let preview = reconcile::preview(&agent, &commit, &sources).await?;
     let complete = tree::loaded(&preview.wanted);
     answer(&match args.output {
         PlanOutput::Text => as_text(&preview),
@@ -59,6 +65,7 @@ pub(crate) fn as_text(preview: &Preview) -> String {
     for (app, cause) in refusals(preview) {
         shown.push_str(&format!("{app}\n  ! REFUSED        {cause}\n"));
     }
+    shown.extend(preview.unmanaged.iter().map(|of_none| format!("unmanaged {of_none}\n")));
     shown.push_str(&format!("Plan: {}.\n", text::summary(counts(preview))));
     shown
 }
@@ -72,6 +79,7 @@ fn as_json(preview: &Preview) -> Value {
         "apps": preview.plans.iter().map(View::of).collect::<Vec<_>>(),
         "refused": refused,
         "rejected": rejected,
+        "unmanaged": preview.unmanaged,
         "counts": counts(preview),
     })
 }
@@ -87,6 +95,9 @@ fn as_markdown(preview: &Preview) -> String {
     }
     page.conclusion(&format!("Plan: {}.", text::summary(counts(preview))));
     preview.plans.iter().for_each(|plan| page.plan(&View::of(plan)));
+    for of_none in &preview.unmanaged {
+        page.note(of_none.app.as_deref().unwrap_or("no App"), "unmanaged", &of_none.to_string());
+    }
     page.finish()
 }
 

@@ -1,5 +1,6 @@
 //! `status`: what is deployed, from which commit, and how it is. Reads the cluster only.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use kompox_core::health::{Health, assess};
 use kompox_core::observed::LiveObject;
 use kompox_core::pause::Pause;
+use kompox_core::plan::unmanaged::{Managed, Unmanaged, unmanaged};
 use kompox_core::report::State;
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
@@ -18,7 +20,8 @@ use serde_json::Value;
 use super::app::is_meant;
 use super::{Exit, answer, run};
 use crate::args::{Output, StatusArgs};
-use crate::cluster::{ClusterApi, state};
+use crate::cluster::error::Cause;
+use crate::cluster::{ClusterApi, ClusterError, state};
 use crate::record::Record;
 
 /// Time between two looks of `--watch`.
@@ -30,6 +33,9 @@ const WATCH: Duration = Duration::from_secs(2);
 struct Answer {
     sources: Vec<SourceStatus>,
     apps: Vec<AppStatus>,
+    /// What is of no source; not looked for where one App is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unmanaged: Vec<Unmanaged>,
 }
 
 /// How a source is.
@@ -67,8 +73,13 @@ struct AppStatus {
 pub(crate) async fn status(args: StatusArgs) -> anyhow::Result<Exit> {
     let cluster: Arc<dyn ClusterApi> = Arc::new(run::connected(&args.kube).await?);
     let mut last = None;
+    // Every object is read for it: once is enough, however long is watched.
+    let nobodys = match args.app {
+        None => nobodys(cluster.as_ref()).await?,
+        Some(_) => Vec::new(),
+    };
     loop {
-        let found = look(cluster.as_ref(), args.app.as_deref()).await?;
+        let found = Answer { unmanaged: nobodys.clone(), ..look(cluster.as_ref(), args.app.as_deref()).await? };
         if last.as_ref() != Some(&found) {
             if args.watch && args.output == Output::Text && std::io::stdout().is_terminal() {
                 // Clears the screen and goes to its corner.
@@ -102,16 +113,29 @@ async fn look(cluster: &dyn ClusterApi, only: Option<&str>) -> anyhow::Result<An
     {
         anyhow::bail!("no App {only} is deployed in this cluster");
     }
-    let mut names: Vec<String> = state::sources(cluster).await?;
-    names.sort();
     let mut sources = Vec::new();
-    for name in names {
+    for name in state::sources(cluster).await? {
         let stored = state::load(cluster, &name).await?;
         let value = stored.map_or(Value::Null, |stored| stored.value);
         let record: Record = serde_json::from_value(value).unwrap_or_default();
         sources.push(of_record(name, record));
     }
-    Ok(Answer { sources, apps })
+    Ok(Answer { sources, apps, unmanaged: Vec::new() })
+}
+
+/// What is of no source that an agent has seen.
+async fn nobodys(cluster: &dyn ClusterApi) -> anyhow::Result<Vec<Unmanaged>> {
+    let sources = state::sources(cluster).await?;
+    let mut objects = Vec::new();
+    for kind in Kind::ALL {
+        match cluster.list_owned(kind).await {
+            Ok(found) => objects.extend(found),
+            // Whoever may not read Secrets is shown the rest.
+            Err(ClusterError { cause: Cause::Forbidden(_), .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(unmanaged(&objects, Managed { sources: &sources, planned: &BTreeSet::new() }))
 }
 
 fn of_record(name: String, record: Record) -> SourceStatus {
@@ -182,6 +206,9 @@ fn as_text(found: &Answer) -> String {
         if let Some(paused) = &app.paused {
             let _ = writeln!(shown, "  {paused}");
         }
+    }
+    for nobodys in &found.unmanaged {
+        let _ = writeln!(shown, "unmanaged {nobodys}");
     }
     if shown.is_empty() {
         shown.push_str("nothing is deployed, and no source was seen\n");

@@ -68,7 +68,7 @@ fn line(source: &str, apps: &BTreeSet<String>) -> String {
 
 /// What a name stands for: an App, a source, or both; no name is everything.
 async fn wanted(cluster: &dyn ClusterApi, name: Option<&str>) -> anyhow::Result<Wanted> {
-    let sources: BTreeSet<String> = state::sources(cluster).await?.into_iter().collect();
+    let sources = state::sources(cluster).await?;
     let whole = |source: String| (source, BTreeSet::new());
     let Some(name) = name else {
         anyhow::ensure!(

@@ -1,10 +1,13 @@
 //! The same page, stopped before anything is written: what reconciling would do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
+use kompox_core::plan::unmanaged::{Managed, Unmanaged, unmanaged};
 use kompox_core::plan::{Corrections, Plan};
 use kompox_manifests::desired::Conversions;
+use kompox_manifests::names::Names;
 
 use super::{Known, Siblings, last_applied, plan};
 use crate::confirm::{self, Care};
@@ -28,13 +31,15 @@ pub(crate) struct Preview {
     pub(crate) plans: Vec<Plan>,
     /// Apps that it would not accept, and why.
     pub(crate) refused: Vec<AppOutcome>,
+    /// What is of no source; it is left alone.
+    pub(crate) unmanaged: Vec<Unmanaged>,
 }
 
-/// Plans a whole commit and dry-runs it.
+/// Plans a whole commit and dry-runs it. `sources` are those that are read, as far as it is known.
 ///
 /// # Errors
 /// The cluster cannot be read.
-pub(crate) async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, Failure> {
+pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<String>) -> Result<Preview, Failure> {
     agent.cache.check()?;
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
     let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
@@ -63,7 +68,10 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit) -> Result<Preview, F
             plans.extend(departure::plan(agent, view, &id).await?);
         }
     }
-    Ok(Preview { wanted, plans, refused })
+    let listed = wishes.iter().map(|wish| wish.names.hashes.instance.clone());
+    let planned = listed.chain(plans.iter().map(|plan| Names::of(&plan.app).hashes.instance)).collect();
+    let unmanaged = unmanaged(&agent.cache.everything(), Managed { sources, planned: &planned });
+    Ok(Preview { wanted, plans, refused, unmanaged })
 }
 
 async fn one(

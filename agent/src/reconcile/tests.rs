@@ -1,6 +1,8 @@
 //! The whole path over a cluster in memory: what is confirmed, in which order it is written, and what
 //! remains when a call fails.
 
+use std::collections::BTreeSet;
+
 use kompox_core::plan::Counts;
 
 use super::*;
@@ -73,7 +75,7 @@ async fn every_change_is_tried_before_anything_is_written() {
 async fn what_is_shown_was_tried_whole() {
     let world = World::new();
     world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
-    let preview = preview(&world.agent, &world.commit(1)).await.unwrap();
+    let preview = preview(&world.agent, &world.commit(1), &BTreeSet::new()).await.unwrap();
     assert_eq!(world.calls("dry-run").len(), preview.plans[0].counts().created);
 }
 
@@ -301,7 +303,7 @@ async fn health_is_believed_only_after_a_while_and_watched_on() {
 async fn a_preview_writes_nothing() {
     let world = World::new();
     world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
-    let preview = preview(&world.agent, &world.commit(1)).await.unwrap();
+    let preview = preview(&world.agent, &world.commit(1), &BTreeSet::new()).await.unwrap();
     assert!(preview.plans[0].writes());
     assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
 }

@@ -167,7 +167,10 @@ fn leftover(app: &App, live: &LiveObject, settings: &Settings) -> Option<(What, 
             Some((What::Keep(subject), "it holds data that the commit no longer mounts".to_owned()))
         }
         _ if live.key.namespace.as_ref() != Some(&Names::of(&app.id).namespace) => None,
-        _ if !ownership::is_applied_by_agent(live) => None,
+        _ if !ownership::is_applied_by_agent(live) => {
+            let reason = "unmanaged: the agent has not written it, and leaves it alone".to_owned();
+            Some((What::Keep(Subject::Object(live.key.clone())), reason))
+        }
         _ if live.is_terminating() => {
             let subject = Subject::Object(live.key.clone());
             stuck(live, settings.now).map(|reason| (What::Left { subject, remedy: STUCK.to_owned() }, reason))

@@ -191,7 +191,7 @@ fn kept(departed: Departed<'_>, live: &LiveObject) -> Option<(What, String)> {
     } else if live.is_terminating() {
         return None;
     } else if !ownership::is_applied_by_agent(live) {
-        "the agent has not written it"
+        "unmanaged: the agent has not written it"
     } else if !departed.may_go(live) {
         "its disk would go with it"
     } else {

@@ -159,6 +159,11 @@ impl Store {
         members.slots.iter().filter_map(|slot| Some((slot.clone(), self.entries.get(slot)?.clone()))).collect()
     }
 
+    /// Everything of all Apps.
+    pub(super) fn everything(&self) -> Vec<(Slot, Entry)> {
+        self.entries.iter().map(|(slot, entry)| (slot.clone(), entry.clone())).collect()
+    }
+
     pub(super) fn apps_of_source(&self, source: &str) -> BTreeSet<String> {
         self.owners.values().filter(|owner| owner.source == source).map(|owner| owner.app.clone()).collect()
     }
