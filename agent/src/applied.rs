@@ -1,9 +1,10 @@
 //! What was applied last of an App, kept with it: a Secret of its Namespace, because a hash over Secrets
 //! is in it. It is written when an App was brought to something new, read once a process, and deleted
-//! with the last object of an App that left Git.
+//! with the last object of an App that left Git. The App's history lies beside it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kompox_core::history::History;
 use kompox_core::observed::LiveObject;
 use kompox_core::plan::AppliedRecord;
 use kompox_manifests::labels;
@@ -17,12 +18,16 @@ use crate::failure::Failure;
 
 /// Key of the record in the Secret.
 const RECORD: &str = "record.json";
+/// Key of the history in the Secret.
+const HISTORY: &str = "history.json";
 
 /// A record with the version of the Secret that it was read from.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     /// The record.
     pub(crate) record: AppliedRecord,
+    /// What happened to the App.
+    pub(crate) history: History,
     uid: String,
     version: String,
 }
@@ -37,18 +42,18 @@ pub(crate) async fn load(cluster: &dyn ClusterApi, names: &Names) -> Result<Opti
     Ok(found.and_then(|live| stored(&live)))
 }
 
-/// Writes the record of an App.
+/// Writes the record of an App with its history.
 ///
 /// # Errors
 /// It cannot be written.
 pub(crate) async fn save(
     cluster: &dyn ClusterApi,
     names: &Names,
-    record: &AppliedRecord,
+    (record, history): (&AppliedRecord, &History),
     before: Option<&Stored>,
 ) -> Result<Stored, Failure> {
     let text = serde_json::to_string(record).unwrap_or_default();
-    let data = json!({"data": {RECORD: STANDARD.encode(text)}});
+    let data = json!({"data": {RECORD: STANDARD.encode(text), HISTORY: STANDARD.encode(history.to_json())}});
     let key = key(names);
     let written = match before {
         None => create(cluster, &key, &data).await,
@@ -60,7 +65,8 @@ pub(crate) async fn save(
         },
     };
     let live = written.map_err(|error| failed(names, &error))?;
-    Ok(Stored { record: record.clone(), uid: live.uid, version: live.resource_version })
+    let (record, history) = (record.clone(), history.clone());
+    Ok(Stored { record, history, uid: live.uid, version: live.resource_version })
 }
 
 /// Deletes the record of an App of which nothing is left.
@@ -87,10 +93,11 @@ async fn replace(cluster: &dyn ClusterApi, key: &ObjectKey, data: &Value) -> Res
 }
 
 fn stored(live: &LiveObject) -> Option<Stored> {
-    let encoded = live.body.pointer("/data")?.get(RECORD)?.as_str()?;
-    let text = STANDARD.decode(encoded).ok()?;
-    let record = serde_json::from_slice(&text).ok()?;
-    Some(Stored { record, uid: live.uid.clone(), version: live.resource_version.clone() })
+    let data = live.body.pointer("/data")?;
+    let text = |name| String::from_utf8(STANDARD.decode(data.get(name)?.as_str()?).ok()?).ok();
+    let record = serde_json::from_str(&text(RECORD)?).ok()?;
+    let history = History::read(&text(HISTORY).unwrap_or_default());
+    Some(Stored { record, history, uid: live.uid.clone(), version: live.resource_version.clone() })
 }
 
 fn body(key: &ObjectKey, data: &Value) -> Value {
@@ -131,11 +138,11 @@ mod tests {
         let cluster = Memory::default();
         assert!(load(&cluster, &names()).await.unwrap().is_none());
         let first = AppliedRecord { inputs: "i1".into(), ..AppliedRecord::default() };
-        save(&cluster, &names(), &first, None).await.unwrap();
+        save(&cluster, &names(), (&first, &History::default()), None).await.unwrap();
         let found = load(&cluster, &names()).await.unwrap().unwrap();
         assert_eq!(found.record, first);
         let second = AppliedRecord { inputs: "i2".into(), ..first };
-        let saved = save(&cluster, &names(), &second, Some(&found)).await.unwrap();
+        let saved = save(&cluster, &names(), (&second, &History::default()), Some(&found)).await.unwrap();
         assert_eq!(saved.record, second);
         assert!(forget(&cluster, &names(), &found).await.is_err(), "it has changed since");
         forget(&cluster, &names(), &saved).await.unwrap();
@@ -146,11 +153,11 @@ mod tests {
     async fn a_record_that_somebody_deleted_or_touched_is_written_again() {
         let cluster = Memory::default();
         let record = AppliedRecord::default();
-        let first = save(&cluster, &names(), &record, None).await.unwrap();
+        let first = save(&cluster, &names(), (&record, &History::default()), None).await.unwrap();
         forget(&cluster, &names(), &first).await.unwrap();
-        let second = save(&cluster, &names(), &record, Some(&first)).await.unwrap();
-        save(&cluster, &names(), &record, Some(&second)).await.unwrap();
-        save(&cluster, &names(), &record, Some(&second)).await.unwrap();
+        let second = save(&cluster, &names(), (&record, &History::default()), Some(&first)).await.unwrap();
+        save(&cluster, &names(), (&record, &History::default()), Some(&second)).await.unwrap();
+        save(&cluster, &names(), (&record, &History::default()), Some(&second)).await.unwrap();
         assert!(load(&cluster, &names()).await.unwrap().is_some());
     }
 
@@ -159,6 +166,6 @@ mod tests {
         let cluster = Memory::default();
         cluster.store(&key(&names()), &json!({"data": {RECORD: "bm8ganNvbg=="}}));
         assert!(load(&cluster, &names()).await.unwrap().is_none());
-        save(&cluster, &names(), &AppliedRecord::default(), None).await.unwrap();
+        save(&cluster, &names(), (&AppliedRecord::default(), &History::default()), None).await.unwrap();
     }
 }

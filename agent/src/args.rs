@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Show what waits for a person's word, or let it go
     Hold(HoldArgs),
+    /// Show what changed of an App, when, from which commit, with which downtime
+    History(HistoryArgs),
     /// Work with the disks of the local driver
     Disk(DiskArgs),
     /// Print the JSON Schema of a file format, for editors
@@ -375,6 +377,19 @@ pub(crate) struct PauseArgs {
 /// `resume`.
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
+    /// The App, by its name
+    #[arg(value_name = "APP")]
+    pub(crate) app: String,
+    /// Form of the answer
+    #[arg(short, long, default_value = "text", value_name = "FORM")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) kube: ClusterArgs,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
     /// The App, by its name
     #[arg(value_name = "APP")]
     pub(crate) app: String,

@@ -4,6 +4,7 @@
 pub(crate) mod app;
 pub(crate) mod apply;
 pub(crate) mod disk;
+pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod offline;
 pub(crate) mod pause;
@@ -59,6 +60,7 @@ pub(crate) async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Pause(args) => pause::pause(args).await,
         Command::Resume(args) => pause::resume(args).await,
         Command::Hold(args) => hold::hold(args.command).await,
+        Command::History(args) => history::history(args).await,
         Command::Disk(args) => disk::disk(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Completions(args) => completions(&args),

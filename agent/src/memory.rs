@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     pub(crate) preparation: Option<Preparation>,
     /// What was applied last; `None` before it was read.
     pub(crate) applied: Option<Option<Stored>>,
+    /// How the App was at the last look.
+    pub(crate) state: Option<State>,
     /// What was put back lately of what others change.
     pub(crate) corrections: Corrections,
     /// What was held at the last look.
@@ -128,6 +130,7 @@ impl Memory {
         self.faults = if passes { self.faults.saturating_add(1) } else { 0 };
         outcome.faults = self.faults;
         outcome.holds.clone_from(&self.holds);
+        self.state = Some(outcome.state.clone());
     }
 
     /// When something changes that nothing is heard of: what was put back too often may be put back again, or a

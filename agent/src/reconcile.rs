@@ -34,6 +34,9 @@ use crate::outcome::{AppOutcome, HeldFact, State};
 use crate::rebuild::{self, Rebuilt, Sight};
 use crate::restart;
 
+use self::chapter::Chapter;
+
+mod chapter;
 mod preview;
 
 pub(crate) use preview::{Preview, preview};
@@ -90,8 +93,9 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
         return Ok(look); //                                                               IO: likewise
     }
+    let chapter = Chapter::begin(agent, wish, confirmed.planned(), memory); //             pure
     let applied = agent.meter.time(Stage::Apply, apply::apply(agent, confirmed)).await; // IO: writes
-    let is_new = note(agent, wish, &applied, memory).await?; //                           IO: when it is new
+    let is_new = note(agent, wish, &applied, chapter, memory).await?; //                   IO: when it is new
     let mut look = health::look(agent, wish, applied, memory).await; //                   IO: cache
     look.outcome.restored = !is_new && look.outcome.done.wrote();
     Ok(look)
@@ -130,25 +134,33 @@ async fn last_applied(
     Ok(record)
 }
 
-/// Writes down what was applied, where it says something new; whether it does.
-async fn note(agent: &Agent, wish: &Wish, applied: &Applied, memory: &mut Memory) -> Result<bool, Failure> {
+/// Writes down what was applied and what happened; whether something new was applied.
+async fn note(
+    agent: &Agent,
+    wish: &Wish,
+    applied: &Applied,
+    chapter: Chapter,
+    memory: &mut Memory,
+) -> Result<bool, Failure> {
     let Applied { planned, done, stopped } = applied;
     let before = memory.applied.clone().flatten();
     let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);
-    if before.as_ref().is_some_and(|before| before.record.says_the_same(&record)) {
-        if done.wrote() {
-            memory.corrections.note(&planned.plan.actions, Timestamp::now());
-        }
+    let is_new = before.as_ref().is_none_or(|before| !before.record.says_the_same(&record));
+    if !is_new && done.wrote() {
+        memory.corrections.note(&planned.plan.actions, Timestamp::now());
+    }
+    if !is_new && !done.wrote() {
         return Ok(false);
     }
     if stopped.is_some() || planned.app.reconcile.suspend || agent.may_write().is_err() {
-        return Ok(true);
+        return Ok(is_new);
     }
+    let history = chapter.written(before.as_ref(), &record, done.wrote());
     // Whether it was written is not known before it has succeeded.
     memory.applied = None;
-    let saved = applied::save(agent.cluster.as_ref(), &wish.names, &record, before.as_ref()).await?;
+    let saved = applied::save(agent.cluster.as_ref(), &wish.names, (&record, &history), before.as_ref()).await?;
     memory.applied = Some(Some(saved));
-    Ok(true)
+    Ok(is_new)
 }
 
 fn plan(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, observed: ObservedApp, known: &Known) -> Planned {

@@ -59,6 +59,15 @@ async fn edits_of_people_are_reverted() -> Result<()> {
     world.kubectl(&["-n", NAMESPACE, "delete", "service", "postgres"])?;
     comes_back(&world, "the service", "service/postgres", "jsonpath={.metadata.name}", |text| text == "postgres")
         .await?;
+    // All of it can be looked up afterwards.
+    let told = world.agent(["history", "app1"]).run(LONG).await?;
+    ensure!(told.status.success(), "history: {}", told.stderr);
+    let entries: Vec<&str> = told.stdout.lines().filter(|line| line.starts_with("20")).collect();
+    ensure!(entries.last().is_some_and(|first| first.contains("  commit   healthy")), "{}", told.stdout);
+    ensure!(entries.iter().filter(|entry| entry.contains("  drift    ")).count() >= 3, "{}", told.stdout);
+    for words in ["NEW EMPTY DISK", "edited by kubectl-set", "create Service k4x-50vf7y-app1-13o40q/postgres"] {
+        ensure!(told.stdout.contains(words), "`{words}` is not in {}", told.stdout);
+    }
     drop(agent);
     Ok(())
 }

@@ -25,6 +25,8 @@ async fn a_life_is_shown_and_what_is_deleted_is_written_again() -> Result<()> {
     })
     .await?;
     ensure!(row.lines().count() == 1, "{row}");
+    let all = world.kubectl(&["get", "kompoxapps,kompoxdisks,kompoxsources", "--all-namespaces"])?;
+    ensure!(["kompoxapp.", "kompoxdisk.", "kompoxsource."].iter().all(|kind| all.contains(kind)), "{all}");
     let header = world.kubectl(&["get", "kompoxapps", "-A"])?;
     let columns: Vec<&str> = header.lines().next().unwrap_or_default().split_whitespace().collect();
     ensure!(columns == ["NAMESPACE", "NAME", "READY", "SYNCED", "COMMIT", "AGE"], "{columns:?}");

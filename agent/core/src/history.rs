@@ -4,12 +4,18 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::restart::Downtime;
+use crate::plan::view::View;
+use crate::plan::{Plan, text};
+
 /// Most entries that are kept.
 const MOST_ENTRIES: usize = 50;
 /// Most lines of one entry.
 const MOST_CHANGES: usize = 20;
 /// Longest text of a line, in characters.
 const LONGEST: usize = 300;
+/// A Pod that is ready later than this has another reason, in seconds.
+const LATEST: u64 = 24 * 3_600;
 
 /// The history of one App.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +34,9 @@ pub struct Entry {
     pub cause: Cause,
     /// What was done, a line each; free of secrets.
     pub changes: Vec<String>,
+    /// The Pod was replaced by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarted: bool,
     /// How it ended.
     pub end: End,
     /// Why it ended so, where it did not end well.
@@ -60,6 +69,8 @@ pub enum End {
     Failed,
     /// Another change came before it ended.
     Replaced,
+    /// Nobody has written down yet how.
+    Open,
 }
 
 impl Cause {
@@ -82,6 +93,7 @@ impl End {
             Self::Healthy => "healthy",
             Self::Failed => "failed",
             Self::Replaced => "replaced by the next change",
+            Self::Open => "on its way",
         }
     }
 }
@@ -107,6 +119,21 @@ impl History {
         self.0.truncate(MOST_ENTRIES);
     }
 
+    /// The newest entry, as long as nobody has written down how it ended.
+    #[must_use]
+    pub fn open(&self) -> Option<&Entry> {
+        self.0.first().filter(|entry| entry.end == End::Open)
+    }
+
+    /// Says how the newest entry ended, where that is not known yet.
+    pub fn close(&mut self, end: End, reason: Option<String>, downtime: Option<u64>) {
+        let Some(entry) = self.0.first_mut().filter(|entry| entry.end == End::Open) else { return };
+        entry.end = end;
+        entry.reason = reason;
+        entry.reason.iter_mut().for_each(shorten);
+        entry.downtime_seconds = downtime.filter(|_| entry.restarted);
+    }
+
     /// The entries, newest first.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
@@ -118,6 +145,16 @@ impl History {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// What a plan does, a line each, and whether it replaces a Pod that runs.
+#[must_use]
+pub fn changes(plan: &Plan) -> (Vec<String>, bool) {
+    let view = View::of(plan);
+    let done = plan.actions.iter().zip(&view.actions).filter(|(action, _)| action.what.writes());
+    let lines = done.map(|(_, action)| format!("{} {}: {}", text::verb(action).1, action.subject, action.reason));
+    let restarted = view.actions.iter().any(|action| matches!(action.downtime, Some(Downtime::Restart { .. })));
+    (lines.collect(), restarted)
 }
 
 fn shorten(text: &mut String) {
@@ -139,7 +176,8 @@ pub fn downtime(written: Timestamp, pods: &[Pod]) -> Option<u64> {
         ready.last_transition_time.as_ref().map(|time| time.0)
     };
     let since = pods.iter().filter(|pod| !is_going(pod)).filter_map(ready_since).min()?;
-    Some(u64::try_from(since.duration_since(written).as_secs()).unwrap_or(0))
+    let seconds = u64::try_from(since.duration_since(written).as_secs()).unwrap_or(0);
+    (seconds <= LATEST).then_some(seconds)
 }
 
 #[cfg(test)]
@@ -158,6 +196,7 @@ mod tests {
             commit: commit.to_owned(),
             cause: Cause::Commit,
             changes: vec!["change Deployment k4x-1/web-app".to_owned()],
+            restarted: false,
             end: End::Healthy,
             reason: None,
             downtime_seconds: Some(12),
@@ -186,6 +225,21 @@ mod tests {
             )
         );
         assert_eq!(History::read(&json), history);
+    }
+
+    #[test]
+    fn an_end_is_written_down_once_and_only_a_restart_has_a_downtime() {
+        let mut history = History::default();
+        history.close(End::Healthy, None, Some(1));
+        assert_eq!(history, History::default());
+        for (restarted, downtime) in [(true, Some(9)), (false, None)] {
+            history.add(Entry { end: End::Open, restarted, downtime_seconds: None, ..entry("1") });
+            assert!(history.open().is_some());
+            history.close(End::Healthy, None, Some(9));
+            history.close(End::Failed, Some("too late".into()), Some(99));
+            assert_eq!((history.entries()[0].end, history.entries()[0].downtime_seconds), (End::Healthy, downtime));
+            assert_eq!(history.open(), None);
+        }
     }
 
     #[test]
@@ -225,6 +279,7 @@ mod tests {
         assert_eq!(downtime(written, &[old.clone(), new]), Some(16));
         assert_eq!(downtime(written, &[old.clone(), pod("False", "2026-11-24T12:00:17Z", false)]), None);
         assert_eq!(downtime(written, &[pod("True", "2026-11-24T11:59:59Z", false)]), Some(0), "another clock");
+        assert_eq!(downtime(written, &[pod("True", "2026-11-26T12:00:17Z", false)]), None, "moved days later");
         assert_eq!(downtime(written, &[]), None);
     }
 }

@@ -6,7 +6,7 @@ use kompox_tests::agent::{AgentCommand, Finished};
 use super::bench::LONG;
 
 /// Every verb that has a help of its own.
-const VERBS: [&[&str]; 17] = [
+const VERBS: [&[&str]; 18] = [
     &[],
     &["run"],
     &["plan"],
@@ -20,6 +20,7 @@ const VERBS: [&[&str]; 17] = [
     &["hold"],
     &["hold", "list"],
     &["hold", "accept"],
+    &["history"],
     &["disk"],
     &["disk", "init-root"],
     &["schema"],

@@ -56,7 +56,7 @@ pub fn summary(counts: Counts) -> String {
 }
 
 /// The sign and the word for what an action does.
-pub(super) fn verb(action: &ActionView) -> (char, &'static str) {
+pub(crate) fn verb(action: &ActionView) -> (char, &'static str) {
     match action.action {
         ActionKind::NewEmptyDisk => ('+', "NEW EMPTY DISK"),
         ActionKind::AssignDisk => ('~', "assign disk"),
