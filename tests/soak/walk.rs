@@ -89,9 +89,9 @@ impl Walk {
             Step::Edit => self.edit(ground),
             Step::Delete => self.delete(ground),
             Step::Outage => {
-                ground.proxy.down(true);
+                ground.under.proxy.down(true);
                 self.sleep(4000).await;
-                ground.proxy.down(false);
+                ground.under.proxy.down(false);
                 Ok(())
             }
             Step::Kill => {
@@ -123,7 +123,7 @@ impl Walk {
     async fn broken(&mut self, ground: &mut Ground) -> Result<()> {
         let Some(app) = self.present(ground) else { return Ok(()) };
         let compose = format!("{}/compose.yml", app.name);
-        ground.repo.publish(&[(&compose, "services: {web: {imgae: nginx}}\n")], "A mistake")?;
+        ground.under.repo.publish(&[(&compose, "services: {web: {imgae: nginx}}\n")], "A mistake")?;
         self.sleep(3000).await;
         ground.publish("Mend it").map(drop)
     }

@@ -11,6 +11,7 @@
 //! | [`git`] | repositories to commit and push to |
 //! | [`proxy`] | the API server behind a recorder with scripted faults |
 //! | [`agent`] | the product's binary, started, killed and read |
+//! | [`ground`] | cluster, proxy, repository and disks for tests of the running agent |
 //! | [`names`], [`wait`] | names of a test's own; waiting with a deadline |
 //! | [`audit`], [`traffic`] | what was asked of the API server, and which of it is a write |
 //! | [`process`], [`guardian`], [`folder`] | processes and folders that never outlive the test |
@@ -36,6 +37,7 @@ pub mod dns;
 pub mod folder;
 pub mod git;
 pub mod gitea;
+pub mod ground;
 pub mod guardian;
 pub mod kubeconfig;
 pub mod kubectl;

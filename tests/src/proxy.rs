@@ -132,6 +132,13 @@ impl ApiProxy {
         self.shared.state().requests.iter().filter(|request| request.is_write()).cloned().collect()
     }
 
+    /// How many requests since the start or the last [`forget`](Self::forget) are as `wanted` says. Unlike
+    /// [`requests`](Self::requests) it copies nothing, so that looking often does not slow what is looked at.
+    #[must_use]
+    pub fn count(&self, wanted: impl Fn(&Request) -> bool) -> usize {
+        self.shared.state().requests.iter().filter(|request| wanted(request)).count()
+    }
+
     /// Empties the record, counts writes from 1 again and calls off all faults that have not happened.
     pub fn forget(&self) {
         let mut state = self.shared.state();

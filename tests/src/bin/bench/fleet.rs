@@ -1,7 +1,11 @@
 //! The Apps that are measured: two services, two Secrets, a disk, two Ingresses; 15 objects each.
 
+use kompox_tests::ground;
+
 /// Objects of one App.
 pub(crate) const OBJECTS: usize = 15;
+/// Objects of one App that a change of its environment changes.
+pub(crate) const CHANGED: usize = 2;
 
 /// The name of an App; no App's name is a part of another's.
 pub(crate) fn name(number: u16) -> String {
@@ -16,23 +20,8 @@ pub(crate) fn web_env(number: u16, version: &str) -> (String, String) {
 /// All files of an App, with its disks below `root`.
 pub(crate) fn files(number: u16, root: &str) -> Vec<(String, String)> {
     let app = name(number);
-    let entry = format!(
-        "version: v1
-workspace: {{name: acme}}
-provider: {{name: home, driver: local, settings: {{LOCAL_ROOT: {root}}}}}
-cluster: {{name: one, existing: true, ingress: {{domain: one.example.com}}}}
-app:
-  name: {app}
-  compose: file:compose.yml
-  ingress:
-    rules:
-      - {{name: main, port: 8080, hosts: [{app}.example.org]}}
-  volumes:
-    - {{name: default, size: 1Gi}}
-"
-    );
     vec![
-        (format!("{app}/kompoxops.yml"), entry),
+        (format!("{app}/kompoxops.yml"), ground::entry(&app, root)),
         (format!("{app}/compose.yml"), COMPOSE.to_owned()),
         (format!("{app}/db.env"), "POSTGRES_DB=shop\n".to_owned()),
         web_env(number, "first"),

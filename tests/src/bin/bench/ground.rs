@@ -1,19 +1,14 @@
-//! The cluster, the repository and the agent between them, and what is done to them.
+//! The ground with the Apps that are measured, and what is done to them.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
-use kompox_tests::agent::{Agent, AgentCommand};
-use kompox_tests::control_plane::{ControlPlane, Options};
-use kompox_tests::folder::Folder;
-use kompox_tests::git::Repo;
+use kompox_tests::agent::Agent;
+use kompox_tests::ground::{self, check_runs};
 use kompox_tests::kubeconfig;
-use kompox_tests::kwok::FakeNode;
-use kompox_tests::proxy::ApiProxy;
-use kompox_tests::record;
+use kompox_tests::parts::say;
 use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -21,7 +16,6 @@ use serde_json::{Value, json};
 
 use crate::{fleet, rivals, usage};
 
-const NODE: &str = "node-1";
 const LONG: Duration = Duration::from_secs(900);
 /// The agent looks once a second: ten looks.
 const IDLE: Duration = Duration::from_secs(10);
@@ -33,104 +27,67 @@ const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// Everything that the agent works with.
 pub(crate) struct Ground {
     apps: u16,
-    pub(crate) plane: ControlPlane,
-    proxy: ApiProxy,
-    folder: Folder,
-    repo: Repo,
-}
-
-/// The nodes of every cluster of the benchmark.
-pub(crate) fn nodes() -> Vec<FakeNode> {
-    vec![FakeNode::user(NODE)]
+    pub(crate) under: ground::Ground,
 }
 
 impl Ground {
     /// A cluster, a root for disks, and a repository with all Apps.
     pub(crate) async fn start(apps: u16) -> Result<Self> {
-        let plane = ControlPlane::start(Options { folder: None, nodes: nodes() }).await?;
-        let proxy = ApiProxy::start(plane.kubeconfig()).await?;
-        let folder = Folder::temporary("bench")?;
-        let repo = Repo::init_bare(&folder.path().join("apps.git"))?;
-        let ground = Self { apps, plane, proxy, folder, repo };
-        let root = ground.disk_root();
-        let made = ground.command(&["disk", "init-root", &root, "--node", NODE]).run(LONG).await?;
-        ensure!(made.status.success(), "disk init-root: {}", made.stderr);
-        ground.publish((1..=apps).flat_map(|number| fleet::files(number, &root)).collect(), "All Apps")?;
-        Ok(ground)
-    }
-
-    fn disk_root(&self) -> String {
-        self.folder.path().join("disks").to_string_lossy().into_owned()
-    }
-
-    fn command(&self, arguments: &[&str]) -> AgentCommand {
-        AgentCommand::new(arguments)
-            .env("KUBECONFIG", self.proxy.kubeconfig())
-            .env("KOMPOX_CACHE_DIR", self.folder.path().join("cache"))
-    }
-
-    fn publish(&self, files: Vec<(String, String)>, message: &str) -> Result<String> {
-        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-        self.repo.publish(&files, message)
+        let under = ground::Ground::start("bench", LONG).await?;
+        let root = under.disk_root();
+        let files: Vec<(String, String)> = (1..=apps).flat_map(|number| fleet::files(number, &root)).collect();
+        under.publish(&files, "All Apps")?;
+        Ok(Self { apps, under })
     }
 
     /// The objects that the repository asks for.
     pub(crate) async fn render(&self) -> Result<Vec<Value>> {
-        let tree = self.repo.work_tree().to_string_lossy().into_owned();
-        let rendered = self.command(&["render", "--output", "json", &tree]).run(LONG).await?;
+        let tree = self.under.repo.work_tree().to_string_lossy().into_owned();
+        let rendered = self.under.command(&["render", "--output", "json", &tree]).run(LONG).await?;
         ensure!(rendered.status.success(), "render: {}", rendered.stderr);
         serde_json::from_str(&rendered.stdout).context("render gave no JSON")
     }
 
     /// The agent's own word of its version.
     pub(crate) async fn version(&self) -> Result<String> {
-        Ok(self.command(&["--version"]).run(LONG).await?.stdout.trim().to_owned())
-    }
-
-    fn config(&self) -> Result<PathBuf> {
-        let text = format!(
-            "cluster: /ws/acme/prv/home/cls/one\nsources:\n  - name: apps\n    url: {}\n    ref: {{branch: main}}\n    \
-             interval: 1s\n",
-            self.repo.remote()
-        );
-        self.folder.write("agent.yml", &text)
+        Ok(self.under.command(&["--version"]).run(LONG).await?.stdout.trim().to_owned())
     }
 
     /// Starts the agent; gives it, and how long it took until the last of `objects` was written.
     pub(crate) async fn cold(&self, objects: usize) -> Result<(Agent, Duration)> {
-        let config = self.config()?.to_string_lossy().into_owned();
-        self.proxy.forget();
+        self.under.proxy.forget();
         let start = Instant::now();
-        let agent = self.command(&["run", "--config", &config]).start().await?;
+        let agent = self.under.agent("").await?;
         let cold = until("all objects to be written", LONG, || async {
             check_runs(&agent)?;
-            let written = self.written().len();
+            let written = self.under.proxy.count(is_written);
             Ok(if written >= objects { Look::Done(start.elapsed()) } else { Look::NotYet(written.to_string()) })
         })
         .await?;
-        self.settled(&self.repo.head()?).await?;
+        self.under.settled(&agent, &self.under.repo.head()?).await?;
         Ok((agent, cold))
     }
 
     /// Requests and CPU of ten looks while nothing changes; the CPU is that of one.
     pub(crate) async fn idle(&self, agent: &Agent) -> Result<(usize, Duration)> {
-        self.proxy.forget();
+        self.under.proxy.forget();
         let before = usage::cpu(agent.pid())?;
         tokio::time::sleep(IDLE).await;
-        Ok((self.asked().len(), usage::cpu(agent.pid())?.saturating_sub(before) / LOOKS))
+        Ok((self.under.asked().len(), usage::cpu(agent.pid())?.saturating_sub(before) / LOOKS))
     }
 
     /// A commit that changes the environment of one App: its Secret and its Deployment. Gives the time from the
     /// fetch to the last of both writes, and the requests until all is told.
     pub(crate) async fn change(&self, agent: &Agent, number: u16) -> Result<(Duration, usize)> {
         let app = 1 + number % self.apps;
-        self.proxy.forget();
-        let commit = self.publish(vec![fleet::web_env(app, &format!("v{number}"))], &format!("Change {number}"))?;
+        self.under.proxy.forget();
+        let files = [fleet::web_env(app, &format!("v{number}"))];
+        let commit = self.under.publish(&files, &format!("Change {number}"))?;
         let limit = Instant::now() + LONG;
         let done = loop {
             check_runs(agent)?;
-            let written = self.written();
-            if written.len() >= 2 && written.iter().any(|one| is_of(one, "deployments")) {
+            let deployments = |request: &Request| is_written(request) && is_of(request, "deployments");
+            if self.under.proxy.count(is_written) >= 2 && self.under.proxy.count(deployments) >= 1 {
                 break Timestamp::now();
             }
             ensure!(Instant::now() < limit, "commit {commit} is not applied");
@@ -138,17 +95,17 @@ impl Ground {
         };
         let fetched =
             fetched(&agent.stderr()?, &commit).with_context(|| format!("no word of the fetch of {commit}"))?;
-        self.settled(&commit).await?;
+        self.under.settled(agent, &commit).await?;
         // What is told after the record.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let took = Duration::try_from(done.duration_since(fetched)).context("applied before it was fetched")?;
-        Ok((took, self.asked().len()))
+        Ok((took, self.under.asked().len()))
     }
 
     /// A person's edit of one Service; gives the time from the edit to its end, as another client sees it.
     pub(crate) async fn edit(&self, number: u16) -> Result<Duration> {
         let app = fleet::name(1 + number % self.apps);
-        let client = kubeconfig::client(self.plane.kubeconfig()).await?;
+        let client = kubeconfig::client(self.under.plane.kubeconfig()).await?;
         let found = Api::<Service>::all(client.clone())
             .list(&ListParams::default().labels(&format!("{NAME_LABEL}={app}")))
             .await?
@@ -173,59 +130,53 @@ impl Ground {
         }
     }
 
+    /// Lets the agent look so often while every tenth look finds a commit that changes one App; gives its resident
+    /// memory, in KiB, after a tenth of the looks and after all.
+    pub(crate) async fn looks(&self, agent: &Agent, looks: u32) -> Result<(u64, u64)> {
+        let (start, mut tenth) = (Instant::now(), 0);
+        for look in (10..=looks.next_multiple_of(10)).step_by(10) {
+            let app = u16::try_from(1 + look / 10 % u32::from(self.apps))?;
+            self.under.publish(&[fleet::web_env(app, &format!("look{look}"))], &format!("Look {look}"))?;
+            // The agent's pauses are about a second.
+            let due = Duration::from_secs(look.into());
+            tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
+            check_runs(agent)?;
+            if look <= looks.div_ceil(10).next_multiple_of(10) {
+                tenth = usage::memory(agent.pid())?;
+            }
+            if look % 100 == 0 {
+                say(&format!("{look} of {looks} looks: {} KiB", usage::memory(agent.pid())?));
+            }
+        }
+        self.under.settled(agent, &self.under.repo.head()?).await?;
+        self.under.quiet().await?;
+        Ok((tenth, usage::memory(agent.pid())?))
+    }
+
     /// Objects that are none of the agent's business.
     pub(crate) async fn add_foreign(&self, count: u32, parallel: usize) -> Result<()> {
-        let client = kubeconfig::client(self.plane.kubeconfig()).await?;
+        let client = kubeconfig::client(self.under.plane.kubeconfig()).await?;
         let one = |number| {
             let metadata = json!({"name": format!("foreign-{number}"), "namespace": "default"});
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b"}})
         };
-        rivals::apply_all(&client, &(0..count).map(one).collect::<Vec<Value>>(), parallel).await?;
+        let objects: Vec<Value> = (0..count).map(one).collect();
+        for some in objects.chunks(2000) {
+            rivals::apply_all(&client, some, parallel).await?;
+            say(&format!("2000 more of {count} foreign objects"));
+        }
         tokio::time::sleep(Duration::from_secs(3)).await;
         Ok(())
     }
+}
 
-    /// Waits until the agent has written down that a commit is a success.
-    async fn settled(&self, commit: &str) -> Result<()> {
-        until(&format!("commit {commit} to be a success"), LONG, || async {
-            record::success(self.plane.kubeconfig(), "apps", commit)
-        })
-        .await
-    }
-
-    /// Waits until nothing was asked for three seconds.
-    pub(crate) async fn quiet(&self) -> Result<()> {
-        let (mut seen, mut since) = (usize::MAX, Instant::now());
-        until("the agent to be quiet", LONG, || {
-            let asked = self.asked();
-            if asked.len() != seen {
-                (seen, since) = (asked.len(), Instant::now());
-            }
-            let is_quiet = since.elapsed() > Duration::from_secs(3);
-            async move { Ok(if is_quiet { Look::Done(()) } else { Look::NotYet(format!("{:?}", asked.last())) }) }
-        })
-        .await
-    }
-
-    /// Every request but for watches and the Lease.
-    fn asked(&self) -> Vec<Request> {
-        self.proxy.requests().into_iter().filter(|request| !request.is_upkeep()).collect()
-    }
-
-    /// Writes of Apps' objects that the server has accepted.
-    fn written(&self) -> Vec<Request> {
-        let is_done = |request: &Request| request.status.is_some_and(|status| status < 300);
-        self.proxy.writes().into_iter().filter(|one| is_done(one) && !one.is_of_records()).collect()
-    }
+/// Whether it is a write of an App's object that the server has accepted.
+fn is_written(request: &Request) -> bool {
+    request.status.is_some_and(|status| status < 300) && request.is_write() && !request.is_of_records()
 }
 
 fn is_of(request: &Request, resource: &str) -> bool {
     request.target().is_some_and(|target| target.resource == resource)
-}
-
-fn check_runs(agent: &Agent) -> Result<()> {
-    ensure!(agent.exited()?.is_none(), "the agent has ended: {}", agent.stderr()?);
-    Ok(())
 }
 
 /// When the agent had fetched a commit, by its log.

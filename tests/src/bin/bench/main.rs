@@ -4,6 +4,7 @@
 //! All three talk to their API server through the same recording proxy, so that none has the shorter way, and
 //! each applies to a fresh control plane.
 
+mod cold;
 mod fleet;
 mod ground;
 mod rivals;
@@ -15,29 +16,39 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use kompox_tests::parts::say;
+use serde_json::Value;
 
 use crate::ground::Ground;
 use crate::rivals::{Rival, RivalFigures};
+use crate::table::Machine;
 
 /// Measures the agent beside kubectl and a bare parallel client, and writes docs/benchmarks.md.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// How many Apps, of 15 objects each.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=999))]
-    apps: u16,
+    /// How many Apps, of 15 objects each; everything is measured once for each of these numbers.
+    #[arg(long, value_delimiter = ',', default_value = "100,300", value_parser = clap::value_parser!(u16).range(1..=999))]
+    apps: Vec<u16>,
     /// How many commits that change one App each.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
     changes: u16,
     /// How many edits by people.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
     edits: u16,
-    /// How many objects of others come into the cluster at the end; 0 leaves that out.
+    /// How many looks the agent takes at the first number of Apps, one a second, while its memory is watched; 0 leaves
+    /// that out.
+    #[arg(long, default_value_t = 1000)]
+    looks: u32,
+    /// How many objects of others come into the cluster with the first number of Apps; 0 leaves that out.
     #[arg(long, default_value_t = 20_000)]
     foreign: u32,
     /// How many requests the bare client has under way at once.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     parallel: u16,
+    /// Only the cold apply, of the agent and of the bare client in turns, so often; tells what the agent asked for, and
+    /// writes no table.
+    #[arg(long)]
+    cold: Option<u16>,
 }
 
 /// What the agent took.
@@ -55,58 +66,99 @@ struct AgentFigures {
     change_requests: usize,
     /// Every edit's time until it was undone.
     edits: Vec<Duration>,
-    /// Resident memory, in KiB: when all was applied, after all commits and edits, with the foreign objects.
-    memory: (u64, u64, Option<u64>),
+    /// Its resident memory.
+    memory: Memory,
+}
+
+/// Resident memory of the agent, in KiB.
+#[derive(Debug)]
+struct Memory {
+    /// When all was applied.
+    applied: u64,
+    /// After all commits and edits.
+    changed: u64,
+    /// After a tenth of all looks, and after all.
+    looks: Option<(u64, u64)>,
+    /// Before the foreign objects came, and with them.
+    foreign: Option<(u64, u64)>,
+}
+
+/// Everything that was measured with one number of Apps.
+struct Round {
+    apps: u16,
+    agent: AgentFigures,
+    /// The others, by name.
+    rivals: Vec<(&'static str, RivalFigures)>,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let (figures, machine, objects) = measure_agent(&arguments).await?;
-    say("kubectl, on a cluster of its own");
-    let kubectl = rivals::measure(&Rival::Kubectl, &objects).await?;
-    say("the bare client, on a cluster of its own");
-    let bare = rivals::measure(&Rival::Bare(arguments.parallel.into()), &objects).await?;
-    let text = table::text(&arguments, &figures, &[&kubectl, &bare], &machine);
-    table::write(&text)?;
-    say(&text);
+    let mut rounds = Vec::new();
+    let mut machine = None;
+    for (index, apps) in arguments.apps.iter().copied().enumerate() {
+        if let Some(rounds) = arguments.cold {
+            cold::compare(apps, arguments.parallel.into(), rounds).await?;
+            continue;
+        }
+        let (agent, on, objects) = measure_agent(&arguments, apps, index == 0).await?;
+        machine.get_or_insert(on);
+        let mut others = Vec::new();
+        for (name, rival) in [("kubectl", Rival::Kubectl), ("bare client", Rival::Bare(arguments.parallel.into()))] {
+            say(&format!("{name}, on a cluster of its own"));
+            others.push((name, rivals::measure(&rival, &objects).await?));
+        }
+        rounds.push(Round { apps, agent, rivals: others });
+    }
+    if let Some(machine) = machine {
+        let text = table::text(&arguments, &rounds, &machine);
+        table::write(&text)?;
+        say(&text);
+    }
     Ok(())
 }
 
-async fn measure_agent(arguments: &Arguments) -> Result<(AgentFigures, table::Machine, Vec<serde_json::Value>)> {
-    say("the agent");
-    let ground = Ground::start(arguments.apps).await?;
+/// `is_first`: what takes long is measured too.
+async fn measure_agent(
+    arguments: &Arguments,
+    apps: u16,
+    is_first: bool,
+) -> Result<(AgentFigures, Machine, Vec<Value>)> {
+    say(&format!("the agent, with {apps} Apps"));
+    let ground = Ground::start(apps).await?;
     let objects = ground.render().await?;
-    ensure!(objects.len() == usize::from(arguments.apps) * fleet::OBJECTS, "{} objects", objects.len());
-    let machine = table::Machine::look(&ground).await?;
+    ensure!(objects.len() == usize::from(apps) * fleet::OBJECTS, "{} objects", objects.len());
+    let machine = Machine::look(&ground).await?;
     let (agent, cold) = ground.cold(objects.len()).await?;
     say(&format!("cold: {cold:?}"));
-    ground.quiet().await?;
+    ground.under.quiet().await?;
     let applied = usage::memory(agent.pid())?;
     let (idle_requests, idle_cpu) = ground.idle(&agent).await?;
-    say(&format!("idle: {idle_requests} requests, {idle_cpu:?} a look"));
+    say(&format!("nothing changed: {idle_requests} requests, {idle_cpu:?} a look"));
     let (mut changes, mut change_requests) = (Vec::new(), 0);
     for number in 0..arguments.changes {
         let (took, requests) = ground.change(&agent, number).await?;
+        say(&format!("change {} of {}: {took:?}, {requests} requests", number + 1, arguments.changes));
         changes.push(took);
         change_requests = change_requests.max(requests);
     }
-    say(&format!("changes: {changes:?}, at most {change_requests} requests"));
     let mut edits = Vec::new();
     for number in 0..arguments.edits {
-        edits.push(ground.edit(number).await?);
+        let took = ground.edit(number).await?;
+        say(&format!("edit {} of {}: {took:?}", number + 1, arguments.edits));
+        edits.push(took);
     }
-    say(&format!("edits: {edits:?}"));
-    ground.quiet().await?;
-    let later = usage::memory(agent.pid())?;
-    let foreign = match arguments.foreign {
-        0 => None,
-        count => {
-            ground.add_foreign(count, arguments.parallel.into()).await?;
-            Some(usage::memory(agent.pid())?)
-        }
+    ground.under.quiet().await?;
+    let changed = usage::memory(agent.pid())?;
+    let looks = if is_first && arguments.looks > 0 { Some(ground.looks(&agent, arguments.looks).await?) } else { None };
+    let foreign = if is_first && arguments.foreign > 0 {
+        let before = usage::memory(agent.pid())?;
+        ground.add_foreign(arguments.foreign, arguments.parallel.into()).await?;
+        Some((before, usage::memory(agent.pid())?))
+    } else {
+        None
     };
-    let memory = (applied, later, foreign);
+    let memory = Memory { applied, changed, looks, foreign };
     Ok((AgentFigures { cold, idle_requests, idle_cpu, changes, change_requests, edits, memory }, machine, objects))
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use kompox_tests::control_plane::{ControlPlane, Options};
 use kompox_tests::folder::Folder;
+use kompox_tests::ground::nodes;
 use kompox_tests::kubeconfig;
 use kompox_tests::kubectl::kubectl;
 use kompox_tests::proxy::ApiProxy;
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::fleet::OBJECTS;
-use crate::ground::nodes;
 use crate::usage;
 
 /// How often one App is applied again; the median counts.
@@ -44,6 +44,14 @@ pub(crate) struct RivalFigures {
     pub(crate) one: Duration,
     /// Requests of that.
     pub(crate) one_requests: usize,
+}
+
+/// How long a rival takes to apply everything to a fresh control plane.
+pub(crate) async fn cold(rival: &Rival, objects: &[Value]) -> Result<Duration> {
+    let plane = ControlPlane::start(Options { folder: None, nodes: nodes() }).await?;
+    let proxy = ApiProxy::start(plane.kubeconfig()).await?;
+    let folder = Folder::temporary("rival")?;
+    rival.apply(&proxy, &file(&folder, "all.json", objects)?, objects).await
 }
 
 /// Measures a rival on a fresh control plane.

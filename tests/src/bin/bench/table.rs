@@ -1,6 +1,6 @@
 //! The table in `docs/benchmarks.md`, between its two markers.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kompox_tests::kubeconfig;
 
 use crate::ground::Ground;
-use crate::{AgentFigures, Arguments, RivalFigures, fleet, percentile};
+use crate::{Arguments, Memory, RivalFigures, Round, fleet, percentile};
 
 const BEGIN: &str = "<!-- benchmark: begin -->";
 const END: &str = "<!-- benchmark: end -->";
@@ -32,7 +32,7 @@ impl Machine {
         let cores = std::thread::available_parallelism().context("how many cores?")?;
         let memory = of("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse::<u64>().unwrap_or_default();
         let model = of("/proc/cpuinfo", "model name");
-        let server = kubeconfig::client(ground.plane.kubeconfig()).await?.apiserver_version().await?.git_version;
+        let server = kubeconfig::client(ground.under.plane.kubeconfig()).await?.apiserver_version().await?.git_version;
         let output = Command::new("kubectl").args(["version", "--client", "-o", "json"]).output()?;
         let client: serde_json::Value = serde_json::from_slice(&output.stdout).context("kubectl version")?;
         let client = client["clientVersion"]["gitVersion"].as_str().unwrap_or("of an unknown version");
@@ -44,47 +44,89 @@ impl Machine {
 }
 
 /// The part of the page that the benchmark writes.
-pub(crate) fn text(arguments: &Arguments, agent: &AgentFigures, rivals: &[&RivalFigures; 2], on: &Machine) -> String {
-    let apps = usize::from(arguments.apps);
-    let objects = apps * fleet::OBJECTS;
+pub(crate) fn text(arguments: &Arguments, rounds: &[Round], on: &Machine) -> String {
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let day = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
     let mut text = format!(
-        "{day}, {} ({build} build). {}. {apps} Apps, {objects} objects, {} changes, {} edits; the bare client has {} \
-         requests under way.\n\n\
-         | | agent | kubectl | bare client | agent : kubectl | agent : bare |\n|-|-|-|-|-|-|\n",
+        "{day}, {} ({build} build). {}. {} changes, {} edits; the bare client has {} requests under way.\n",
         on.versions, on.hardware, arguments.changes, arguments.edits, arguments.parallel
     );
-    let [kubectl, bare] = rivals;
-    let mut row = |name: &str, cells: [String; 5]| {
-        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
-    };
-    let rate = |time: Duration| objects as f64 / time.as_secs_f64();
-    let (mine, theirs) = (rate(agent.cold), [rate(kubectl.cold), rate(bare.cold)]);
-    row("cold apply, objects a second", numbers(mine, theirs.map(Some), 0));
-    let requests = |one: &RivalFigures| Some(one.again_requests as f64 * 10.0);
-    row(
-        "nothing changed, requests of 10 reconciles",
-        numbers(agent.idle_requests as f64, [requests(kubectl), requests(bare)], 0),
-    );
-    let cpu = [kubectl.again_cpu.map(millis), bare.again_cpu.map(millis)];
-    row("nothing changed, CPU of a reconcile, ms", numbers(millis(agent.idle_cpu), cpu, 1));
-    let one = [Some(millis(kubectl.one)), Some(millis(bare.one))];
-    for (name, times) in [("one App changed", &agent.changes), ("drift", &agent.edits)] {
-        for share in [50, 99] {
-            row(&format!("{name}, p{share}, ms"), numbers(millis(percentile(times, share)), one, 0));
-        }
-    }
-    let requests = [Some(kubectl.one_requests as f64), Some(bare.one_requests as f64)];
-    row("one App changed (2 objects), most requests", numbers(agent.change_requests as f64, requests, 0));
-    let mib = |kib: u64| numbers(kib as f64 / 1024.0, [None, None], 1);
-    let (applied, later, foreign) = agent.memory;
-    row("resident memory when all is applied, MiB", mib(applied));
-    row("resident memory after all changes and edits, MiB", mib(later));
-    if let Some(kib) = foreign {
-        row(&format!("resident memory with {} foreign objects, MiB", arguments.foreign), mib(kib));
+    for round in rounds {
+        let objects = usize::from(round.apps) * fleet::OBJECTS;
+        let _ = write!(text, "\n### {} Apps, {objects} objects\n\n{}", round.apps, table(arguments, round, objects));
     }
     text
+}
+
+fn table(arguments: &Arguments, round: &Round, objects: usize) -> String {
+    let Round { agent, rivals, .. } = round;
+    let names: Vec<&str> = rivals.iter().map(|(name, _)| *name).collect();
+    let ratios: Vec<String> = names.iter().map(|name| format!("agent : {name}")).collect();
+    let mut text = format!("| | agent | {} | {} | goal |\n", names.join(" | "), ratios.join(" | "));
+    let _ = writeln!(text, "|-|-|{}", "-|".repeat(2 * names.len() + 1));
+    let of = |figure: &dyn Fn(&RivalFigures) -> Option<f64>| -> Vec<Option<f64>> {
+        rivals.iter().map(|(_, rival)| figure(rival)).collect()
+    };
+    let none: Vec<Option<f64>> = vec![None; rivals.len()];
+    let mut row = |name: &str, mine: f64, theirs: &[Option<f64>], digits: usize, goal: Option<Goal>| {
+        let goal = goal.map_or_else(|| "–".to_owned(), |goal| goal.to_string());
+        let _ = writeln!(text, "| {name} | {} | {goal} |", numbers(mine, theirs, digits).join(" | "));
+    };
+
+    let rate = |time: Duration| objects as f64 / time.as_secs_f64();
+    let cold = of(&|rival| Some(rate(rival.cold)));
+    let bare = rivals.last().map_or(0.0, |(_, rival)| rate(rival.cold));
+    let goal = Goal { text: "0.70 of the bare client", met: rate(agent.cold) >= 0.70 * bare };
+    row("cold apply, objects a second", rate(agent.cold), &cold, 0, Some(goal));
+
+    let requests = of(&|rival| Some(rival.again_requests as f64 * 10.0));
+    let goal = Goal { text: "0", met: agent.idle_requests == 0 };
+    row("nothing changed, requests of 10 reconciles", agent.idle_requests as f64, &requests, 0, Some(goal));
+    let cpu = of(&|rival| rival.again_cpu.map(millis));
+    let goal = Goal { text: "below 50", met: millis(agent.idle_cpu) < 50.0 };
+    row("nothing changed, CPU of a reconcile, ms", millis(agent.idle_cpu), &cpu, 1, Some(goal));
+
+    let one = of(&|rival| Some(millis(rival.one)));
+    for (name, times) in [("one App changed", &agent.changes), ("drift", &agent.edits)] {
+        row(&format!("{name}, p50, ms"), millis(percentile(times, 50)), &one, 0, None);
+        let p99 = millis(percentile(times, 99));
+        row(&format!("{name}, p99, ms"), p99, &one, 0, Some(Goal { text: "at most 1000", met: p99 <= 1000.0 }));
+    }
+    let requests = of(&|rival| Some(rival.one_requests as f64));
+    let goal = Goal { text: "at most 10", met: agent.change_requests <= 2 * fleet::CHANGED + 6 };
+    row("one App changed (2 objects), most requests", agent.change_requests as f64, &requests, 0, Some(goal));
+
+    let mib = |kib: u64| kib as f64 / 1024.0;
+    let Memory { applied, changed, looks, foreign } = &agent.memory;
+    // The goal is for 1,500 objects.
+    let most = |kib: u64| (objects <= 1500).then_some(Goal { text: "at most 64", met: mib(kib) <= 64.0 });
+    row("resident memory when all is applied, MiB", mib(*applied), &none, 1, most(*applied));
+    row("resident memory after all changes and edits, MiB", mib(*changed), &none, 1, most(*changed));
+    if let Some((early, late)) = looks {
+        let name = format!("resident memory after {} reconciles, MiB", arguments.looks);
+        row(&name, mib(*late), &none, 1, most(*late));
+        let more = mib(*late) - mib(*early);
+        let name = format!("more than after {}, MiB", arguments.looks.div_ceil(10));
+        row(&name, more, &none, 1, Some(Goal { text: "flat: below 2", met: more < 2.0 }));
+    }
+    if let Some((before, with)) = foreign {
+        let more = mib(*with) - mib(*before);
+        let name = format!("more with {} foreign objects, MiB", arguments.foreign);
+        row(&name, more, &none, 1, Some(Goal { text: "below 5", met: more < 5.0 }));
+    }
+    text
+}
+
+/// What a figure of the agent has to be.
+struct Goal {
+    text: &'static str,
+    met: bool,
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.text, if self.met { "met" } else { "**missed**" })
+    }
 }
 
 fn millis(time: Duration) -> f64 {
@@ -92,14 +134,16 @@ fn millis(time: Duration) -> f64 {
 }
 
 /// The agent's number, the rivals', and the ratios to them.
-fn numbers(agent: f64, rivals: [Option<f64>; 2], digits: usize) -> [String; 5] {
+fn numbers(agent: f64, rivals: &[Option<f64>], digits: usize) -> Vec<String> {
     let show = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.digits$}"));
     let ratio = |rival: Option<f64>| match rival {
         Some(rival) if rival > 0.0 => format!("{:.2}", agent / rival),
         _ => "–".to_owned(),
     };
-    let [kubectl, bare] = rivals;
-    [show(Some(agent)), show(kubectl), show(bare), ratio(kubectl), ratio(bare)]
+    let mut cells = vec![show(Some(agent))];
+    cells.extend(rivals.iter().copied().map(show));
+    cells.extend(rivals.iter().copied().map(ratio));
+    cells
 }
 
 /// Puts the text into the page.
@@ -130,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_ratio_needs_two_numbers() {
-        assert_eq!(numbers(50.0, [Some(100.0), None], 0), ["50", "100", "–", "0.50", "–"]);
-        assert_eq!(numbers(50.0, [Some(0.0), None], 1)[3], "–");
+        assert_eq!(numbers(50.0, &[Some(100.0), None], 0), ["50", "100", "–", "0.50", "–"]);
+        assert_eq!(numbers(50.0, &[Some(0.0), None], 1)[3], "–");
     }
 }
