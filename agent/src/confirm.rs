@@ -8,15 +8,15 @@
 use futures::stream::{self, StreamExt as _};
 use kompox_core::observed::LiveObject;
 use kompox_core::plan::diff::{self, same_but_for_bookkeeping};
+use kompox_core::plan::unsupported::leave_out;
 use kompox_core::plan::{Action, What, immutable, restart};
 use kompox_manifests::object::{Kind, Object};
 
 use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, SYSTEM_NAMESPACE};
-use crate::context::Planned;
+use crate::context::{Agent, Planned};
 use crate::failure::Failure;
 use crate::give_back;
-use crate::refuted::Refuted;
 
 mod refusal;
 
@@ -55,12 +55,7 @@ pub(crate) enum Care {
 ///
 /// # Errors
 /// The first refusal, in the order of the plan.
-pub(crate) async fn confirm(
-    cluster: &dyn ClusterApi,
-    refuted: &Refuted,
-    mut planned: Planned,
-    care: Care,
-) -> Result<Confirmed, Failure> {
+pub(crate) async fn confirm(agent: &Agent, mut planned: Planned, care: Care) -> Result<Confirmed, Failure> {
     let creates = |kind: Kind| {
         let of_kind = |action: &Action| matches!(&action.what, What::Create { object, .. } if object.key.kind == kind);
         planned.plan.actions.iter().any(of_kind)
@@ -69,7 +64,7 @@ pub(crate) async fn confirm(
     let force = planned.app.reconcile.force;
     let actions = std::mem::take(&mut planned.plan.actions);
     let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
-        .map(|action| confirm_action(cluster, refuted, action, ahead, force))
+        .map(|action| confirm_action(agent, action, ahead, force))
         .buffered(PARALLEL)
         .collect()
         .await;
@@ -104,12 +99,13 @@ impl Ahead {
 
 /// `None`: the dry-run showed that nothing would change.
 async fn confirm_action(
-    cluster: &dyn ClusterApi,
-    refuted: &Refuted,
+    agent: &Agent,
     mut action: Action,
     ahead: Ahead,
     force: bool,
 ) -> Result<Option<Action>, Failure> {
+    let Agent { cluster, refuted, unsupported, .. } = agent;
+    let cluster = cluster.as_ref();
     let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
     if refuted.drops(&action) {
         return Ok(None);
@@ -129,7 +125,10 @@ async fn confirm_action(
             match result {
                 Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => *assumed = true,
                 Err(error) if ahead.explains(elsewhere, object, &error) => *assumed = true,
-                result => drop(result.map_err(|error| failed(object, error))?),
+                result => {
+                    let answer = result.map_err(|error| failed(object, error))?;
+                    unsupported.learn(cluster, object, &answer).await;
+                }
             }
         }
         What::Change { object, live, takeover, fields, .. } => {
@@ -154,6 +153,11 @@ async fn confirm_action(
             };
             if takeover.is_none() && same_but_for_bookkeeping(&result.body, &live.body) {
                 refuted.remember(object, live);
+                unsupported.learn(cluster, object, &result).await;
+                return Ok(None);
+            }
+            let dropped = unsupported.learn(cluster, object, &result).await;
+            if !dropped.is_empty() && !leave_out(&mut action, &dropped) {
                 return Ok(None);
             }
         }

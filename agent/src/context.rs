@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::refuted::Refuted;
 use crate::restart::{self, Turns};
+use crate::unsupported::Unsupported;
 
 /// What every reconcile works with.
 pub(crate) struct Agent {
@@ -39,6 +40,8 @@ pub(crate) struct Agent {
     pub(crate) people: Managers,
     /// Candidates that dry-runs refuted.
     pub(crate) refuted: Refuted,
+    /// Fields that dry-runs have shown the cluster to drop.
+    pub(crate) unsupported: Unsupported,
     /// How long trouble with images is borne.
     pub(crate) pulling: restart::Timing,
     /// Whose Pod may be stopped when.

@@ -46,6 +46,7 @@ mod source;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod unsupported;
 mod views;
 
 use std::process::ExitCode;

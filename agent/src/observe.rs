@@ -22,8 +22,10 @@ use crate::failure::Failure;
 /// must not be concluded from its silence.
 pub(crate) async fn observe(agent: &Agent, wish: &Wish) -> Result<ObservedApp, Failure> {
     let names = wish.names.as_ref();
+    let objects = agent.cache.objects(&names.hashes.instance);
     let mut observed = ObservedApp {
-        objects: agent.cache.objects(&names.hashes.instance),
+        dropped: agent.unsupported.of(objects.keys()),
+        objects,
         nodes: agent.cache.nodes().into_iter().map(node).collect(),
         external_hashes: external_hashes(agent, &wish.app, &names.namespace).await?,
         ..ObservedApp::default()

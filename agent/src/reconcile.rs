@@ -227,7 +227,7 @@ async fn confirm(agent: &Agent, wish: &Wish, planned: Planned, memory: &mut Memo
     if let Some(failure) = memory.refusal(commit) {
         return Err(failure.clone());
     }
-    let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned, Care::Essentials).await;
+    let confirmed = confirm::confirm(agent, planned, Care::Essentials).await;
     match &confirmed {
         Ok(_) => memory.accepted(commit),
         Err(failure) => memory.refused(commit, failure),

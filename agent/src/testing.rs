@@ -30,6 +30,7 @@ use crate::rebuild::Sight;
 use crate::reconcile::{Siblings, reconcile};
 use crate::refuted::Refuted;
 use crate::restart::{self, Turns};
+use crate::unsupported::Unsupported;
 
 /// Trouble with images is borne for moments only.
 pub(crate) const QUICK: restart::Timing = restart::Timing {
@@ -74,6 +75,7 @@ impl World {
             new_disks: NewDisks::Allow,
             people: Managers::default(),
             refuted: Refuted::default(),
+            unsupported: Unsupported::default(),
             pulling: QUICK,
             turns: Turns::default(),
             meter: Arc::default(),
@@ -142,6 +144,7 @@ impl World {
             new_disks: NewDisks::Allow,
             people: Managers::default(),
             refuted: Refuted::default(),
+            unsupported: Unsupported::default(),
             pulling: QUICK,
             turns: Turns::default(),
             meter: Arc::default(),

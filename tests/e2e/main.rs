@@ -28,6 +28,7 @@ mod sops;
 mod standby;
 mod superseded;
 mod tls;
+mod unsupported;
 mod views;
 mod words;
 mod world;

@@ -1,6 +1,6 @@
 //! What the cluster was seen to hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -89,6 +89,8 @@ pub struct ObservedApp {
     pub external_hashes: BTreeMap<(Kind, String), String>,
     /// The cluster's nodes.
     pub nodes: Vec<Node>,
+    /// Paths of the fields of each object that this cluster drops; see [`crate::plan::unsupported`].
+    pub dropped: BTreeMap<ObjectKey, BTreeSet<String>>,
 }
 
 impl ObservedApp {
@@ -130,6 +132,7 @@ impl Default for ObservedApp {
             bound: BTreeMap::new(),
             external_hashes: BTreeMap::new(),
             nodes: Vec::new(),
+            dropped: BTreeMap::new(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod restart;
 pub mod sweep;
 pub mod text;
 pub mod unmanaged;
+pub mod unsupported;
 pub mod view;
 mod volumes;
 

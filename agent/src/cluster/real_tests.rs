@@ -24,6 +24,7 @@ use super::{ClusterApi, Deletion, KubeCluster, identity, memory, state};
 
 mod ownership;
 mod system;
+mod unsupported;
 mod workload;
 
 /// A Namespace of a test's own on the cluster, deleted afterwards.

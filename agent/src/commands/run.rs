@@ -41,6 +41,7 @@ use crate::reporter::{self, Reporter};
 use crate::restart::{self, Turns};
 use crate::server::Server;
 use crate::source::{self, RevisionId};
+use crate::unsupported::Unsupported;
 use crate::views::Views;
 
 /// How long giving the Lease back may take.
@@ -361,6 +362,7 @@ pub(crate) fn reader_of(
         new_disks,
         people: Managers::default(),
         refuted: Refuted::default(),
+        unsupported: Unsupported::default(),
         pulling: restart::Timing::default(),
         turns: Turns::default(),
         meter: Arc::default(),

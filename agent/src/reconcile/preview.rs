@@ -91,6 +91,6 @@ async fn one(
     let applied = last_applied(agent, wish, &observed, &mut Memory::default()).await?;
     let planned =
         plan(agent, wish, &siblings, observed, &Known { rebuilt, applied, corrections: Corrections::default() });
-    let confirmed = confirm::confirm(agent.cluster.as_ref(), &agent.refuted, planned, Care::Whole).await?;
+    let confirmed = confirm::confirm(agent, planned, Care::Whole).await?;
     Ok(confirmed.into_planned().plan)
 }

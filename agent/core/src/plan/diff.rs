@@ -271,7 +271,7 @@ fn has_key(item: &Value, key: &Map<String, Value>, defaults: bool) -> bool {
 }
 
 /// How a list item is called in a path: by its name where it has one.
-fn item_name(item: &Value) -> String {
+pub(super) fn item_name(item: &Value) -> String {
     const NAMES: [&str; 8] = ["name", "mountPath", "containerPort", "port", "ip", "key", "topologyKey", "uid"];
     let name = NAMES.iter().find_map(|name| match item.get(name)? {
         Value::String(text) => Some(text.clone()),

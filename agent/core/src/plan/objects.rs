@@ -10,7 +10,7 @@ use kompox_manifests::render::render;
 use kompox_manifests::slots::Slots;
 
 use super::diff::{self, FieldChange};
-use super::{Action, Settings, Subject, What, immutable, released, restart};
+use super::{Action, Settings, Subject, What, immutable, released, restart, unsupported};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::{self, FIELD_MANAGER, LEGACY_MANAGERS, Managers, Takeover};
 
@@ -37,7 +37,7 @@ pub(super) fn decide(
         let decided = match observed.objects.get(&object.key) {
             None => Some(create(object, unsettled)),
             Some(live) if live.is_terminating() => Some(going(live, settings)),
-            Some(live) => change(object, live, app.reconcile.drift, &settings.people),
+            Some(live) => change(object, live, observed.dropped.get(&key), app.reconcile.drift, &settings.people),
         };
         // A candidate for a change may be refuted yet; a real one and this meet at the volume's version.
         let is_free = matches!(decided, None | Some((What::Keep(_) | What::Change { .. }, _)));
@@ -97,13 +97,20 @@ pub(super) fn stuck(live: &LiveObject, now: Timestamp) -> Option<String> {
 /// hangs on them follows.
 const STUCK_AFTER_MINUTES: i64 = 10;
 
-fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Managers) -> Option<(What, String)> {
+fn change(
+    object: Object,
+    live: &LiveObject,
+    dropped: Option<&BTreeSet<String>>,
+    drift: DriftPolicy,
+    people: &Managers,
+) -> Option<(What, String)> {
     let takeover = ownership::takeover(live, &object.body, people);
     let managed = match &takeover {
         Some(takeover) => takeover.managed_fields.as_slice(),
         None => live.managed_fields(),
     };
-    let fields = diff::compare(&object, live, managed);
+    let compared = unsupported::without(&object, live, dropped);
+    let fields = diff::compare(&compared, live, managed);
     if fields.is_empty() {
         return None;
     }
@@ -114,7 +121,7 @@ fn change(object: Object, live: &LiveObject, drift: DriftPolicy, people: &Manage
     };
     // An object that the commit changes is applied whole: without their values it would be neither
     // what people made of it nor what the commit asks for.
-    let is_drift = takeover.as_ref().is_some_and(by_people) && !diff::asks_for_more(&object, live, managed);
+    let is_drift = takeover.as_ref().is_some_and(by_people) && !diff::asks_for_more(&compared, live, managed);
     match drift {
         DriftPolicy::Off if is_drift => return None,
         DriftPolicy::Report if is_drift => {
@@ -149,7 +156,8 @@ fn editors(takeover: &Takeover) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-fn in_words(fields: &[FieldChange]) -> String {
+/// What differs, in a few words.
+pub(super) fn in_words(fields: &[FieldChange]) -> String {
     match fields {
         [only] => format!("{} differs", only.path),
         [first, rest @ ..] => format!("{} and {} more differ", first.path, rest.len()),
