@@ -14,6 +14,7 @@ mod examples;
 mod expected;
 mod kill;
 mod leader;
+mod mistakes;
 mod mounted;
 mod outage;
 mod pause;
