@@ -1,7 +1,7 @@
 //! Conversion never panics, whatever the bytes; and the same files give the same bytes.
 //!
-//! The real files of `examples/` and `tests/fixtures/` are changed at random: bytes, lines, and pieces of syntax that
-//! readers fall over. A number of rounds is run with every test run; `make fuzz` goes on for longer. A round is named by its
+//! The real files of `examples/` and `tests/fixtures/`, and files that SOPS has encrypted, are changed at random: bytes,
+//! lines, and pieces of syntax that readers fall over. What was encrypted is shown in no round. A number of rounds is run with every test run; `make fuzz` goes on for longer. A round is named by its
 //! number, from which it can be run again.
 
 #![allow(
@@ -23,6 +23,7 @@ use kompox_manifests::diagnostic::Colour;
 use kompox_manifests::model::App;
 use kompox_manifests::render::{render, to_yaml};
 use kompox_manifests::slots::{PvSource, Slots, VolumeBinding, VolumeClass};
+use kompox_manifests::sops::{AgeKeys, Decryption};
 use kompox_manifests::source::MemoryTree;
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -111,6 +112,10 @@ const PIECES: &[&[u8]] = &[
     b"extends: {service: web, file: compose.yml}\n",
     b"include: [compose.yml]\n",
     b"sops: {mac: x, age: []}\n",
+    b"ENC[AES256_GCM,data:,iv:,tag:,type:str]",
+    b"ENC[AES256_GCM,data:iN/ObElTt9TorA==,iv:Z/Yks+GuxGougRw920kUkn==,tag:AA==,type:int]",
+    b"-----BEGIN AGE ENCRYPTED FILE-----\n",
+    b"sops_mac=x\n",
     b"depends_on: [app, db]\n",
     b"network_mode: service:app\n",
     b"x-kompox: {resources: {cpu: -1}}\n",
@@ -151,7 +156,56 @@ fn read(folder: &Path, prefix: &str, files: &mut Files) {
     }
 }
 
-/// Every example and fixture by itself, in the order of their names.
+/// Files that SOPS has encrypted for a key of the tests.
+const ENCRYPTED: &str = "manifests/src/sops/testdata";
+/// What is encrypted in them, and its base64.
+const HIDDEN: (&str, &str) = ("hush", "aHVzaA==");
+
+/// The terms that the encrypted files are read on.
+fn terms() -> Terms {
+    let keys = fs::read_to_string(root().join(ENCRYPTED).join("agent.agekey")).unwrap();
+    Terms { decryption: Decryption::Keys(AgeKeys::parse(&keys).unwrap()), ..Terms::default() }
+}
+
+/// Two Apps of encrypted files: a Compose file, and all other places where a file may be encrypted.
+fn encrypted() -> Files {
+    let entry = |app: &str, compose: &str| {
+        format!(
+            "version: v1\nworkspace: {{name: w}}\nprovider: {{name: p, driver: local}}\ncluster: {{name: c}}\napp:\n  name: \
+             {app}\n  compose: file:{compose}\n"
+        )
+    };
+    let compose = "services:
+  web:
+    image: nginx:1.29
+    env_file: [lines.env]
+    environment: {TAKEN: \"x ${A_PASSWORD}\"}
+    secrets: [blob, json, yaml]
+secrets:
+  blob: {file: blob.bin}
+  json: {file: values.json}
+  yaml: {file: values.yaml}
+";
+    let mut files = Files::from([
+        ("one/kompoxops.yml".to_owned(), entry("one", "partly.yaml").into_bytes()),
+        ("two/kompoxops.yml".to_owned(), entry("two", "compose.yml").into_bytes()),
+        ("two/compose.yml".to_owned(), compose.into()),
+    ]);
+    let copies = [
+        ("partly.yaml", "one/partly.yaml"),
+        ("lines.env", "two/.env"),
+        ("lines.env", "two/lines.env"),
+        ("blob.bin", "two/blob.bin"),
+        ("values.json", "two/values.json"),
+        ("values.yaml", "two/values.yaml"),
+    ];
+    for (from, to) in copies {
+        files.insert(to.to_owned(), fs::read(root().join(ENCRYPTED).join(from)).unwrap());
+    }
+    files
+}
+
+/// Every example and fixture by itself, in the order of their names, and the encrypted files.
 fn corpus() -> Vec<(String, Files)> {
     let mut corpus = Vec::new();
     for kind in ["examples", "tests/fixtures"] {
@@ -164,6 +218,7 @@ fn corpus() -> Vec<(String, Files)> {
             }
         }
     }
+    corpus.push((ENCRYPTED.to_owned(), encrypted()));
     corpus.sort();
     assert!(corpus.len() >= 8, "the examples are the corpus");
     corpus
@@ -277,25 +332,32 @@ fn shown(desired: &Desired) -> String {
     text
 }
 
-fn convert(files: &Files) -> String {
-    shown(&desire(&MemoryTree::new(files.clone()), "", &Terms::default()))
+fn convert(files: &Files, terms: &Terms) -> String {
+    shown(&desire(&MemoryTree::new(files.clone()), "", terms))
+}
+
+#[test]
+fn the_encrypted_files_are_read() {
+    let shown = convert(&encrypted(), &terms());
+    assert!(shown.contains(HIDDEN.1) && !shown.contains("error["), "{shown}");
 }
 
 #[test]
 fn conversion_panics_on_no_bytes_and_says_the_same_twice() {
-    let corpus = corpus();
+    let (corpus, terms) = (corpus(), terms());
     let first = std::env::var(FIRST).map_or(0, |number| number.parse().unwrap());
     let end = std::env::var(SECONDS).ok().map(|number| Instant::now() + Duration::from_secs(number.parse().unwrap()));
     let (mut sound, mut refused) = (0_u64, 0_u64);
     let mut round: u64 = first;
     while end.map_or(round < first + ROUNDS, |end| Instant::now() < end) {
         let (name, files) = changed(&corpus, round);
-        let result = catch_unwind(AssertUnwindSafe(|| (convert(&files), convert(&files))));
+        let result = catch_unwind(AssertUnwindSafe(|| (convert(&files, &terms), convert(&files, &terms))));
         let Ok((once, twice)) = result else {
             panic!("round {round} of {name} panics (see above); {FIRST}={round} runs it again");
         };
         assert_eq!(once, twice, "round {round} of {name} is told differently the second time");
-        if desire(&MemoryTree::new(files), "", &Terms::default()).is_sound() {
+        assert!(!once.contains(HIDDEN.0), "round {round} of {name} shows what is encrypted");
+        if desire(&MemoryTree::new(files), "", &terms).is_sound() {
             sound += 1
         } else {
             refused += 1
@@ -324,7 +386,8 @@ fn bytes_of_no_language_at_all_are_refused() {
 
 /// Every example and fixture, with the names of their folders.
 fn all() -> String {
-    corpus().iter().map(|(name, files)| format!("# {name}\n{}", convert(files))).collect()
+    let terms = terms();
+    corpus().iter().map(|(name, files)| format!("# {name}\n{}", convert(files, &terms))).collect()
 }
 
 #[test]
