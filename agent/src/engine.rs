@@ -39,8 +39,10 @@ pub(crate) mod queue;
 mod scheduler;
 pub(crate) mod source;
 
-/// How many Apps are worked on at once. Most of that time is waiting for the API server.
-const WORKERS: usize = 8;
+/// How many Apps are worked on at once. Most of that time is waiting for the API server: its answers come one after
+/// the other, so that an App has two requests under way on average. With 8, a new fleet waited more than the API server
+/// worked (`make bench ARGS="--cold 3"`).
+const WORKERS: usize = 24;
 /// How long the first look at the cluster may take before Apps are told that it cannot be seen.
 const FIRST_SIGHT: Duration = Duration::from_secs(30);
 /// Time between two looks at an App that is being removed, when nothing is heard of it.
