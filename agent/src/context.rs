@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::ownership::Managers;
-use kompox_core::plan::{Hold, HoldDigest, NewDisks, Plan, Settings};
+use kompox_core::plan::{Hold, HoldDigest, NewDisks, Plan, Refused, Settings};
 use kompox_manifests::desired::Terms;
 use kompox_manifests::id::ClusterId;
 use kompox_manifests::model::App;
@@ -118,6 +118,8 @@ pub(crate) struct Wish {
     pub(crate) names: Arc<Names>,
     /// Hash of all files that the App was made from. It tells whether another commit asks for the same.
     pub(crate) digest: Arc<str>,
+    /// It stands for a newer commit's wish that did not become healthy.
+    pub(crate) instead_of: Option<Arc<Refused>>,
 }
 
 /// How an App stands among all that the sources list.

@@ -77,6 +77,7 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
                 names: Arc::new(Names::of(&app.id)),
                 app,
                 digest: Arc::clone(&digest),
+                instead_of: None,
             }));
         }
     }

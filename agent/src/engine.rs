@@ -25,10 +25,10 @@ use crate::cluster::cache::News;
 use crate::context::{Agent, Standing, Wish};
 use crate::departure;
 use crate::failure::{Failure, Kind};
-use crate::health::Look;
+use crate::health::{Look, RollBack};
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, Outcome, State};
-use crate::reconcile::{Siblings, reconcile};
+use crate::reconcile::{Siblings, reconcile, rollback};
 use crate::restart;
 
 pub(crate) use self::scheduler::Scheduler;
@@ -182,12 +182,16 @@ impl Engine {
                 AssertUnwindSafe(look).catch_unwind().await
             }
         };
-        let Look { outcome, again } = looked.unwrap_or_else(|_| {
+        let Look { outcome, again, roll_back } = looked.unwrap_or_else(|_| {
             error!(app = %key.app, "the look at the App broke off; this is a fault of the agent");
             memory = Memory::default();
             let failure = Failure::retry("panic", "the agent broke off its work on the App; its log says where");
             Look::last(AppOutcome::untouched(&wish, State::Failed(failure)))
         });
+        let outcome = match roll_back {
+            Some(way) => self.roll_back(key, outcome, &way).await,
+            None => rollback::told(&wish, outcome),
+        };
         self.wake(key.source, restart::judged(&self.agent, &wish, &outcome.state));
         let is_news = source.ledger().end(&wish, memory, &outcome);
         if is_news {
@@ -203,6 +207,19 @@ impl Engine {
             State::Failed(Failure { kind: Kind::Fault(After::Retry { after }), .. }) => Next::Retry(*after),
             State::Failed(Failure { kind: Kind::Fault(After::Wait), .. }) => Next::Retry(None),
             _ => again.map_or(Next::Rest, Next::Again),
+        }
+    }
+
+    /// Lets the wish of the commit that was healthy last stand for the one that has failed.
+    async fn roll_back(&self, key: &Key, outcome: AppOutcome, way: &RollBack) -> AppOutcome {
+        match self.sources[key.source].wish_of(&key.app, way).await {
+            Ok(wish) => {
+                warn!(app = %key.app, to = way.to, reason = way.refused.reason, "rolling back");
+                self.sources[key.source].ledger().pin(Arc::new(wish));
+                self.queue.add([key.clone()], Cause::Wish);
+                rollback::preparing(outcome, way)
+            }
+            Err(why) => rollback::impossible(outcome, way, &why),
         }
     }
 

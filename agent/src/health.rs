@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::{Limits, Rollout, Verdict, Workload, assess};
-use kompox_core::plan::What;
+use kompox_core::plan::{Refused, What};
 use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
 use tokio::time::Instant;
 use tracing::debug;
@@ -25,12 +25,23 @@ pub(crate) struct Look {
     pub(crate) outcome: AppOutcome,
     /// Another look makes sense after this time.
     pub(crate) again: Option<Duration>,
+    /// What was healthy before is to be deployed again.
+    pub(crate) roll_back: Option<RollBack>,
+}
+
+/// A way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RollBack {
+    /// The commit that was healthy last.
+    pub(crate) to: String,
+    /// What is given up for it.
+    pub(crate) refused: Refused,
 }
 
 impl Look {
     /// A look that needs no other one.
     pub(crate) fn last(outcome: AppOutcome) -> Self {
-        Self { outcome, again: None }
+        Self { outcome, again: None, roll_back: None }
     }
 }
 
@@ -86,7 +97,7 @@ pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &
     if matches!(state, State::Progressing(_)) && !asked_about(&workload).is_empty() {
         again = Some(again.map_or(EVENTS, |again| again.min(EVENTS)));
     }
-    Look { outcome: outcome(state), again }
+    Look { outcome: outcome(state), again, roll_back: None }
 }
 
 fn workload(agent: &Agent, wish: &Wish) -> Result<Workload, Failure> {

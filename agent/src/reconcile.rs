@@ -38,6 +38,7 @@ use self::chapter::Chapter;
 
 mod chapter;
 mod preview;
+pub(crate) mod rollback;
 
 pub(crate) use preview::{Preview, preview};
 
@@ -61,7 +62,8 @@ pub(crate) async fn reconcile(agent: &Agent, wish: &Wish, siblings: &Siblings<'_
     let mut inputs = Inputs::of(agent, wish, &siblings.standing, memory);
     if let Some(state) = memory.settled(&inputs) {
         let outcome = AppOutcome::untouched(wish, state.clone());
-        return Look { outcome: AppOutcome { holds: memory.holds.clone(), ..outcome }, again: memory.alarm(wish) };
+        let outcome = AppOutcome { holds: memory.holds.clone(), ..outcome };
+        return Look { again: memory.alarm(wish), ..Look::last(outcome) };
     }
     memory.holds.clear();
     let mut look = match stages(agent, wish, siblings, memory).await {
@@ -79,6 +81,9 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     let observed = agent.meter.time(Stage::Observe, observe::observe(agent, wish)).await?; // IO: cache, provider
     let rebuilt = rebuild::recognize(agent, siblings.sight, siblings.wishes, wish, &observed).await?; // IO: rare
     let applied = last_applied(agent, wish, &observed, memory).await?; //                  IO: once
+    if let Some(look) = rollback::given_up(wish, applied.as_ref()) {
+        return Ok(look); //                                                                pure: it was tried
+    }
     let known = Known { rebuilt, corrections: corrections(wish, applied.as_ref(), memory), applied };
     let planned = agent.meter.time_now(Stage::Plan, || plan(agent, wish, siblings, observed, &known)); // pure
     if let Some(look) = paused(wish, &planned) {
@@ -98,6 +103,7 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     let is_new = note(agent, wish, &applied, chapter, memory).await?; //                   IO: when it is new
     let mut look = health::look(agent, wish, applied, memory).await; //                   IO: cache
     look.outcome.restored = !is_new && look.outcome.done.wrote();
+    look.roll_back = rollback::way_back(wish, &look.outcome, memory); //                   pure
     Ok(look)
 }
 
@@ -144,7 +150,9 @@ async fn note(
 ) -> Result<bool, Failure> {
     let Applied { planned, done, stopped } = applied;
     let before = memory.applied.clone().flatten();
+    let refused = wish.instead_of.as_deref().cloned();
     let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);
+    let record = AppliedRecord { refused, ..record };
     let is_new = before.as_ref().is_none_or(|before| !before.record.says_the_same(&record));
     if !is_new && done.wrote() {
         memory.corrections.note(&planned.plan.actions, Timestamp::now());
@@ -190,7 +198,7 @@ fn paused(wish: &Wish, planned: &Planned) -> Option<Look> {
     let now = planned.settings.now;
     let pause = Pause::of_app(&planned.observed, now).ok().flatten()?;
     let again = Duration::try_from(pause.until.duration_since(now)).ok();
-    Some(Look { outcome: AppOutcome::untouched(wish, State::Paused(pause)), again })
+    Some(Look { again, ..Look::last(AppOutcome::untouched(wish, State::Paused(pause))) })
 }
 
 /// The source that an App is marked with. What a person applies by hand stays the source's that

@@ -191,7 +191,7 @@ fn is_between_pods(agent: &Agent, wish: &Wish) -> bool {
 }
 
 fn waiting(wish: &Wish, reason: String, again: Option<Duration>) -> Look {
-    Look { outcome: AppOutcome::untouched(wish, State::Progressing(reason)), again }
+    Look { again, ..Look::last(AppOutcome::untouched(wish, State::Progressing(reason))) }
 }
 
 fn failed(wish: &Wish, reason: String, label: &'static str, again: Duration) -> Look {
@@ -200,7 +200,7 @@ fn failed(wish: &Wish, reason: String, label: &'static str, again: Duration) -> 
     let at = named.map_or(&wish.app.at, |image| &image.at);
     let text = format!("{at}: {reason}; the Pod that runs was left alone");
     let failure = Failure { text, label, kind: FailureKind::Rejected };
-    Look { outcome: AppOutcome::untouched(wish, State::Failed(failure)), again: Some(again) }
+    Look { again: Some(again), ..Look::last(AppOutcome::untouched(wish, State::Failed(failure))) }
 }
 
 #[cfg(test)]

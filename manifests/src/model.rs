@@ -250,6 +250,9 @@ pub struct Reconcile {
     pub prepull: bool,
     /// `windows`: when the App may be interrupted without a new commit.
     pub windows: Vec<Window>,
+    /// `rollback: lastHealthy`: what was healthy last is deployed again where a commit does not become
+    /// healthy. Never for an App with volumes: its data may have been changed by then.
+    pub rollback: bool,
 }
 
 impl Default for Reconcile {
@@ -262,6 +265,7 @@ impl Default for Reconcile {
             depends_on: Vec::new(),
             prepull: true,
             windows: Vec::new(),
+            rollback: false,
         }
     }
 }

@@ -134,6 +134,12 @@ impl History {
         entry.downtime_seconds = downtime.filter(|_| entry.restarted);
     }
 
+    /// The commit that was healthy last before the newest change; `None` when none is known.
+    #[must_use]
+    pub fn healthy_before(&self) -> Option<&str> {
+        self.0.iter().skip(1).find(|entry| entry.end == End::Healthy).map(|entry| entry.commit.as_str())
+    }
+
     /// The entries, newest first.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

@@ -43,7 +43,7 @@ use crate::ownership::Managers;
 use crate::pause::Pause;
 
 pub use action::{Action, Subject, What};
-pub use applied::{AppliedRecord, MountRecord, ProtectionRecord};
+pub use applied::{AppliedRecord, MountRecord, ProtectionRecord, Refused};
 pub use counts::Counts;
 pub use digest::PlanDigest;
 pub use fight::Corrections;

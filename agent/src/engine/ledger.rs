@@ -40,6 +40,8 @@ pub(crate) struct Ledger {
     generation: Option<Arc<Generation>>,
     /// Wishes of the generation by App.
     wishes: BTreeMap<AppId, Arc<Wish>>,
+    /// Wishes of older commits that stand for those of the generation, because these did not become healthy.
+    pins: BTreeMap<AppId, Arc<Wish>>,
     /// How the Apps are that were looked at for the generation.
     table: BTreeMap<AppId, AppOutcome>,
     /// What is remembered of Apps that nobody works on.
@@ -90,6 +92,11 @@ impl Ledger {
             same && well
         });
         self.memories.retain(|app, _| self.wishes.contains_key(app));
+        // Until a commit asks for something else of the App, what has failed is not tried again.
+        self.pins.retain(|app, pin| {
+            let refused = pin.instead_of.as_ref().map(|refused| refused.inputs.as_str());
+            self.wishes.get(app).is_some_and(|wish| refused == Some(&*wish.digest))
+        });
         self.anew.retain(|app| self.wishes.contains_key(app));
         self.departed.clear();
         self.generation = Some(generation);
@@ -129,14 +136,24 @@ impl Ledger {
         self.anew.insert(app.clone());
     }
 
+    /// Lets an older commit's wish stand for an App's until a commit asks for something else of it.
+    pub(crate) fn pin(&mut self, wish: Arc<Wish>) {
+        self.pins.insert(wish.app.id.clone(), wish);
+    }
+
+    /// What is to be brought about of an App.
+    fn effective(&self, app: &AppId) -> Option<&Arc<Wish>> {
+        self.pins.get(app).or_else(|| self.wishes.get(app))
+    }
+
     /// What is asked of an App now, and what is remembered of it. Nobody else may work on it.
     pub(crate) fn begin(&mut self, app: &AppId) -> Option<(Arc<Wish>, Arc<Generation>, Memory)> {
-        let wish = self.wishes.get(app)?;
+        let wish = Arc::clone(self.effective(app)?);
         let mut memory = self.memories.remove(app).unwrap_or_default();
         if self.anew.remove(app) {
             memory.look_anew();
         }
-        Some((Arc::clone(wish), Arc::clone(self.generation.as_ref()?), memory))
+        Some((wish, Arc::clone(self.generation.as_ref()?), memory))
     }
 
     /// Ends the work on an App; whether what came of it is news.
@@ -145,7 +162,7 @@ impl Ledger {
         let Some(now) = self.wishes.get(app) else { return false };
         self.memories.insert(app.clone(), memory);
         // Something else is asked for by now, and will be looked at.
-        if now.digest != wish.digest {
+        if self.effective(app).is_none_or(|effective| effective.digest != wish.digest) {
             return false;
         }
         if let Some(record) = &mut self.record {

@@ -61,7 +61,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, origin: Origin<'_>) -> Option<Ap
     let volumes = volume::volumes(fields);
     let placement = placement(fields);
     let network_rules = network::rules(fields);
-    let reconcile = reconcile::read(fields);
+    let reconcile = reconcile::read(fields, !volumes.is_empty());
     let snapshot_policies = policy::policies(fields, &volumes);
     unsupported(fields, "snapshotPolicies", "the App");
     let settings = fields.text_map("settings");

@@ -16,7 +16,7 @@ const DRIFT: [(&str, DriftPolicy); 3] =
     [("correct", DriftPolicy::Correct), ("report", DriftPolicy::Report), ("off", DriftPolicy::Off)];
 
 /// `App.spec.reconcile`; what is not written is the default.
-pub(super) fn read(app: &mut Fields<'_, '_>) -> Reconcile {
+pub(super) fn read(app: &mut Fields<'_, '_>, has_volumes: bool) -> Reconcile {
     let findings = app.findings();
     let Some(mut fields) = app.section("reconcile", "reconcile") else { return Reconcile::default() };
     let flag = |fields: &mut Fields<'_, '_>, key| fields.boolean(key).is_some_and(|flag| flag.value);
@@ -28,15 +28,27 @@ pub(super) fn read(app: &mut Fields<'_, '_>) -> Reconcile {
         depends_on: depends_on(&mut fields),
         prepull: fields.boolean("prepull").is_none_or(|prepull| prepull.value),
         windows: fields.list("windows").iter().filter_map(|window| self::window(window, findings)).collect(),
+        rollback: rollback(&mut fields, has_volumes),
     };
     // Checked, so that what is written today means the same when a later version acts on it.
-    fields.choice("rollback", &[("off", ()), ("lastHealthy", ())]);
     fields.choice("data", &[("keep", ()), ("restore", ())]);
-    for key in ["rollback", "data"] {
-        unsupported(&mut fields, key, "reconcile");
-    }
+    unsupported(&mut fields, "data", "reconcile");
     fields.finish();
     reconcile
+}
+
+/// Whether what was healthy last comes back. An older program on newer data is no way back, so with volumes it
+/// needs a snapshot from before the deploy.
+fn rollback(fields: &mut Fields<'_, '_>, has_volumes: bool) -> bool {
+    let asked = fields.choice("rollback", &[("off", false), ("lastHealthy", true)]);
+    let Some(asked) = asked.filter(|asked| asked.value) else { return false };
+    if has_volumes {
+        let message = "the App has volumes, so going back needs a snapshot from before the deploy, which this version \
+                       does not make: it is not rolled back";
+        let help = "it is checked, and takes effect with a later version";
+        fields.findings().push(Diagnostic::warning("not-supported-yet", asked.at, message).help(help));
+    }
+    !has_volumes
 }
 
 /// A duration above zero, in seconds.

@@ -33,6 +33,21 @@ pub struct AppliedRecord {
     pub hosts: BTreeSet<String>,
     /// What the Cluster forbade.
     pub protection: ProtectionRecord,
+    /// What was given up for this, because it did not become healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// A deployment that was rolled back. It is not tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// Digest of everything that it said about the App.
+    pub inputs: String,
+    /// Its commit.
+    pub commit: String,
+    /// Why it did not become healthy, free of secrets.
+    pub reason: String,
 }
 
 /// A volume mounted into a service.
@@ -81,6 +96,7 @@ impl AppliedRecord {
                 .collect(),
             hosts: hosts(app),
             protection: app.cluster.installation_protection.into(),
+            refused: None,
         }
     }
 }

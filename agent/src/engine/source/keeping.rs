@@ -1,17 +1,51 @@
 //! The last good commit of a source, where nothing can be fetched: from the cache, else from the cluster.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kompox_manifests::desired::Terms;
+use kompox_manifests::desired::{Conversions, Terms};
+use kompox_manifests::id::AppId;
 use tracing::{info, warn};
 
 use super::{Due, Fetcher, Origin, Source, place, told};
 use crate::cluster::ClusterError;
 use crate::cluster::error::Cause;
+use crate::context::{Commit, Wish};
+use crate::desire;
+use crate::health::RollBack;
 use crate::kept::{self, Keeper, Kept, Stored};
 use crate::source::{Revision, RevisionId, Snapshot};
 
 impl Source {
+    /// What an older commit, which was fetched before, asks of an App.
+    ///
+    /// # Errors
+    /// Why nobody can say.
+    pub(crate) async fn wish_of(&self, app: &AppId, way: &RollBack) -> Result<Wish, String> {
+        let origin = self.origin.as_ref().ok_or("it was applied by hand")?;
+        let id: RevisionId = way.to.parse().map_err(|_| "it is no commit")?;
+        let opened = origin.source.open(&id).await.map_err(|fault| fault.to_string())?;
+        let snapshot = opened.ok_or("the source does not have it any more")?;
+        let commit = Commit {
+            source: Some(self.name.clone()),
+            id: way.to.clone(),
+            time: snapshot.revision.time,
+            accepted: BTreeSet::new(),
+            tree: snapshot.tree,
+            path: origin.config.path.clone(),
+            terms: origin.terms(),
+        };
+        let cluster = self.agent.cluster_id.clone();
+        let desiring = move || desire::desire(&commit, &cluster, &mut Conversions::default());
+        let wanted = tokio::task::spawn_blocking(desiring).await;
+        let wanted = wanted.map_err(|_| "the agent broke off reading it; its log says where")?;
+        let wish = wanted.apps.into_iter().find(|wish| wish.app.id == *app).ok_or("it does not list the App")?;
+        if !wish.app.volumes.is_empty() {
+            return Err("the App had volumes then".to_owned());
+        }
+        Ok(Wish { instead_of: Some(Arc::new(way.refused.clone())), ..wish })
+    }
+
     /// The last good commit, where nothing was fetched since the start.
     pub(super) async fn recall(
         &self,

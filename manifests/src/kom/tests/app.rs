@@ -253,13 +253,16 @@ fn reconcile_is_checked_and_says_what_it_does_not_do_yet() {
     error[bad-time-zone] kompoxops.yml:22:56: there is no time zone `Europe/Berlim` | did you mean `Europe/Berlin`?
     error[bad-schedule] kompoxops.yml:22:20: `7` is no day of week | Sunday is `0`
     error[unknown-value] kompoxops.yml:16:15: `rollback` cannot be `last` | write one of `off` and `lastHealthy`
-    warning[not-supported-yet] kompoxops.yml:16:5: this version of the agent does not act on `rollback` of reconcile yet | it is checked, and takes effect with a later version
     warning[not-supported-yet] kompoxops.yml:17:5: this version of the agent does not act on `data` of reconcile yet | it is checked, and takes effect with a later version
     error[unknown-key] kompoxops.yml:23:5: `reconcile` has no key `prune` | known keys are `drift`, `force`, `suspend`, `progressDeadline`, `dependsOn`, `prepull`, `rollback`, `data` and `windows`
     ");
     let app = app_of("reconcile: {dependsOn: [/ws/ops/prv/aks1/cls/c1/app/db]}\n");
     assert_eq!(app.reconcile.depends_on[0].value.app, "db");
     assert!(app.reconcile.prepull, "on where nothing is said");
+    assert!(!app.reconcile.rollback && app_of("reconcile: {rollback: lastHealthy}\n").reconcile.rollback);
+    let with_data = "reconcile: {rollback: lastHealthy}\nvolumes: [{name: data, size: 1Gi}]\n";
+    insta::assert_snapshot!(app_report(with_data), @"warning[not-supported-yet] kompoxops.yml:9:25: the App has volumes, so going back needs a snapshot from before the deploy, which this version does not make: it is not rolled back | it is checked, and takes effect with a later version");
+    assert!(!app_of(with_data).reconcile.rollback);
     let app = app_of(concat!(
         "reconcile:\n  prepull: false\n",
         "  windows: [{schedule: '@weekly', duration: 2h30m, timeZone: Asia/Tokyo}, {schedule: 0 3 * * *, duration: 1h}]\n",
