@@ -32,15 +32,9 @@ async fn foreign_objects_and_a_stuck_finalizer_are_left_alone_while_the_rest_goe
     let hold = finalizers(r#"["example.com/dead"]"#);
     world.kubectl(&["-n", NAMESPACE, "patch", "service", "postgres", "--type=merge", "-p", &hold])?;
 
-    let compose = std::fs::read_to_string(world.repo.work_tree().join("compose.yml"))?;
-    let (shed, _) = compose.split_once("  postgres:").context("the fixture has no service postgres any more")?;
-    let shed = shed.replace("gitea:1.24.6", "gitea:1.24.7");
-    let second = world.repo.publish(&[("compose.yml", &shed)], "Shed the database")?;
+    let second = shed_the_database(&world)?;
     world.await_status(&second, "success").await?;
-    let image = ["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={..image}"];
-    ensure!(world.kubectl(&image)?.contains("gitea:1.24.7"), "a finalizer kept the commit from being applied");
-    let secrets = world.kubectl(&["-n", NAMESPACE, "get", "secrets", "-o", "name"])?;
-    ensure!(!secrets.contains("postgres"), "a finalizer kept another object from going: {secrets}");
+    rest_is_done(&world)?;
     let held = [
         "-n",
         NAMESPACE,
@@ -55,12 +49,95 @@ async fn foreign_objects_and_a_stuck_finalizer_are_left_alone_while_the_rest_goe
 
     world.kubectl(&["-n", NAMESPACE, "patch", "service", "postgres", "--type=merge", "-p", &finalizers("null")])?;
     until("the Service to go", LONG, || async {
-        let left = world.kubectl(&["-n", NAMESPACE, "get", "services", "-o", "name"])?;
+        let left = services(&world)?;
         Ok(if left.contains("postgres") { Look::NotYet(left) } else { Look::Done(()) })
     })
     .await?;
     ensure!(agent.exited()?.is_none());
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_the_cluster_refuses_is_said_and_done_once_it_may_be() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&first, "success").await?;
+    let policy = world.folder.write("keep.yml", KEEP)?;
+    world.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
+    let delete = ["-n", NAMESPACE, "delete", "service", "postgres", "--dry-run=server"];
+    until("the policy to be in force", LONG, || async {
+        Ok(match world.kubectl(&delete) {
+            Err(error) if error.to_string().contains("not today") => Look::Done(()),
+            other => Look::NotYet(format!("{other:?}")),
+        })
+    })
+    .await?;
+
+    let second = shed_the_database(&world)?;
+    world.await_status(&second, "failure").await?;
+    rest_is_done(&world)?;
+    let kept = ["-n", NAMESPACE, "get", "service/postgres", "-o", "jsonpath={.metadata.deletionTimestamp}"];
+    ensure!(world.kubectl(&kept)?.is_empty(), "it was deleted against the policy");
+    until("the refusal to be told", LONG, || async {
+        let told = world.agent(["status"]).run(LONG).await?.stdout;
+        let all = ["Service ", "/postgres", "does not go", "not today"];
+        Ok(if all.iter().all(|words| told.contains(words)) { Look::Done(()) } else { Look::NotYet(told) })
+    })
+    .await?;
+
+    world.kubectl(&["delete", "-f", &policy.to_string_lossy()])?;
+    until("the Service to go when a person asks for another look", LONG, || async {
+        let asked = world.agent(["sync", "app1"]).run(LONG).await?;
+        ensure!(asked.status.success(), "{}", asked.stderr);
+        let left = services(&world)?;
+        Ok(if left.contains("postgres") { Look::NotYet(left) } else { Look::Done(()) })
+    })
+    .await?;
+    world.await_status(&second, "success").await?;
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+/// Keeps one Service from being deleted.
+const KEEP: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: keep}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [DELETE], resources: [services]}]
+  validations: [{expression: "oldObject.metadata.name != 'postgres'", message: not today}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: keep}
+spec: {policyName: keep, validationActions: [Deny]}
+"#;
+
+/// A commit with another image and without the service `postgres`; gives its hash.
+fn shed_the_database(world: &World) -> Result<String> {
+    let compose = std::fs::read_to_string(world.repo.work_tree().join("compose.yml"))?;
+    let (shed, _) = compose.split_once("  postgres:").context("the fixture has no service postgres any more")?;
+    let shed = shed.replace("gitea:1.24.6", "gitea:1.24.7");
+    world.repo.publish(&[("compose.yml", &shed)], "Shed the database")
+}
+
+/// Everything of that commit is done but for the Service that does not go.
+fn rest_is_done(world: &World) -> Result<()> {
+    let image = ["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={..image}"];
+    ensure!(world.kubectl(&image)?.contains("gitea:1.24.7"), "one deletion kept the commit from being applied");
+    let secrets = world.kubectl(&["-n", NAMESPACE, "get", "secrets", "-o", "name"])?;
+    ensure!(!secrets.contains("postgres"), "one deletion kept another object from going: {secrets}");
+    Ok(())
+}
+
+fn services(world: &World) -> Result<String> {
+    world.kubectl(&["-n", NAMESPACE, "get", "services", "-o", "name"])
 }
 
 /// What is of no source is shown, and that it is left alone.
