@@ -131,9 +131,9 @@ impl Ground {
     }
 
     /// Lets the agent look so often while every tenth look finds a commit that changes one App; gives its resident
-    /// memory, in KiB, after a tenth of the looks and after all.
+    /// memory, in KiB, after half of the looks and after all.
     pub(crate) async fn looks(&self, agent: &Agent, looks: u32) -> Result<(u64, u64)> {
-        let (start, mut tenth) = (Instant::now(), 0);
+        let (start, mut half) = (Instant::now(), 0);
         for look in (10..=looks.next_multiple_of(10)).step_by(10) {
             let app = u16::try_from(1 + look / 10 % u32::from(self.apps))?;
             self.under.publish(&[fleet::web_env(app, &format!("look{look}"))], &format!("Look {look}"))?;
@@ -141,8 +141,8 @@ impl Ground {
             let due = Duration::from_secs(look.into());
             tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
             check_runs(agent)?;
-            if look <= looks.div_ceil(10).next_multiple_of(10) {
-                tenth = usage::memory(agent.pid())?;
+            if look <= looks.div_ceil(2).next_multiple_of(10) {
+                half = usage::memory(agent.pid())?;
             }
             if look % 100 == 0 {
                 say(&format!("{look} of {looks} looks: {} KiB", usage::memory(agent.pid())?));
@@ -150,7 +150,7 @@ impl Ground {
         }
         self.under.settled(agent, &self.under.repo.head()?).await?;
         self.under.quiet().await?;
-        Ok((tenth, usage::memory(agent.pid())?))
+        Ok((half, usage::memory(agent.pid())?))
     }
 
     /// Objects that are none of the agent's business.
@@ -171,7 +171,7 @@ impl Ground {
 }
 
 /// Whether it is a write of an App's object that the server has accepted.
-fn is_written(request: &Request) -> bool {
+pub(crate) fn is_written(request: &Request) -> bool {
     request.status.is_some_and(|status| status < 300) && request.is_write() && !request.is_of_records()
 }
 

@@ -6,6 +6,7 @@
 
 mod cold;
 mod fleet;
+mod flux;
 mod ground;
 mod rivals;
 mod table;
@@ -18,6 +19,7 @@ use clap::Parser;
 use kompox_tests::parts::say;
 use serde_json::Value;
 
+use crate::flux::Flux;
 use crate::ground::Ground;
 use crate::rivals::{Rival, RivalFigures};
 use crate::table::Machine;
@@ -77,7 +79,7 @@ struct Memory {
     applied: u64,
     /// After all commits and edits.
     changed: u64,
-    /// After a tenth of all looks, and after all.
+    /// After half of all looks, and after all.
     looks: Option<(u64, u64)>,
     /// Before the foreign objects came, and with them.
     foreign: Option<(u64, u64)>,
@@ -94,6 +96,7 @@ struct Round {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let flux = Flux::given()?;
     let mut rounds = Vec::new();
     let mut machine = None;
     for (index, apps) in arguments.apps.iter().copied().enumerate() {
@@ -104,9 +107,13 @@ async fn main() -> Result<()> {
         let (agent, on, objects) = measure_agent(&arguments, apps, index == 0).await?;
         machine.get_or_insert(on);
         let mut others = Vec::new();
-        for (name, rival) in [("kubectl", Rival::Kubectl), ("bare client", Rival::Bare(arguments.parallel.into()))] {
+        for (name, rival) in [("kubectl", Rival::Kubectl), (table::BARE, Rival::Bare(arguments.parallel.into()))] {
             say(&format!("{name}, on a cluster of its own"));
             others.push((name, rivals::measure(&rival, &objects).await?));
+        }
+        if let Some(flux) = &flux {
+            say("Flux's kustomize-controller, on a cluster of its own");
+            others.push(("Flux", flux.measure(&objects).await?));
         }
         rounds.push(Round { apps, agent, rivals: others });
     }

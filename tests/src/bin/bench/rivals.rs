@@ -44,6 +44,8 @@ pub(crate) struct RivalFigures {
     pub(crate) one: Duration,
     /// Requests of that.
     pub(crate) one_requests: usize,
+    /// How long a person's edit stays; for whoever only applies when told, how long applying the App takes.
+    pub(crate) drift: Duration,
 }
 
 /// How long a rival takes to apply everything to a fresh control plane.
@@ -77,7 +79,7 @@ pub(crate) async fn measure(rival: &Rival, objects: &[Value]) -> Result<RivalFig
         times.push(rival.apply(&proxy, &one, &first).await?);
     }
     let one = crate::percentile(&times, 50);
-    Ok(RivalFigures { cold, again_requests, again_cpu, one, one_requests: proxy.requests().len() })
+    Ok(RivalFigures { cold, again_requests, again_cpu, one, one_requests: proxy.requests().len(), drift: one })
 }
 
 impl Rival {
@@ -149,7 +151,8 @@ fn objects_of_first(objects: &[Value]) -> Vec<Value> {
     all
 }
 
-fn file(folder: &Folder, name: &str, objects: &[Value]) -> Result<std::path::PathBuf> {
+/// Writes a list of objects that kubectl applies.
+pub(crate) fn file(folder: &Folder, name: &str, objects: &[Value]) -> Result<std::path::PathBuf> {
     // kubectl applies in the order of the list.
     let mut items = objects.to_vec();
     items.sort_by_key(|object| object["kind"] != "Namespace");
