@@ -9,6 +9,8 @@ use crate::names::{APP_COMPONENT, Names};
 pub const APP: &str = "kompox.dev/app";
 /// Annotation of Namespaces and PersistentVolumes: the source that the App comes from.
 pub const SOURCE: &str = "kompox.dev/source";
+/// Annotation of PersistentVolumes: the handle of the disk that the volume was on before this one.
+pub const PREVIOUS_HANDLE: &str = "kompox.dev/volume-handle-previous";
 /// Annotation of Namespaces: the provider's driver.
 pub const PROVIDER_DRIVER: &str = "kompox.dev/provider-driver";
 /// Label of Namespaces: the level of the Pod Security Standards that the API server holds Pods to.

@@ -13,6 +13,8 @@ pub struct Slots {
     /// By volume name: the assigned disk. A volume without one renders no PV, PVC or Pod mount and
     /// is therefore never rendered for applying; the plan creates the disk first.
     pub volumes: BTreeMap<String, VolumeBinding>,
+    /// By volume name: the handle of the disk that it was on before this one, when there was one.
+    pub previous_handles: BTreeMap<String, String>,
     /// Content hash of every ConfigMap and Secret that exists in the cluster but not in Git
     /// (`-override`, `--pull`, and `external` ones), by kind and name. What is missing does not exist.
     pub external_hashes: BTreeMap<(Kind, String), String>,

@@ -171,6 +171,7 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     let volumes = volumes::decide(app, observed, settings, &mut actions);
     let slots = Slots {
         source: Some(settings.source.clone()),
+        previous_handles: volumes::previous_handles(app, &volumes.bindings, observed),
         volumes: volumes.bindings,
         external_hashes: observed.external_hashes.clone(),
         node_pools: placement::node_pools(&observed.nodes),

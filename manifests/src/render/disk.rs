@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::context::{Context, some_map};
+use crate::labels;
 use crate::model::Volume;
 use crate::object::{Kind, Object};
 use crate::slots::{PvSource, VolumeBinding, VolumeClass};
@@ -45,7 +46,11 @@ fn persistent_volume(context: &Context<'_>, volume: &Volume, binding: &VolumeBin
         PvSource::Local { path } => (None, Some(LocalVolumeSource { path, ..LocalVolumeSource::default() })),
     };
     let mut meta = context.app_meta(name.clone());
-    meta.annotations = Some(context.ownership());
+    let mut annotations = context.ownership();
+    if let Some(handle) = context.slots.previous_handles.get(&volume.name) {
+        annotations.insert(labels::PREVIOUS_HANDLE.to_owned(), handle.clone());
+    }
+    meta.annotations = Some(annotations);
     context.object(Kind::PersistentVolume, meta, &volume.at, |metadata| PersistentVolume {
         metadata,
         spec: Some(PersistentVolumeSpec {

@@ -214,6 +214,13 @@ fn a_local_disk_binds_one_claim_on_its_node() {
     let name = names.volume("db", "d1");
     let volume = find(&objects, Kind::PersistentVolume, &name);
     assert_eq!(volume.origin.line, 5);
+    let previous = |objects: &[Object]| {
+        let annotations = &find(objects, Kind::PersistentVolume, &name).body["metadata"]["annotations"];
+        annotations.get("kompox.dev/volume-handle-previous").cloned()
+    };
+    assert_eq!(previous(&objects), None);
+    let previous_handles = BTreeMap::from([("db".to_owned(), "d0".to_owned()), ("other".to_owned(), "d9".to_owned())]);
+    assert_eq!(previous(&render(&app, &Slots { previous_handles, ..slots })), Some(json!("d0")));
     let requirement = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": ["node1"]});
     assert_eq!(
         volume.body["spec"],

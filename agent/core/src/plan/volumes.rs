@@ -1,11 +1,12 @@
 //! Which disk each volume is bound to, and what must happen first. The rule behind every branch:
 //! "not found" never leads to a fresh empty disk for a volume that may have had one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use kompox_manifests::labels;
 use kompox_manifests::model::{App, Volume, VolumeKind};
 use kompox_manifests::names::Names;
-use kompox_manifests::object::Kind;
+use kompox_manifests::object::{Kind, ObjectKey};
 use kompox_manifests::slots::VolumeBinding;
 use serde_json::Value;
 
@@ -39,6 +40,22 @@ pub(super) fn decide(app: &App, observed: &ObservedApp, settings: &Settings, act
         actions.extend(action.map(|(what, reason)| Action { what, reason, origin: Some(volume.at.clone()) }));
     }
     decided
+}
+
+/// The disks that volumes were on before those that they are bound to. What a PersistentVolume says of itself stays;
+/// one that is made now says what its volume is on at the moment.
+pub(super) fn previous_handles(app: &App, bindings: &Bindings, observed: &ObservedApp) -> BTreeMap<String, String> {
+    let names = Names::of(&app.id);
+    let previous = |volume: &String, binding: &VolumeBinding| {
+        let name = names.volume(volume, &binding.handle);
+        let key = ObjectKey { kind: Kind::PersistentVolume, namespace: None, name };
+        match observed.objects.get(&key) {
+            Some(live) => live.annotation(labels::PREVIOUS_HANDLE).map(str::to_owned),
+            None => observed.bound.get(volume).map(|bound| bound.handle.clone()),
+        }
+        .filter(|handle| *handle != binding.handle)
+    };
+    bindings.iter().filter_map(|(volume, binding)| Some((volume.clone(), previous(volume, binding)?))).collect()
 }
 
 /// What is to be done for one volume, and the disk that it is bound to then.

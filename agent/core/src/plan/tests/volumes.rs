@@ -1,5 +1,8 @@
 //! Which disk a volume gets, and when it gets none.
 
+use kompox_manifests::names::Names;
+use kompox_manifests::object::ObjectKey;
+
 use super::*;
 
 fn with_disks(disks: Vec<Disk>) -> World {
@@ -20,6 +23,25 @@ fn an_assigned_disk_is_mounted() {
     let plan = with_disks(vec![disk("d1"), unassigned("d2")]).plan();
     assert_eq!(plan.counts(), Counts { created: 15, ..Counts::default() });
     assert!(plan.actions.iter().all(|action| matches!(action.what, What::Create { assumed: false, .. })));
+}
+
+#[test]
+fn another_disk_of_a_volume_says_which_one_it_was_on() {
+    let previous = |world: &World, handle: &str| {
+        let name = Names::of(&world.app().id).volume("default", handle);
+        let key = ObjectKey { kind: Kind::PersistentVolume, namespace: None, name };
+        world.observed.objects[&key].annotation("kompox.dev/volume-handle-previous").map(str::to_owned)
+    };
+    let mut world = World::deployed();
+    assert_eq!(previous(&world, "d1"), None, "the first disk follows no other");
+    world.observed.bound.insert("default".into(), binding("d1"));
+    world.observed.settle(vec![(disk("d2"), binding("d2"))]);
+    world.apply();
+    assert_eq!(previous(&world, "d2").as_deref(), Some("d1"));
+    // It stays, whatever the volume is bound to by now, and asks for nothing more.
+    world.observed.bound.insert("default".into(), binding("d2"));
+    assert!(!world.plan().writes(), "{}", world.text());
+    assert_eq!(previous(&world, "d1"), None);
 }
 
 #[test]
