@@ -39,6 +39,8 @@ pub(crate) struct Memory {
     pub(crate) applied: Option<Option<Stored>>,
     /// How the App was at the last look.
     pub(crate) state: Option<State>,
+    /// What was asked for when it was seen healthy last.
+    pub(crate) healthy: Option<Arc<str>>,
     /// What was put back lately of what others change.
     pub(crate) corrections: Corrections,
     /// What was held at the last look.
@@ -117,6 +119,9 @@ impl Memory {
     /// Remembers what a look came to. What is still on its way, may pass, or wrote something is looked at
     /// again.
     pub(crate) fn ended(&mut self, inputs: Inputs, outcome: &mut AppOutcome) {
+        if outcome.state == State::Healthy {
+            self.healthy = Some(Arc::clone(&inputs.digest));
+        }
         let lasting = match &outcome.state {
             State::Healthy | State::Suspended | State::Removed => true,
             // It ends without anything being heard.

@@ -27,8 +27,8 @@ impl Chapter {
     /// What a plan is about to do.
     pub(super) fn begin(agent: &Agent, wish: &Wish, planned: &Planned, memory: &Memory) -> Self {
         let (changes, restarted) = history::changes(&planned.plan);
-        let before = memory.applied.iter().flatten().find_map(|stored| stored.history.open());
-        let end = before.map_or((End::Open, None, None), |before| ended(agent, wish, before, memory.state.as_ref()));
+        let before = memory.applied.iter().flatten().find(|stored| stored.history.open().is_some());
+        let end = before.map_or((End::Open, None, None), |before| ended(agent, wish, before, memory));
         Self { time: planned.settings.now, commit: wish.commit.id.clone(), changes, restarted, end }
     }
 
@@ -52,18 +52,18 @@ impl Chapter {
 }
 
 /// How a change has ended, as far as the App shows it now.
-fn ended(agent: &Agent, wish: &Wish, change: &Entry, state: Option<&State>) -> (End, Option<String>, Option<u64>) {
+fn ended(agent: &Agent, wish: &Wish, before: &Stored, memory: &Memory) -> (End, Option<String>, Option<u64>) {
     let names = wish.names.as_ref();
     let (kind, namespace) = (ObjectKind::Deployment, Some(names.namespace.clone()));
     let deployment = ObjectKey { kind, namespace, name: names.workload() };
     let workload = agent.cache.workload(&names.hashes.instance, &deployment).unwrap_or_default();
-    let is_healthy = match state {
+    // What became healthy once has ended well, whatever came over it later.
+    let was_healthy = memory.healthy.as_ref().is_some_and(|inputs| **inputs == *before.record.inputs)
         // This process has not looked before.
-        None => workload.deployment.is_some() && health::assess(&workload).reason().is_none(),
-        Some(state) => *state == State::Healthy,
-    };
-    match state {
-        _ if is_healthy => (End::Healthy, None, history::downtime(change.time, &workload.pods)),
+        || (memory.state.is_none() && workload.deployment.is_some() && health::assess(&workload).reason().is_none());
+    let began = before.history.open().map(|entry| entry.time);
+    match &memory.state {
+        _ if was_healthy => (End::Healthy, None, began.and_then(|began| history::downtime(began, &workload.pods))),
         Some(State::Failed(Failure { kind: Kind::Unhealthy, text, .. })) => (End::Failed, Some(text.clone()), None),
         // Something else is done now before anybody could tell.
         _ => (End::Replaced, None, None),
