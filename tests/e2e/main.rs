@@ -22,6 +22,7 @@ mod policy;
 mod rbac;
 mod readme;
 mod real;
+mod rollback;
 mod safety;
 mod safety_table;
 mod safety_volumes;
