@@ -43,19 +43,33 @@ pub(super) fn decide(app: &App, observed: &ObservedApp, settings: &Settings, act
 }
 
 /// The disks that volumes were on before those that they are bound to. What a PersistentVolume says of itself stays;
-/// one that is made now says what its volume is on at the moment.
+/// one that is made now says what its volume is on at the moment: what the Pod mounts, for claims of earlier disks may
+/// be bound still.
 pub(super) fn previous_handles(app: &App, bindings: &Bindings, observed: &ObservedApp) -> BTreeMap<String, String> {
     let names = Names::of(&app.id);
+    let mounted = mounted_claims(observed);
+    let current = |volume: &String| {
+        let bound = observed.bound.get(volume).map(|binding| &binding.handle);
+        let is_mounted = |handle: &&String| mounted.contains(names.volume(volume, handle).as_str());
+        bound.into_iter().chain(observed.bindings.keys()).find(is_mounted).or(bound).cloned()
+    };
     let previous = |volume: &String, binding: &VolumeBinding| {
         let name = names.volume(volume, &binding.handle);
         let key = ObjectKey { kind: Kind::PersistentVolume, namespace: None, name };
         match observed.objects.get(&key) {
             Some(live) => live.annotation(labels::PREVIOUS_HANDLE).map(str::to_owned),
-            None => observed.bound.get(volume).map(|bound| bound.handle.clone()),
+            None => current(volume),
         }
         .filter(|handle| *handle != binding.handle)
     };
     bindings.iter().filter_map(|(volume, binding)| Some((volume.clone(), previous(volume, binding)?))).collect()
+}
+
+/// The claims that the App's Pod mounts.
+fn mounted_claims(observed: &ObservedApp) -> BTreeSet<&str> {
+    let deployments = observed.objects.values().filter(|live| live.key.kind == Kind::Deployment);
+    let volumes = deployments.filter_map(|live| live.body.pointer("/spec/template/spec/volumes")?.as_array()).flatten();
+    volumes.filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str()).collect()
 }
 
 /// What is to be done for one volume, and the disk that it is bound to then.

@@ -42,6 +42,11 @@ fn another_disk_of_a_volume_says_which_one_it_was_on() {
     world.observed.bound.insert("default".into(), binding("d2"));
     assert!(!world.plan().writes(), "{}", world.text());
     assert_eq!(previous(&world, "d1"), None);
+    // The claim of the first disk is bound still; the Pod mounts the second one.
+    world.observed.bound.insert("default".into(), binding("d1"));
+    world.observed.settle(vec![(disk("d3"), binding("d3"))]);
+    world.apply();
+    assert_eq!(previous(&world, "d3").as_deref(), Some("d2"));
 }
 
 #[test]
