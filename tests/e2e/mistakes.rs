@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
+use kompox_tests::git::Repo;
 use kompox_tests::record;
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
@@ -112,6 +113,50 @@ async fn a_repository_that_comes_over_half_removes_nothing() -> Result<()> {
     .await?;
     ensure!(held.contains("/blog"), "of {second}: {held}");
     ensure!(deployments(&world)? == before && world.disks()?.len() == 2);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_two_sources_list_stays_with_the_first_and_the_other_one_is_told() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    world.gitea.create_repository("other").await?;
+    let other = Repo::for_remote(&world.gitea.push_url("other"))?;
+    let config = std::fs::read_to_string(world.config()?)?;
+    let (_, first_source) = config.split_once("sources:\n").context("the configuration has no sources")?;
+    let (name, url) = ("name: apps", format!("{}.git", world.gitea.repository_url("apps").trim_end_matches(".git")));
+    let other_url = format!("{}.git", world.gitea.repository_url("other").trim_end_matches(".git"));
+    let second_source = first_source.replace(name, "name: other").replace(&url, &other_url);
+    ensure!(second_source.contains("name: other") && second_source.contains(&other_url), "{second_source}");
+    let config = world.folder.write("two.yml", &format!("{config}{second_source}"))?;
+    let agent = world.agent(["run", "--config", &config.to_string_lossy()]).start().await?;
+    let good = good(&world)?;
+    let first = world.push(&good, "Two Apps")?;
+    until("the first source", LONG, || async { record::success(world.plane.kubeconfig(), "apps", &first) }).await?;
+    let before = deployments(&world)?;
+
+    world.forget_when_told().await?;
+    let changed = good[1].1.replace("nginx:1.27", "nginx:1.28");
+    other.publish(&[(good[1].0.as_str(), &changed)], "The same App")?;
+    until("the other source to be told", LONG, || async {
+        let status = world.agent(["status", "-o", "json"]).run(LONG).await?;
+        let status: Value = serde_json::from_str(&status.stdout).context(status.stderr)?;
+        let sources = status["sources"].as_array().context("no sources")?;
+        let told = sources.iter().find(|source| source["name"] == "other");
+        let problems = told.map(|source| source["problems"].to_string()).unwrap_or_default();
+        let both = ["belongs to the source `apps`", "`other` lists it too", "shop/kompoxapp.yml:"];
+        Ok(if both.iter().all(|words| problems.contains(words)) {
+            Look::Done(())
+        } else {
+            Look::NotYet(status.to_string())
+        })
+    })
+    .await?;
+    ensure!(world.writes().is_empty(), "{:?}", world.writes());
+    ensure!(deployments(&world)? == before, "{}", deployments(&world)?);
+    ensure!(agent.exited()?.is_none());
     Ok(())
 }
 
