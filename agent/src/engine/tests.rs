@@ -313,8 +313,15 @@ async fn an_app_waits_for_those_that_it_depends_on() {
     let reasons: Vec<String> = bench.engine.sources[0].outcome().unwrap().apps.iter().map(reason).collect();
     assert_eq!(reasons[0], "waits for `shop`");
     world.heal(true);
-    bench.run_for(Duration::from_secs(5)).await;
-    assert!(of_blog(world.calls("apply")) > 0);
+    let applied = async {
+        while of_blog(world.calls("apply")) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = bench.engine.run() => unreachable!("it works for ever"),
+        applied = tokio::time::timeout(Duration::from_secs(60), applied) => applied.expect("shop is healthy by now"),
+    }
 }
 
 fn reason(outcome: &AppOutcome) -> String {
