@@ -154,8 +154,8 @@ async fn abandon(agent: &Agent, wish: &Wish, memory: &mut Memory) -> Result<(), 
 
 /// Takes a turn at being down; what to say when others are.
 fn turn(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>) -> Option<Look> {
-    let down = |other: &&Arc<Wish>| other.app.id != wish.app.id && is_between_pods(agent, other);
-    let others = siblings.wishes.iter().filter(down).map(|other| other.app.id.clone());
+    let others = siblings.wishes.iter().filter(|other| other.app.id != wish.app.id);
+    let others = others.map(|other| (&other.app.id, || is_between_pods(agent, other)));
     match agent.turns.take(wish.source.as_deref(), &wish.app.id, others) {
         Ok(()) => None,
         Err(others) => {

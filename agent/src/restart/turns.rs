@@ -41,23 +41,25 @@ impl Turns {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a turn. `between_pods` are the other Apps of the source whose Pods are being replaced, as the
-    /// cluster shows it: an earlier process may have begun that.
+    /// Takes a turn. `others` are the other Apps of the source, each with the question whether the cluster shows
+    /// that its Pod is being replaced: an earlier process may have begun that. It is asked only of Apps that this
+    /// process has not looked at yet.
     ///
     /// # Errors
     /// Those that are down, or come first.
-    pub(crate) fn take(
+    pub(crate) fn take<'a, Q: FnOnce() -> bool>(
         &self,
         source: Option<&str>,
         app: &AppId,
-        between_pods: impl IntoIterator<Item = AppId>,
+        others: impl IntoIterator<Item = (&'a AppId, Q)>,
     ) -> Result<(), Vec<AppId>> {
         let mut lanes = self.lanes();
         let lane = lanes.entry(source.map(str::to_owned)).or_default();
         if lane.down.contains(app) {
             return Ok(());
         }
-        let begun_before = between_pods.into_iter().filter(|other| !lane.judged.contains(other));
+        let unknown = others.into_iter().filter(|(other, _)| !lane.judged.contains(*other));
+        let begun_before = unknown.filter_map(|(other, is_between_pods)| is_between_pods().then(|| other.clone()));
         let mut down: BTreeSet<AppId> = begun_before.chain(lane.down.iter().cloned()).collect();
         down.remove(app);
         if !lane.waiting.contains(app) {
@@ -112,13 +114,14 @@ mod tests {
     use super::*;
 
     const OPS: Option<&str> = Some("ops");
+    const NOBODY: [(&AppId, fn() -> bool); 0] = [];
 
     fn app(name: &str) -> AppId {
         format!("/ws/w/prv/p/cls/c/app/{name}").parse().unwrap()
     }
 
     fn take(turns: &Turns, name: &str) -> Result<(), Vec<String>> {
-        let taken = turns.take(OPS, &app(name), []);
+        let taken = turns.take(OPS, &app(name), NOBODY);
         taken.map_err(|others| others.into_iter().map(|other| other.app).collect())
     }
 
@@ -168,19 +171,21 @@ mod tests {
     fn sources_do_not_wait_for_each_other() {
         let turns = Turns::default();
         take(&turns, "a").unwrap();
-        assert_eq!(turns.take(Some("other"), &app("b"), []), Ok(()));
-        assert_eq!(turns.take(None, &app("c"), []), Ok(()));
+        assert_eq!(turns.take(Some("other"), &app("b"), NOBODY), Ok(()));
+        assert_eq!(turns.take(None, &app("c"), NOBODY), Ok(()));
     }
 
     #[test]
     fn what_an_earlier_process_began_counts() {
         let turns = Turns::default();
-        let between = || [app("a")];
+        let (a, z) = (app("a"), app("z"));
+        let between = || [(&a, true), (&z, false)].map(|(app, answer)| (app, move || answer));
         assert_eq!(turns.take(OPS, &app("b"), between()), Err(vec![app("a")]), "the cluster shows it");
         turns.goes_on(OPS, &app("a"), || true);
-        assert_eq!(turns.take(OPS, &app("b"), []), Err(vec![app("a")]), "and so does a look at it");
+        assert_eq!(turns.take(OPS, &app("b"), NOBODY), Err(vec![app("a")]), "and so does a look at it");
         assert_eq!(names(turns.ended(OPS, &app("a"))), ["b"], "it is up, or has failed for good");
-        assert_eq!(turns.take(OPS, &app("b"), between()), Ok(()), "one that failed counts no more");
+        let not_asked = || panic!("it is known how it is");
+        assert_eq!(turns.take(OPS, &app("b"), [(&a, not_asked)]), Ok(()), "one that failed counts no more");
         turns.goes_on(OPS, &app("c"), || false);
         turns.goes_on(OPS, &app("c"), || true);
         assert_eq!(names(turns.ended(OPS, &app("b"))), Vec::<String>::new());
