@@ -4,7 +4,6 @@
 //! Nothing here blocks. A look that finds something still to be waited for ends as *on its way*, so a newer
 //! commit takes over at once, and a process that was killed goes on where the cluster shows it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::PodSpec;

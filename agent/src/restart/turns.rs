@@ -114,7 +114,8 @@ mod tests {
     use super::*;
 
     const OPS: Option<&str> = Some("ops");
-    const NOBODY: [(&AppId, fn() -> bool); 0] = [];
+    type Question = fn() -> bool;
+    const NOBODY: [(&AppId, Question); 0] = [];
 
     fn app(name: &str) -> AppId {
         format!("/ws/w/prv/p/cls/c/app/{name}").parse().unwrap()
