@@ -83,11 +83,11 @@ pub(crate) enum Command {
     /// Take an App out of the agent's hands for a while
     Pause(PauseArgs),
     /// Give a paused App back to the agent
-    Resume(ResumeArgs),
+    Resume(AppArgs),
     /// Show what waits for a person's word, or let it go
     Hold(HoldArgs),
     /// Show what changed of an App, when, from which commit, with which downtime
-    History(HistoryArgs),
+    History(AppArgs),
     /// Work with the disks of the local driver
     Disk(DiskArgs),
     /// Print the JSON Schema of a file format, for editors
@@ -374,22 +374,9 @@ pub(crate) struct PauseArgs {
     pub(crate) kube: ClusterArgs,
 }
 
-/// `resume`.
+/// `resume` and `history`: what is about one App and needs no more than its name.
 #[derive(Debug, Args)]
-pub(crate) struct ResumeArgs {
-    /// The App, by its name
-    #[arg(value_name = "APP")]
-    pub(crate) app: String,
-    /// Form of the answer
-    #[arg(short, long, default_value = "text", value_name = "FORM")]
-    pub(crate) output: Output,
-    #[command(flatten)]
-    pub(crate) kube: ClusterArgs,
-}
-
-/// `history`.
-#[derive(Debug, Args)]
-pub(crate) struct HistoryArgs {
+pub(crate) struct AppArgs {
     /// The App, by its name
     #[arg(value_name = "APP")]
     pub(crate) app: String,

@@ -11,14 +11,14 @@ use serde_json::json;
 
 use super::{Exit, answer, app, run};
 use crate::applied;
-use crate::args::{HistoryArgs, Output};
+use crate::args::{AppArgs, Output};
 use crate::cluster::ClusterApi;
 
 /// `history`.
 ///
 /// # Errors
 /// There is no such App, or the cluster cannot be read.
-pub(crate) async fn history(args: HistoryArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn history(args: AppArgs) -> anyhow::Result<Exit> {
     let cluster = run::connected(&args.kube).await?;
     let found = app::find(&cluster, &args.app).await?;
     let names = Names::of(&AppId::from_slashed(&found.id)?);

@@ -7,7 +7,7 @@ use kompox_manifests::kom::duration;
 use serde_json::{Value, json};
 
 use super::{Exit, answer, app, run};
-use crate::args::{Output, PauseArgs, ResumeArgs};
+use crate::args::{AppArgs, Output, PauseArgs};
 use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError};
 
@@ -58,7 +58,7 @@ pub(crate) async fn pause(args: PauseArgs) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// There is no such App, or the cluster cannot be written to.
-pub(crate) async fn resume(args: ResumeArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn resume(args: AppArgs) -> anyhow::Result<Exit> {
     let cluster = run::connected(&args.kube).await?;
     let found = app::find(&cluster, &args.app).await?;
     // One that cannot be read ends too.

@@ -34,6 +34,8 @@ pub(super) enum Shown {
 #[derive(Default)]
 pub(super) struct Board {
     apps: BTreeMap<AppId, AppMemory>,
+    /// Whose a namespace is: every view that changes is asked for it, and an App's names are hashes.
+    namespaces: BTreeMap<String, AppId>,
     tellers: BTreeMap<AppId, Teller>,
     sources: BTreeMap<String, SourceMemory>,
     due: BTreeMap<Shown, Instant>,
@@ -51,7 +53,10 @@ impl Board {
         self.news.drain(..surplus);
         match self.apps.get_mut(&id) {
             Some(memory) => memory.absorb(facts),
-            None => drop(self.apps.insert(id.clone(), AppMemory::new(facts))),
+            None => {
+                self.namespaces.insert(app::key(&id).namespace, id.clone());
+                self.apps.insert(id.clone(), AppMemory::new(facts));
+            }
         }
         let wait = if self.apps[&id].view(None).passing { PATIENCE } else { GATHER };
         self.mark(Shown::App(id.clone()), now + wait);
@@ -61,6 +66,7 @@ impl Board {
     /// Nothing of an App is left to show.
     pub(super) fn app_gone(&mut self, id: &AppId, now: Instant) {
         self.apps.remove(id);
+        self.namespaces.retain(|_, app| app != id);
         self.tellers.remove(id);
         self.mark(Shown::App(id.clone()), now + GATHER);
     }
@@ -96,7 +102,7 @@ impl Board {
     /// What a view shows.
     pub(super) fn behind(&self, key: &ViewKey, system: &str) -> Option<Shown> {
         use kompox_core::views::ViewKind;
-        let app = || self.apps.keys().find(|id| app::key(id).namespace == key.namespace).cloned();
+        let app = || self.namespaces.get(&key.namespace).cloned();
         match key.kind {
             ViewKind::Source => {
                 let memory = self.sources.get(&key.name).filter(|memory| memory.key(system) == *key)?;

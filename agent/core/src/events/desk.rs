@@ -75,6 +75,7 @@ impl Desk {
         Some(event_name(topic, occurrence, now))
     }
 
+    /// Takes one Event from a namespace's share.
     fn afford(&mut self, namespace: &str, now: Timestamp) -> bool {
         let Limits { burst, refill, memory, .. } = self.limits;
         if !self.budgets.contains_key(namespace) && self.budgets.len() >= memory {
@@ -92,7 +93,7 @@ impl Desk {
         affordable
     }
 
-    /// Makes room for one more series.
+    /// Makes room for one more Event.
     fn forget(&mut self) {
         if self.sent.len() < self.limits.memory {
             return;
@@ -102,6 +103,7 @@ impl Desk {
     }
 }
 
+/// Time from one moment to a later one; none when the clock was set back.
 fn since(earlier: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(earlier)).unwrap_or_default()
 }

@@ -181,13 +181,13 @@ impl<'a> FileVolume<'a> {
     }
 }
 
-/// A name that no App volume can have: it is too long for one.
 /// Bytes, as the API server writes them.
 fn amount(bytes: u64) -> String {
     let bytes = bytes.to_string();
     quantity::canonical(&bytes).unwrap_or(bytes)
 }
 
+/// A name that no App volume can have: it is too long for one.
 fn memory_volume(index: usize) -> String {
     format!("memory-filesystem-{index}")
 }
