@@ -84,12 +84,12 @@ const COMPOSE: &str = r#"services:
     image: localhost/kompox-test/busybox:1
     command: [sh, -c, "trap 'exit 0' TERM; touch /data/web-up; until wget -q -O /data/asked http://db:8080/index.html; do sleep 0.2; done; mv /data/asked /data/answer; while :; do sleep 0.2; done"]
     depends_on: {db: {condition: service_healthy}}
-    healthcheck: {test: [CMD, test, -e, /data/web-healthy], interval: 1s, timeout: 2s, retries: 2, start_period: 120s}
+    healthcheck: {test: [CMD, test, -e, /data/web-healthy], interval: 1s, timeout: 2s, retries: 2, start_period: 3s}
     volumes: ["./data:/data"]
   db:
     image: localhost/kompox-test/busybox:1
     command: [sh, -c, "trap 'exit 0' TERM; mkdir /tmp/www; echo pong > /tmp/www/index.html; httpd -p 8080 -h /tmp/www; touch /data/db-up; while :; do sleep 0.2; done"]
-    healthcheck: {test: [CMD, test, -e, /data/healthy], interval: 1s, timeout: 2s, retries: 2, start_period: 120s}
+    healthcheck: {test: [CMD, test, -e, /data/healthy], interval: 1s, timeout: 2s, retries: 2, start_period: 3s}
     volumes: ["./data:/data"]
 "#;
 
