@@ -1,6 +1,6 @@
 //! What was applied last of an App, kept with it: a Secret of its Namespace, because a hash over Secrets
 //! is in it. It is written when an App was brought to something new, read once a process, and deleted
-//! with the last object of an App that left Git. The App's history lies beside it.
+//! with the last object of an App that left Git. The App's history and its files lie beside it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,11 +15,16 @@ use serde_json::{Value, json};
 use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError};
 use crate::failure::Failure;
+use crate::kept::{Kept, Packed};
 
 /// Key of the record in the Secret.
 const RECORD: &str = "record.json";
 /// Key of the history in the Secret.
 const HISTORY: &str = "history.json";
+/// Key of what is known of the App's files in the Secret.
+const TREE: &str = "tree.json";
+/// Key of the App's files in the Secret.
+const FILES: &str = "files.tar.gz";
 
 /// A record with the version of the Secret that it was read from.
 #[derive(Clone, Debug)]
@@ -28,6 +33,8 @@ pub(crate) struct Stored {
     pub(crate) record: AppliedRecord,
     /// What happened to the App.
     pub(crate) history: History,
+    /// Whether the App's files lie beside it, or it is written down that they never will.
+    pub(crate) keeps: bool,
     uid: String,
     version: String,
 }
@@ -42,18 +49,64 @@ pub(crate) async fn load(cluster: &dyn ClusterApi, names: &Names) -> Result<Opti
     Ok(found.and_then(|live| stored(&live)))
 }
 
-/// Writes the record of an App with its history.
+/// What is to be written down of the files that an App is made of.
+#[derive(Debug)]
+pub(crate) enum Files {
+    /// Nothing: they are there.
+    Same,
+    /// These.
+    Kept(Packed),
+    /// None, for good.
+    Never,
+    /// None for now; those of before are not what is applied any more.
+    NotYet,
+}
+
+impl Files {
+    /// The values of the Secret's keys; `null` takes one away.
+    fn data(&self) -> Option<(Value, Value)> {
+        match self {
+            Self::Same => None,
+            Self::Kept(Packed { tree, files }) => Some((json!(STANDARD.encode(tree)), json!(STANDARD.encode(files)))),
+            Self::Never => Some((Value::Null, json!(""))),
+            Self::NotYet => Some((Value::Null, Value::Null)),
+        }
+    }
+}
+
+/// Reads the record of an App with the files that it was made of; `None` when either is not there, or cannot be read.
+///
+/// # Errors
+/// The cluster cannot be read.
+pub(crate) async fn load_kept(
+    cluster: &dyn ClusterApi,
+    names: &Names,
+) -> Result<Option<(AppliedRecord, Kept)>, ClusterError> {
+    let Some(live) = cluster.get(&key(names)).await? else { return Ok(None) };
+    let part = |name| STANDARD.decode(live.body.pointer("/data")?.get(name)?.as_str()?).ok();
+    let found = || {
+        let packed = Packed { tree: part(TREE)?, files: part(FILES)? };
+        Some((stored(&live)?.record, Kept::unpack(&packed)?))
+    };
+    Ok(found())
+}
+
+/// Writes the record of an App with its history and its files.
 ///
 /// # Errors
 /// It cannot be written.
 pub(crate) async fn save(
     cluster: &dyn ClusterApi,
     names: &Names,
-    (record, history): (&AppliedRecord, &History),
+    (record, history, files): (&AppliedRecord, &History, &Files),
     before: Option<&Stored>,
 ) -> Result<Stored, Failure> {
     let text = serde_json::to_string(record).unwrap_or_default();
-    let data = json!({"data": {RECORD: STANDARD.encode(text), HISTORY: STANDARD.encode(history.to_json())}});
+    let mut data = json!({"data": {RECORD: STANDARD.encode(text), HISTORY: STANDARD.encode(history.to_json())}});
+    if let Some((tree, files)) = files.data() {
+        data["data"][TREE] = tree;
+        data["data"][FILES] = files;
+    }
     let key = key(names);
     let written = match before {
         None => create(cluster, &key, &data).await,
@@ -65,8 +118,9 @@ pub(crate) async fn save(
         },
     };
     let live = written.map_err(|error| failed(names, &error))?;
+    let keeps = keeps(&live);
     let (record, history) = (record.clone(), history.clone());
-    Ok(Stored { record, history, uid: live.uid, version: live.resource_version })
+    Ok(Stored { record, history, keeps, uid: live.uid, version: live.resource_version })
 }
 
 /// Deletes the record of an App of which nothing is left.
@@ -97,7 +151,11 @@ fn stored(live: &LiveObject) -> Option<Stored> {
     let text = |name| String::from_utf8(STANDARD.decode(data.get(name)?.as_str()?).ok()?).ok();
     let record = serde_json::from_str(&text(RECORD)?).ok()?;
     let history = History::read(&text(HISTORY).unwrap_or_default());
-    Some(Stored { record, history, uid: live.uid.clone(), version: live.resource_version.clone() })
+    Some(Stored { record, history, keeps: keeps(live), uid: live.uid.clone(), version: live.resource_version.clone() })
+}
+
+fn keeps(live: &LiveObject) -> bool {
+    live.body.get("data").is_some_and(|data| data.get(FILES).is_some())
 }
 
 fn body(key: &ObjectKey, data: &Value) -> Value {
@@ -108,7 +166,8 @@ fn body(key: &ObjectKey, data: &Value) -> Value {
         "metadata": {"name": key.name, "namespace": key.namespace, "labels": {labels::MANAGED_BY: "kompox-agent"}},
         "type": "Opaque",
     });
-    body["data"] = data["data"].clone();
+    let data = data["data"].as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    body["data"] = data.map(|(name, value)| (name.clone(), value.clone())).collect();
     body
 }
 
@@ -138,11 +197,11 @@ mod tests {
         let cluster = Memory::default();
         assert!(load(&cluster, &names()).await.unwrap().is_none());
         let first = AppliedRecord { inputs: "i1".into(), ..AppliedRecord::default() };
-        save(&cluster, &names(), (&first, &History::default()), None).await.unwrap();
+        save(&cluster, &names(), (&first, &History::default(), &Files::Same), None).await.unwrap();
         let found = load(&cluster, &names()).await.unwrap().unwrap();
         assert_eq!(found.record, first);
         let second = AppliedRecord { inputs: "i2".into(), ..first };
-        let saved = save(&cluster, &names(), (&second, &History::default()), Some(&found)).await.unwrap();
+        let saved = save(&cluster, &names(), (&second, &History::default(), &Files::Same), Some(&found)).await.unwrap();
         assert_eq!(saved.record, second);
         assert!(forget(&cluster, &names(), &found).await.is_err(), "it has changed since");
         forget(&cluster, &names(), &saved).await.unwrap();
@@ -153,11 +212,12 @@ mod tests {
     async fn a_record_that_somebody_deleted_or_touched_is_written_again() {
         let cluster = Memory::default();
         let record = AppliedRecord::default();
-        let first = save(&cluster, &names(), (&record, &History::default()), None).await.unwrap();
+        let first = save(&cluster, &names(), (&record, &History::default(), &Files::Same), None).await.unwrap();
         forget(&cluster, &names(), &first).await.unwrap();
-        let second = save(&cluster, &names(), (&record, &History::default()), Some(&first)).await.unwrap();
-        save(&cluster, &names(), (&record, &History::default()), Some(&second)).await.unwrap();
-        save(&cluster, &names(), (&record, &History::default()), Some(&second)).await.unwrap();
+        let second =
+            save(&cluster, &names(), (&record, &History::default(), &Files::Same), Some(&first)).await.unwrap();
+        save(&cluster, &names(), (&record, &History::default(), &Files::Same), Some(&second)).await.unwrap();
+        save(&cluster, &names(), (&record, &History::default(), &Files::Same), Some(&second)).await.unwrap();
         assert!(load(&cluster, &names()).await.unwrap().is_some());
     }
 
@@ -166,6 +226,6 @@ mod tests {
         let cluster = Memory::default();
         cluster.store(&key(&names()), &json!({"data": {RECORD: "bm8ganNvbg=="}}));
         assert!(load(&cluster, &names()).await.unwrap().is_none());
-        save(&cluster, &names(), (&AppliedRecord::default(), &History::default()), None).await.unwrap();
+        save(&cluster, &names(), (&AppliedRecord::default(), &History::default(), &Files::Same), None).await.unwrap();
     }
 }

@@ -19,6 +19,7 @@ use crate::cluster::cache::Cache;
 use crate::cluster::lease::LostSignal;
 use crate::disks::Listings;
 use crate::failure::Failure;
+use crate::kept::MadeOf;
 use crate::meter::Meter;
 use crate::refuted::Refuted;
 use crate::restart::{self, Turns};
@@ -118,6 +119,8 @@ pub(crate) struct Wish {
     pub(crate) names: Arc<Names>,
     /// Hash of all files that the App was made from. It tells whether another commit asks for the same.
     pub(crate) digest: Arc<str>,
+    /// What the App was made of.
+    pub(crate) made_of: MadeOf,
     /// It stands for a newer commit's wish that did not become healthy.
     pub(crate) instead_of: Option<Arc<Refused>>,
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kompox_manifests::desired::{self, Conversions, Desired};
+use kompox_manifests::desired::{self, Conversions, Desired, EntryApp};
 use kompox_manifests::diagnostic::{Diagnostic, Severity};
 use kompox_manifests::id::{AppId, ClusterId};
 use kompox_manifests::names::Names;
 
 use crate::context::{Commit, CommitRef, Wish};
+use crate::kept::MadeOf;
 
 /// What a commit asks of this cluster.
 #[derive(Debug)]
@@ -68,15 +69,16 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
             wanted.rejected.push(RejectedEntry { file: entry.file, cause, claims: entry.claims });
         } else {
             let digest: Arc<str> = entry.record.digest().into();
-            let ours: Vec<_> = entry.apps.into_iter().filter(|app| app.id.cluster == *cluster).collect();
+            let ours: Vec<_> = entry.apps.into_iter().filter(|made| made.app.id.cluster == *cluster).collect();
             wanted.entries.insert(entry.file, ours.len());
-            wanted.listed.extend(ours.iter().map(|app| app.id.slashed()));
-            wanted.apps.extend(ours.into_iter().map(|app| Wish {
+            wanted.listed.extend(ours.iter().map(|made| made.app.id.slashed()));
+            wanted.apps.extend(ours.into_iter().map(|EntryApp { app, record }| Wish {
                 source: source.clone(),
                 commit: Arc::clone(&of_commit),
                 names: Arc::new(Names::of(&app.id)),
                 app,
                 digest: Arc::clone(&digest),
+                made_of: MadeOf { tree: Arc::clone(&commit.tree), record },
                 instead_of: None,
             }));
         }
@@ -85,6 +87,23 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
 }
 
 impl Wanted {
+    /// What was applied last, where nobody knows what the newest commit lists.
+    pub(crate) fn recalled(apps: Vec<Wish>) -> Self {
+        let mut entries = BTreeMap::new();
+        for wish in &apps {
+            *entries.entry(wish.app.entry.clone()).or_default() += 1;
+        }
+        Self {
+            listed: apps.iter().map(|wish| wish.app.id.slashed()).collect(),
+            apps,
+            rejected: Vec::new(),
+            diagnostics: Vec::new(),
+            entries,
+            elsewhere: BTreeSet::new(),
+            certain: false,
+        }
+    }
+
     /// Whether an App (`W/P/C/A`) is in the commit.
     pub(crate) fn lists(&self, app: &str) -> bool {
         self.listed.contains(app)

@@ -21,7 +21,7 @@ use kompox_core::windows;
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
 
-use crate::applied;
+use crate::applied::{self, Files};
 use crate::apply::{self, Applied};
 use crate::confirm::{self, Care, Confirmed};
 use crate::context::{Agent, Planned, Standing, Wish};
@@ -37,6 +37,7 @@ use crate::restart;
 use self::chapter::Chapter;
 
 mod chapter;
+mod files;
 mod preview;
 pub(crate) mod rollback;
 
@@ -157,16 +158,21 @@ async fn note(
     if !is_new && done.wrote() {
         memory.corrections.note(&planned.plan.actions, Timestamp::now());
     }
-    if !is_new && !done.wrote() {
+    if !is_new && !done.wrote() && before.as_ref().is_some_and(|before| before.keeps) {
         return Ok(false);
     }
     if stopped.is_some() || planned.app.reconcile.suspend || agent.may_write().is_err() {
         return Ok(is_new);
     }
+    let files = files::to_keep(wish, before.as_ref()).await; //                            IO: the store of the source
+    if !is_new && !done.wrote() && matches!(files, Files::NotYet) {
+        return Ok(false);
+    }
     let history = chapter.written(before.as_ref(), &record, done.wrote());
     // Whether it was written is not known before it has succeeded.
     memory.applied = None;
-    let saved = applied::save(agent.cluster.as_ref(), &wish.names, (&record, &history), before.as_ref()).await?;
+    let saved =
+        applied::save(agent.cluster.as_ref(), &wish.names, (&record, &history, &files), before.as_ref()).await?;
     memory.applied = Some(Some(saved));
     Ok(is_new)
 }

@@ -55,7 +55,7 @@ pub struct Entry {
     /// Whether an error rejects it, whole.
     pub rejected: bool,
     /// Its Apps; none when it is rejected.
-    pub apps: Vec<Arc<App>>,
+    pub apps: Vec<EntryApp>,
     /// The Apps that it is about, also when it is rejected: nothing of them may be removed.
     pub claims: Vec<AppId>,
     /// The App that is meant where none is named.
@@ -66,10 +66,19 @@ pub struct Entry {
     pub record: Arc<Record>,
 }
 
+/// An App of an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntryApp {
+    /// The App.
+    pub app: Arc<App>,
+    /// What was read to make it; without what only the entry's other Apps are made of.
+    pub record: Arc<Record>,
+}
+
 impl Desired {
     /// The Apps of all sound entries.
     pub fn apps(&self) -> impl Iterator<Item = &App> {
-        self.entries.iter().flat_map(|entry| entry.apps.iter().map(Arc::as_ref))
+        self.entries.iter().flat_map(|entry| entry.apps.iter().map(|made| made.app.as_ref()))
     }
 
     /// The entries that are rejected.
@@ -88,6 +97,19 @@ impl Desired {
 #[must_use]
 pub fn desire(tree: &dyn SourceTree, path: &str, terms: &Terms) -> Desired {
     Conversions::default().desire(tree, path, terms)
+}
+
+/// Reads one App of the entry in `file`, whatever is wrong with the other Apps or what they are made of is not there;
+/// `None` when it cannot be read itself.
+#[must_use]
+pub fn desire_app(tree: &dyn SourceTree, file: &str, id: &AppId, terms: &Terms) -> Option<EntryApp> {
+    let entry = EntryFile::at(file)?;
+    let recorded = RecordedTree::new(tree);
+    let findings = Findings::new();
+    let loaded = kom::load(&recorded, &entry, &findings);
+    let spec = loaded.apps.iter().find(|spec| spec.id == *id)?;
+    let app = app(&recorded, &entry, &loaded, spec, terms, &findings)?;
+    (!findings.has_errors()).then(|| EntryApp { app: Arc::new(app), record: Arc::new(recorded.into_record()) })
 }
 
 /// Entries that were converted for an earlier commit: those that read the same files in the next one, on the
@@ -135,7 +157,7 @@ struct Conversion {
     record: Arc<Record>,
     findings: Vec<Diagnostic>,
     loaded: Loaded,
-    apps: Vec<Arc<App>>,
+    apps: Vec<EntryApp>,
     /// Rejected by a finding of another place: its folder's two entry files.
     ambiguous: bool,
 }
@@ -147,8 +169,13 @@ impl Conversion {
             [entry] => {
                 let findings = Findings::new();
                 let loaded = kom::load(&recorded, entry, &findings);
-                let app = |spec| app(&recorded, entry, &loaded, spec, terms, &findings).map(Arc::new);
-                let apps = loaded.apps.iter().filter_map(app).collect();
+                let shared = recorded.record();
+                let one = |spec| {
+                    let own = RecordedTree::new(&recorded);
+                    let app = app(&own, entry, &loaded, spec, terms, &findings)?;
+                    Some(EntryApp { app: Arc::new(app), record: Arc::new(own.into_record().joined(&shared)) })
+                };
+                let apps = loaded.apps.iter().filter_map(one).collect();
                 (findings.into_vec(), loaded, apps)
             }
             both => (Vec::new(), Self::ambiguous(&recorded, both), Vec::new()),
@@ -169,6 +196,10 @@ impl Conversion {
             joined.claims.extend(loaded.claims);
         }
         joined
+    }
+
+    fn apps(&self) -> impl Iterator<Item = &App> {
+        self.apps.iter().map(|made| made.app.as_ref())
     }
 
     fn is_rejected(&self) -> bool {

@@ -52,6 +52,18 @@ impl EntryFile {
         };
         Self { folder: folder.to_owned(), path: join(folder, name), form }
     }
+
+    /// The entry whose file is at a path; `None` when no entry can be there.
+    #[must_use]
+    pub fn at(path: &str) -> Option<Self> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let form = match name {
+            KOM_FILE => Form::Kom,
+            SINGLE_FILE => Form::Single,
+            _ => return None,
+        };
+        Some(Self::new(folder, form))
+    }
 }
 
 /// What a search found.

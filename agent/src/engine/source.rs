@@ -91,10 +91,8 @@ struct Fetcher {
     terms: Terms,
     /// What people had accepted when it was.
     accepted: BTreeSet<HoldDigest>,
-    /// The revision that is kept in the cluster.
-    kept: Option<RevisionId>,
-    /// The version of the Secret that it is kept in, as it was read or written last.
-    kept_version: Option<String>,
+    /// Nothing was fetched yet, and what was applied last stands for it.
+    recalled: bool,
     backoff: Backoff,
 }
 
@@ -114,8 +112,7 @@ impl Source {
             snapshot: None,
             terms: Terms::default(),
             accepted: BTreeSet::new(),
-            kept: None,
-            kept_version: None,
+            recalled: false,
             backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         };
         Self {
@@ -236,7 +233,6 @@ impl Source {
                     commit: held.revision.id.as_str(),
                     reason: &held.reason,
                 }));
-                self.keep(origin, &mut fetcher).await;
                 fetcher.backoff.reset();
                 Ok(())
             }
@@ -276,7 +272,7 @@ impl Source {
         let id = snapshot.revision.id.as_str();
         let is_known = self.ledger().record().is_some_and(|record| record.id == id);
         let terms = origin.terms();
-        let accepted = self.accept(&snapshot);
+        let accepted = self.accept(&snapshot.revision.trailers);
         let said: BTreeSet<HoldDigest> = accepted.keys().cloned().collect();
         if is_known && fetcher.snapshot.is_some() && fetcher.terms == terms && fetcher.accepted == said {
             return Ok(());
@@ -298,6 +294,7 @@ impl Source {
         let mut apps = self.ledger().take(Arc::new(Generation::new(commit, wanted)));
         apps.extend(self.departed());
         fetcher.snapshot = Some(snapshot);
+        fetcher.recalled = false;
         fetcher.terms = terms;
         fetcher.accepted = said;
         due(Due::Wish(apps));

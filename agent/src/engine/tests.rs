@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::age_keys::AgeKeysFile;
 use crate::asked::Asked;
+use crate::cluster::SYSTEM_NAMESPACE;
 use crate::cluster::error::Cause as Fault;
 use crate::cluster::faulty::Fault as ClusterFault;
 use crate::config::{ForgeChoice, Location, Reference, SourceConfig};
@@ -411,6 +412,86 @@ async fn after_a_restart_the_last_good_commit_comes_from_the_cache() {
     second.run_for(WHILE).await;
     assert!(world.objects().await.contains(&deployment));
     assert_eq!(second.ended(), (commit_id(1), Told::Success), "it stays what it was");
+}
+
+/// The only Deployment.
+async fn deployment(world: &World) -> kompox_core::observed::LiveObject {
+    use crate::cluster::ClusterApi as _;
+    world.cluster.inner.list_owned(ObjectKind::Deployment).await.unwrap().remove(0)
+}
+
+fn image(live: &kompox_core::observed::LiveObject) -> &str {
+    live.body["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn without_git_and_the_cache_what_was_applied_last_goes_on() {
+    let mut world = World::new();
+    let script = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let first = Bench::new(&world, &script).await;
+    first.once().await.unwrap();
+    world.edit("shop/compose.yml", "nginx:1", "nginx:2");
+    script.say(Ok(snapshot(&world, 2)));
+    first.once().await.unwrap();
+    first.reporter.flush().await;
+    drop(first);
+    let before = deployment(&world).await;
+    assert_eq!(image(&before), "nginx:2");
+    world.cluster.inner.delete_now(&before.key);
+
+    // A commit that nobody could fetch, and a second look, change nothing.
+    let away = Script::new(vec![Err(away())]);
+    let second = Bench::restarted(&world, &away).await;
+    second.run_for(WHILE).await;
+    assert_eq!(image(&deployment(&world).await), "nginx:2");
+    assert_eq!(second.ended(), (commit_id(2), Told::Success), "it stays what it was");
+    let applied = world.calls("apply").len();
+    second.run_for(WHILE).await;
+    assert_eq!(world.calls("apply").len(), applied);
+    assert_eq!(second.ended(), (commit_id(2), Told::Success), "it stays what it was");
+    drop(second);
+
+    // Nor is the record of the source needed.
+    let (kind, namespace) = (ObjectKind::ConfigMap, Some(SYSTEM_NAMESPACE.to_owned()));
+    let record = ObjectKey { kind, namespace, name: "kompox-source-ops".into() };
+    assert!(world.cluster.inner.object(&record).is_some());
+    world.cluster.inner.delete_now(&record);
+    world.cluster.inner.delete_now(&before.key);
+    let third = Bench::restarted(&world, &away).await;
+    third.run_for(WHILE).await;
+    assert_eq!(image(&deployment(&world).await), "nginx:2");
+    assert_eq!(third.ended().0, commit_id(2));
+
+    // Once it can be fetched, what was pushed since counts.
+    world.edit("shop/compose.yml", "nginx:2", "nginx:3");
+    away.say(Ok(snapshot(&world, 3)));
+    third.once().await.unwrap();
+    assert_eq!((image(&deployment(&world).await), third.ended()), ("nginx:3", (commit_id(3), Told::Success)));
+}
+
+#[tokio::test]
+async fn an_app_whose_files_are_not_kept_is_left_alone_without_git() {
+    let world = World::new();
+    let first = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    first.once().await.unwrap();
+    first.reporter.flush().await;
+    drop(first);
+    let before = deployment(&world).await;
+    let record = ObjectKey { kind: ObjectKind::Secret, name: "shop--last-applied".into(), ..before.key.clone() };
+    assert!(world.cluster.inner.object(&record).is_some());
+    world.cluster.inner.delete_now(&record);
+    world.cluster.inner.delete_now(&before.key);
+    let second = Bench::restarted(&world, &Script::new(vec![Err(away())])).await;
+    second.run_for(WHILE).await;
+    assert!(!world.objects().await.iter().any(|object| object.starts_with("Deployment")));
+    // The next commit finds it, and keeps its files again.
+    let third = Bench::restarted(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    third.run_for(WHILE).await;
+    drop(third);
+    world.cluster.inner.delete_now(&before.key);
+    let fourth = Bench::restarted(&world, &Script::new(vec![Err(away())])).await;
+    fourth.run_for(WHILE).await;
+    assert_eq!(image(&deployment(&world).await), "nginx:1");
 }
 
 /// An App without data that goes back to what was healthy, and two commits of it.

@@ -70,7 +70,7 @@ fn differing_parents(drafts: &[&Draft]) {
 fn same_hash(drafts: &[&Draft]) {
     let mut places: BTreeMap<(&ClusterId, String), Vec<(&Draft, &App)>> = BTreeMap::new();
     for draft in drafts {
-        for app in &draft.own.apps {
+        for app in draft.own.apps() {
             places.entry((&app.id.cluster, Hashes::of(&app.id).app)).or_default().push((draft, app));
         }
     }
@@ -88,7 +88,7 @@ fn same_hash(drafts: &[&Draft]) {
 fn dependency_cycles(drafts: &[&Draft]) {
     let mut apps: BTreeMap<&AppId, (&Draft, &App)> = BTreeMap::new();
     for draft in drafts {
-        apps.extend(draft.own.apps.iter().map(|app| (&app.id, (*draft, app.as_ref()))));
+        apps.extend(draft.own.apps().map(|app| (&app.id, (*draft, app))));
     }
     let mut done: BTreeSet<&AppId> = BTreeSet::new();
     for start in apps.keys() {

@@ -64,7 +64,7 @@ fn summary(desired: &Desired) -> Vec<(&str, bool, Vec<&str>, Vec<&str>)> {
         .entries
         .iter()
         .map(|entry| {
-            let apps = entry.apps.iter().map(|app| app.id.app.as_str()).collect();
+            let apps = entry.apps.iter().map(|made| made.app.id.app.as_str()).collect();
             let claims = entry.claims.iter().map(|id| id.app.as_str()).collect();
             (entry.file.as_str(), entry.rejected, apps, claims)
         })
@@ -320,10 +320,50 @@ fn what_an_entry_has_not_read_does_not_convert_it_again() {
     let mut conversions = Conversions::default();
     let before = conversions.desire(&tree(&first), "", &Terms::default());
     let after = conversions.desire(&tree(&next), "", &Terms::default());
-    assert!(Arc::ptr_eq(&before.entries[0].apps[0], &after.entries[0].apps[0]));
-    assert!(!Arc::ptr_eq(&before.entries[1].apps[0], &after.entries[1].apps[0]));
+    assert!(Arc::ptr_eq(&before.entries[0].apps[0].app, &after.entries[0].apps[0].app));
+    assert!(!Arc::ptr_eq(&before.entries[1].apps[0].app, &after.entries[1].apps[0].app));
     assert_eq!(before.entries[0].record.digest(), after.entries[0].record.digest());
     assert_ne!(before.entries[1].record.digest(), after.entries[1].record.digest());
+}
+
+#[test]
+fn one_app_of_an_entry_is_made_without_what_the_others_are_made_of() {
+    let document = |kind: &str, id: &str, spec: &str| {
+        let name = id.rsplit('/').next().unwrap();
+        format!(
+            "apiVersion: ops.kompox.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}, annotations: \
+             {{ops.kompox.dev/id: {id}}}}}\nspec: {spec}\n---\n"
+        )
+    };
+    let documents = [
+        document("Workspace", "/ws/w", "{}"),
+        document("Provider", "/ws/w/prv/p", "{driver: aks}"),
+        document("Cluster", "/ws/w/prv/p/cls/c", "{}"),
+        document("App", "/ws/w/prv/p/cls/c/app/a", "{compose: 'file:a.yml'}"),
+        document("App", "/ws/w/prv/p/cls/c/app/b", "{compose: 'file:b.yml'}"),
+    ];
+    let compose = |image: &str| format!("services: {{web: {{image: {image}}}}}\n");
+    let whole =
+        MemoryTree::new([("kompoxapp.yml", documents.concat()), ("a.yml", compose("a:1")), ("b.yml", compose("b:1"))]);
+    let desired = desire(&whole, "", &Terms::default());
+    assert_eq!(summary(&desired), [("kompoxapp.yml", false, vec!["a", "b"], vec!["a", "b"])], "{desired:?}");
+    for made in &desired.entries[0].apps {
+        let own = format!("{}.yml", made.app.id.app);
+        let read: Vec<&str> = made.record.files().map(|(path, _)| path).collect();
+        assert!(read.contains(&"kompoxapp.yml") && read.contains(&own.as_str()), "{read:?}");
+        assert_eq!(read.iter().filter(|path| path.len() == 5).count(), 1, "of the other App: {read:?}");
+        let part = MemoryTree::new(
+            made.record.files().filter_map(|(path, limit)| Some((path.to_owned(), whole.read(path, limit).ok()?))),
+        );
+        let again = desire_app(&part, "kompoxapp.yml", &made.app.id, &Terms::default()).unwrap();
+        assert_eq!(again.app, made.app);
+        assert!(again.record.holds_in(&whole));
+        assert_eq!(
+            desire_app(&MemoryTree::new([("kompoxapp.yml", "")]), "kompoxapp.yml", &made.app.id, &Terms::default()),
+            None
+        );
+        assert_eq!(desire_app(&part, "elsewhere.yml", &made.app.id, &Terms::default()), None);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A tree that writes down what was looked at. An entry whose looks all give the same answers in another
 //! commit says the same there: it need not be converted again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,6 +50,12 @@ impl<'tree> RecordedTree<'tree> {
     #[must_use]
     pub fn into_record(self) -> Record {
         Record { looks: self.looks.into_inner().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// Everything that was looked at so far.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        Record { looks: self.looks.lock().unwrap_or_else(PoisonError::into_inner).clone() }
     }
 
     fn remember(&self, look: Look, answer: Answer) {
@@ -111,16 +117,27 @@ impl Record {
         hexadecimal(&hash.finalize())
     }
 
-    /// The files that were looked for, sorted, whether they exist or not.
+    /// Everything that was seen here or there.
     #[must_use]
-    pub fn files(&self) -> BTreeSet<&str> {
-        self.looks
-            .keys()
-            .filter_map(|look| match look {
-                Look::Read(path, _) => Some(path.as_str()),
-                Look::List(_) => None,
-            })
-            .collect()
+    pub fn joined(mut self, other: &Self) -> Self {
+        self.looks.extend(other.looks.iter().map(|(look, answer)| (look.clone(), answer.clone())));
+        self
+    }
+
+    /// The folders that were looked at, sorted, whether they exist or not.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.looks.keys().filter_map(|look| match look {
+            Look::List(folder) => Some(folder.as_str()),
+            Look::Read(..) => None,
+        })
+    }
+
+    /// The files that were looked at, sorted, whether they exist or not, and up to how many bytes.
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.looks.keys().filter_map(|look| match look {
+            Look::Read(path, limit) => Some((path.as_str(), *limit)),
+            Look::List(_) => None,
+        })
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn read_in(entry: &str, compose: &str, files: &[(&str, &str)]) -> Out
     let own = [("kompoxops.yml", entry), ("compose.yml", compose)];
     let tree = MemoryTree::new(own.into_iter().chain(files.iter().copied()));
     let mut desired = desire(&tree, "", &Terms::default());
-    let app = desired.entries.first_mut().and_then(|entry| entry.apps.pop());
+    let app = desired.entries.first_mut().and_then(|entry| entry.apps.pop()).map(|made| made.app);
     Outcome { app, diagnostics: desired.diagnostics }
 }
 

@@ -12,7 +12,6 @@ use super::{Due, Origin, Source, told};
 use crate::accept;
 use crate::asked::{self, Asked, Looks};
 use crate::cluster::ClusterError;
-use crate::source::Snapshot;
 
 impl Source {
     /// People asked something more.
@@ -33,10 +32,14 @@ impl Source {
             info!(source = self.name, %digest, by = word.by, "accepted by a person");
         }
         let mut fetcher = origin.fetcher.lock().await;
-        if let Some(snapshot) = fetcher.snapshot.clone()
-            && let Err(fault) = self.take(origin, &mut fetcher, snapshot, due).await
+        if let Some(snapshot) = fetcher.snapshot.clone() {
+            if let Err(fault) = self.take(origin, &mut fetcher, snapshot, due).await {
+                warn!(source = self.name, error = %told(&fault), "the commit cannot be read anew");
+            }
+        } else if fetcher.recalled
+            && let Err(failure) = self.recall_applied(origin, due).await
         {
-            warn!(source = self.name, error = %told(&fault), "the commit cannot be read anew");
+            warn!(source = self.name, %failure, "what was applied last cannot be read anew");
         }
         Ok(asked.looks_since(&before))
     }
@@ -61,10 +64,10 @@ impl Source {
     }
 
     /// Everything that people have accepted, with this commit and before, or on the command line.
-    pub(super) fn accept(&self, snapshot: &Snapshot) -> BTreeMap<HoldDigest, Timestamp> {
+    pub(super) fn accept(&self, trailers: &[(String, String)]) -> BTreeMap<HoldDigest, Timestamp> {
         let now = Timestamp::now();
         let mut accepted = self.ledger().record().map(|record| record.accepted.clone()).unwrap_or_default();
-        let said = accept::of_trailers(&snapshot.revision.trailers);
+        let said = accept::of_trailers(trailers);
         let fresh = said.iter().filter(|digest| !accepted.contains_key(*digest));
         fresh.for_each(|digest| info!(source = self.name, %digest, "accepted by the commit"));
         accept::remember(&mut accepted, said, now);

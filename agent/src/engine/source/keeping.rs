@@ -1,20 +1,32 @@
-//! The last good commit of a source, where nothing can be fetched: from the cache, else from the cluster.
+//! Where nothing can be fetched: the last good commit of a source from the cache, else what was applied last, from the
+//! cluster.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use kompox_manifests::desired::{Conversions, Terms};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kompox_core::plan::HoldDigest;
+use kompox_manifests::desired::{self, Conversions, Terms};
 use kompox_manifests::id::AppId;
+use kompox_manifests::names::Names;
 use tracing::{info, warn};
 
 use super::{Due, Fetcher, Origin, Source, place, told};
-use crate::cluster::ClusterError;
-use crate::cluster::error::Cause;
-use crate::context::{Commit, Wish};
-use crate::desire;
+use crate::applied;
+use crate::context::{Commit, CommitRef, Wish};
+use crate::desire::{self, Wanted};
+use crate::engine::ledger::Generation;
+use crate::failure::Failure;
 use crate::health::RollBack;
-use crate::kept::{self, Keeper, Kept, Stored};
-use crate::source::{Revision, RevisionId, Snapshot};
+use crate::kept::MadeOf;
+use crate::record::CommitRecord;
+use crate::source::RevisionId;
+
+/// How long the watches may take to begin.
+const SYNC: Duration = Duration::from_secs(30);
+/// How many Apps are read at once.
+const READS: usize = 8;
 
 impl Source {
     /// What an older commit, which was fetched before, asks of an App.
@@ -46,7 +58,7 @@ impl Source {
         Ok(Wish { instead_of: Some(Arc::new(way.refused.clone())), ..wish })
     }
 
-    /// The last good commit, where nothing was fetched since the start.
+    /// The last good commit, where nothing was fetched since the start; without the cache, what was applied last.
     pub(super) async fn recall(
         &self,
         origin: &Origin,
@@ -54,101 +66,99 @@ impl Source {
         accepted: Option<&RevisionId>,
         due: &(dyn Fn(Due) + Send + Sync),
     ) {
-        if fetcher.snapshot.is_some() {
+        if fetcher.snapshot.is_some() || fetcher.recalled {
             return;
         }
         let cached = match accepted {
             Some(accepted) => origin.source.open(accepted).await,
             None => Ok(None),
         };
-        let recalled = match cached {
-            Ok(Some(snapshot)) => self.take(origin, fetcher, snapshot, due).await,
-            cached => {
-                if let Err(fault) = cached {
-                    warn!(source = self.name, error = %told(&fault), "the cache cannot be read");
+        match cached {
+            Ok(Some(snapshot)) => {
+                if let Err(fault) = self.take(origin, fetcher, snapshot, due).await {
+                    warn!(source = self.name, error = %told(&fault), "the last commit cannot be read");
                 }
-                match self.kept(origin, accepted).await {
-                    Ok(Some(snapshot)) => {
-                        info!(
-                            source = self.name,
-                            commit = %snapshot.revision.id,
-                            "going on from what is kept in the cluster"
-                        );
-                        self.take(origin, fetcher, snapshot, due).await
-                    }
-                    Ok(None) => Ok(()),
-                    Err(error) => {
-                        warn!(source = self.name, %error, "what is kept of the last commit cannot be read");
-                        Ok(())
-                    }
-                }
+                return;
             }
-        };
-        if let Err(fault) = recalled {
-            warn!(source = self.name, error = %told(&fault), "the last commit cannot be read");
+            Ok(None) => {}
+            Err(fault) => warn!(source = self.name, error = %told(&fault), "the cache cannot be read"),
         }
-    }
-
-    /// The commit that is kept in the cluster. An older one than the last that was worked on is not taken: that
-    /// would undo what people pushed since.
-    async fn kept(&self, origin: &Origin, accepted: Option<&RevisionId>) -> Result<Option<Snapshot>, ClusterError> {
-        let Some(Stored { kept, .. }) = kept::load(self.agent.cluster.as_ref(), &self.name).await? else {
-            return Ok(None);
-        };
-        let is_last = kept.place == place(&origin.config) && accepted.is_none_or(|id| id.as_str() == kept.id);
-        let Ok(id) = kept.id.parse() else { return Ok(None) };
-        if !is_last {
-            return Ok(None);
-        }
-        // What its message said lies in the record of the source.
-        let revision = Revision { id, time: kept.time, author: None, subject: String::new(), trailers: Vec::new() };
-        Ok(Some(Snapshot { revision, tree: Arc::new(kept.tree) }))
-    }
-
-    /// Keeps the commit that was taken last in the cluster, if that was not done.
-    pub(super) async fn keep(&self, origin: &Origin, fetcher: &mut Fetcher) {
-        let Some(snapshot) = fetcher.snapshot.clone() else { return };
-        let id = snapshot.revision.id.clone();
-        if fetcher.kept.as_ref() == Some(&id) {
-            return;
-        }
-        match self.keep_now(origin, fetcher, snapshot).await {
-            Ok(()) => fetcher.kept = Some(id),
-            Err(error @ ClusterError { cause: Cause::TooLarge { .. }, .. }) => {
-                warn!(source = self.name, %error, "without Git and without the cache, the Apps will be left alone");
-                fetcher.kept = Some(id);
-            }
+        match self.recall_applied(origin, due).await {
+            Ok(recalled) => fetcher.recalled = recalled,
             // Tried again with the next fetch.
-            Err(error) => warn!(source = self.name, %error, "the commit is not kept in the cluster yet"),
+            Err(failure) => warn!(source = self.name, %failure, "what was applied last cannot be read"),
         }
     }
 
-    async fn keep_now(&self, origin: &Origin, fetcher: &mut Fetcher, snapshot: Snapshot) -> Result<(), ClusterError> {
-        let cluster = self.agent.cluster.as_ref();
-        let (id, place) = (snapshot.revision.id.to_string(), place(&origin.config));
-        // After a restart it is there already.
-        if fetcher.kept.is_none()
-            && let Some(Stored { kept, version }) = kept::load(cluster, &self.name).await?
-        {
-            fetcher.kept_version = Some(version);
-            if kept.id == id && kept.place == place {
-                return Ok(());
-            }
+    /// Takes what lies in the cluster of the Apps that were applied last; whether there was something. It was applied,
+    /// so nothing of it is new, and what was applied in part since then is not undone where that restarts a Pod.
+    pub(super) async fn recall_applied(
+        &self,
+        origin: &Origin,
+        due: &(dyn Fn(Due) + Send + Sync),
+    ) -> Result<bool, Failure> {
+        // What another place asks for is for people to see, not to go back from.
+        if self.ledger().record().is_some_and(|record| record.place != place(&origin.config)) {
+            return Ok(false);
         }
-        let (path, terms): (String, Terms) = (origin.config.path.clone(), fetcher.terms.clone());
-        let mut conversions = std::mem::take(&mut fetcher.conversions);
-        let kept = tokio::task::spawn_blocking(move || {
-            let keeper = Keeper::new(snapshot.tree.as_ref());
-            // Nothing is converted again: every entry is compared with what it was made of, which reads that.
-            let _ = conversions.desire(&keeper, &path, &terms);
-            let kept = Kept { id, time: snapshot.revision.time, place, tree: keeper.into_kept() };
-            (kept, conversions)
-        });
-        let (kept, conversions) = kept.await.map_err(|_| {
-            ClusterError::new("keep the commit", Cause::Configuration("the agent broke off; its log says where".into()))
-        })?;
-        fetcher.conversions = conversions;
-        fetcher.kept_version = Some(kept::save(cluster, &self.name, &kept, fetcher.kept_version.as_deref()).await?);
-        Ok(())
+        self.agent.cache.synced(SYNC).await;
+        self.agent.cache.check()?;
+        let deployed = self.agent.cache.apps_of_source(&self.name);
+        let mut ours: Vec<AppId> = deployed.iter().filter_map(|app| AppId::from_slashed(app).ok()).collect();
+        ours.retain(|app| app.cluster == self.agent.cluster_id);
+        let accepted = self.accept(&[]);
+        let said: BTreeSet<HoldDigest> = accepted.keys().cloned().collect();
+        let wishes = stream::iter(ours).map(|app| self.applied_last(app, origin.terms(), said.clone()));
+        let wishes: Vec<Option<Wish>> = wishes.buffered(READS).try_collect().await?;
+        let wishes: Vec<Wish> = wishes.into_iter().flatten().collect();
+        let Some(newest) = wishes.iter().map(|wish| &wish.commit).max_by_key(|commit| commit.time) else {
+            return Ok(false);
+        };
+        info!(source = self.name, apps = wishes.len(), "going on from what was applied last");
+        let known = self.ledger().record().map(|record| record.id.clone());
+        if known.is_none() {
+            let record =
+                CommitRecord { accepted: accepted.clone(), ..CommitRecord::new(&newest.id, &place(&origin.config)) };
+            self.ledger().begin_record(record);
+        }
+        self.ledger().accept(accepted);
+        let id = known.unwrap_or_else(|| newest.id.clone());
+        let commit = CommitRef { id, time: newest.time, accepted: said };
+        let apps = self.ledger().take(Arc::new(Generation::new(commit, Wanted::recalled(wishes))));
+        due(Due::Wish(apps));
+        self.changed();
+        Ok(true)
+    }
+
+    /// What was applied last of an App; `None` when nobody knows.
+    async fn applied_last(
+        &self,
+        app: AppId,
+        terms: Terms,
+        accepted: BTreeSet<HoldDigest>,
+    ) -> Result<Option<Wish>, Failure> {
+        let names = Names::of(&app);
+        let kept = applied::load_kept(self.agent.cluster.as_ref(), &names).await;
+        let kept = kept.map_err(|error| Failure::of_cluster(&format!("{app}: what was applied last"), &error))?;
+        let Some((record, kept)) = kept else {
+            warn!(source = self.name, %app, "its files are not kept in the cluster: it is left alone");
+            return Ok(None);
+        };
+        let (entry, time, tree) = (record.entry.clone(), kept.time, Arc::new(kept));
+        let (of, id) = (Arc::clone(&tree), app.clone());
+        let converting = tokio::task::spawn_blocking(move || desired::desire_app(of.as_ref(), &entry, &id, &terms));
+        let Some(made) = converting.await.ok().flatten() else {
+            warn!(source = self.name, %app, "what is kept of its files cannot be read: it is left alone");
+            return Ok(None);
+        };
+        Ok(Some(Wish {
+            source: Some(self.name.as_str().into()),
+            commit: Arc::new(CommitRef { id: record.commit, time, accepted }),
+            names: Arc::new(names),
+            app: made.app,
+            digest: record.inputs.into(),
+            made_of: MadeOf { tree, record: made.record },
+            instead_of: record.refused.map(Arc::new),
+        }))
     }
 }

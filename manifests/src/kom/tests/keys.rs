@@ -79,13 +79,10 @@ fn told(tree: &MemoryTree) -> String {
         .map(|found| format!("{} {} {}: {:?}", found.at.file.path, found.severity, found.message, found.help))
         .collect();
     let entry = &desired.entries[0];
-    let objects: Vec<String> = entry
-        .apps
-        .iter()
-        .flat_map(|app| render(app, &Slots::default()))
-        .map(|object| object.body.to_string())
-        .collect();
-    let all = format!("{parents} {:?} {:?} {:?} {objects:?} {said:?}", entry.apps, entry.claims, entry.default_app);
+    let apps: Vec<_> = entry.apps.iter().map(|made| &made.app).collect();
+    let objects: Vec<String> =
+        apps.iter().flat_map(|app| render(app, &Slots::default())).map(|object| object.body.to_string()).collect();
+    let all = format!("{parents} {:?} {:?} {:?} {objects:?} {said:?}", apps, entry.claims, entry.default_app);
     without_places(&all)
 }
 

@@ -36,7 +36,8 @@ fn it_holds_while_what_was_seen_is_the_same() {
 #[test]
 fn what_was_looked_at_can_be_named() {
     let record = record(&tree(&BEFORE));
-    assert_eq!(record.files().into_iter().collect::<Vec<_>>(), ["app/a.yml", "app/missing.yml"]);
+    assert_eq!(record.files().collect::<Vec<_>>(), [("app/a.yml", 100), ("app/missing.yml", 100)]);
+    assert_eq!(record.folders().collect::<Vec<_>>(), ["app"]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Source {
             .entries
             .iter()
             .filter(|entry| !entry.rejected)
-            .map(|entry| (entry.file.clone(), entry.apps.iter().filter(|app| ours(&app.id)).count()))
+            .map(|entry| (entry.file.clone(), entry.apps.iter().filter(|made| ours(&made.app.id)).count()))
             .collect();
         let elsewhere: BTreeSet<AppId> =
             desired.entries.iter().flat_map(|entry| &entry.claims).filter(|id| !ours(id)).cloned().collect();
