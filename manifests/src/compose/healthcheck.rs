@@ -11,6 +11,8 @@ const INTERVAL: u32 = 30;
 const TIMEOUT: u32 = 30;
 const RETRIES: u32 = 3;
 const START_INTERVAL: u32 = 5;
+/// A Pod that becomes ready later than this because of its `start_period` alone is told of, in seconds.
+const LATE: u32 = 30;
 
 /// Reads a health check; `None` when there is none, or it is switched off.
 pub(super) fn healthcheck(scope: &Scope<'_>, node: &Node, what: &str) -> Option<HealthCheck> {
@@ -38,6 +40,20 @@ pub(super) fn healthcheck(scope: &Scope<'_>, node: &Node, what: &str) -> Option<
     };
     let command = command(scope, test, what)?;
     Some(HealthCheck { command, interval, timeout, retries, start_period, start_interval })
+}
+
+/// Compose calls a service healthy as soon as its check succeeds; Kubernetes does not ask before the start period has
+/// passed. That is of use only where a check that fails kills.
+pub(super) fn report_late(scope: &Scope<'_>, service: &Map, health: &HealthCheck, what: &str) {
+    let check = keys::optional(service, "healthcheck").and_then(Node::as_map);
+    let Some(node) = check.and_then(|map| keys::optional(map, "start_period")) else { return };
+    let seconds = health.start_period;
+    if seconds > LATE {
+        let message =
+            format!("{what} is not ready before {seconds} s after each of its starts, however soon it is healthy");
+        let help = "remove `start_period`: a check that fails early kills nothing here";
+        scope.findings.push(Diagnostic::info(CODE, node.span.clone(), message).help(help));
+    }
 }
 
 fn retries(scope: &Scope<'_>, node: &Node) -> Option<u32> {

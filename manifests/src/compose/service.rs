@@ -116,6 +116,10 @@ fn environment(scope: &Scope<'_>, map: &Map) -> (BTreeMap<String, String>, Optio
 /// What the container is told beyond its files and command.
 fn runtime(scope: &Scope<'_>, map: &Map, what: &str, exposed: &[Spanned<Port>]) -> Runtime {
     let health = keys::optional(map, "healthcheck").and_then(|node| healthcheck::healthcheck(scope, node, what));
+    let liveness = healthcheck::liveness(scope, map, health.is_some());
+    if let Some(health) = health.as_ref().filter(|_| !liveness) {
+        healthcheck::report_late(scope, map, health, what);
+    }
     Runtime {
         post_start: hooks::hook(scope, map, "post_start"),
         pre_stop: hooks::hook(scope, map, "pre_stop"),
@@ -125,7 +129,7 @@ fn runtime(scope: &Scope<'_>, map: &Map, what: &str, exposed: &[Spanned<Port>]) 
         pull_policy: keys::optional(map, "pull_policy").and_then(|node| process::pull_policy(scope, node)),
         memory_mounts: memory::mounts(scope, map),
         security: security::security(scope, map),
-        liveness: healthcheck::liveness(scope, map, health.is_some()),
+        liveness,
         health,
         exposed: exposed.iter().map(|port| port.value).collect(),
     }

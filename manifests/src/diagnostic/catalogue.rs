@@ -229,8 +229,8 @@ pub static CATALOGUE: &[Entry] = &[
     entry(
         "healthcheck",
         &[Error, Warning, Info],
-        "A health check cannot be kept as it is written.",
-        "Give it a `test` that Kubernetes can run, or remove it.",
+        "A health check cannot be kept as it is written, or delays when the Pod is ready.",
+        "Give it a `test` that Kubernetes can run, or remove it; leave `start_period` out unless the check may kill.",
     ),
     entry(
         "hook",

@@ -46,7 +46,7 @@ static HEALTHCHECK: Table = Table::new(&[&[
     mapped("interval", TEXT, "`periodSeconds`"),
     mapped("timeout", TEXT, "`timeoutSeconds`"),
     mapped("retries", NUMBER, "`failureThreshold`"),
-    mapped("start_period", TEXT, "`initialDelaySeconds`"),
+    mapped("start_period", TEXT, "`initialDelaySeconds`: the service is not asked, and so not ready, sooner"),
     mapped("start_interval", TEXT, "`periodSeconds` of the `startupProbe`, where others wait for the service"),
     mapped("disable", FLAG, "`true`: no probe"),
 ]]);

@@ -8,7 +8,7 @@ fn health(lines: &str) -> Option<HealthCheck> {
 #[test]
 fn health_checks() {
     let full = health(
-        "healthcheck: {test: [CMD, pg_isready, -q], interval: 1m30s, timeout: 5s, retries: 7, start_period: 2m, \
+        "healthcheck: {test: [CMD, pg_isready, -q], interval: 1m30s, timeout: 5s, retries: 7, start_period: 20s, \
          start_interval: 2s}",
     );
     let expected = HealthCheck {
@@ -16,7 +16,7 @@ fn health_checks() {
         interval: 90,
         timeout: 5,
         retries: 7,
-        start_period: 120,
+        start_period: 20,
         start_interval: 2,
     };
     assert_eq!(full, Some(expected));
@@ -36,6 +36,19 @@ fn health_checks_that_check_nothing() {
         assert_eq!(outcome.loaded.unwrap().project.services[0].runtime.health, None);
     }
     case().load(&web("healthcheck: {interval: 5s}")).finds("warning compose.yml:4:");
+}
+
+#[test]
+fn a_start_period_that_makes_the_pod_late_is_told_unless_the_check_may_kill() {
+    let told = |period: &str, more: &str| {
+        let check = format!("healthcheck: {{test: [CMD, a], start_period: {period}}}{more}");
+        case().load(&web(&check)).found()
+    };
+    let late = told("2m", "");
+    assert_eq!(late.len(), 1, "{late:?}");
+    assert!(late[0].starts_with("info compose.yml:4:49: service `web` is not ready before 120 s"), "{late:?}");
+    assert!(told("30s", "").is_empty());
+    assert!(told("2m", "\nx-kompox: {liveness: true}").is_empty());
 }
 
 #[test]
