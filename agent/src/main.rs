@@ -49,15 +49,22 @@ mod testing;
 mod unsupported;
 mod views;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::args::Cli;
 use crate::commands::{Exit, dispatch, talk};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Most threads that work: it mostly waits, for the API server and for Git.
+const WORKERS: usize = 4;
+/// Most threads for what blocks (reading commits, local disks, looking up names). glibc keeps for each thread what it
+/// once needed, so every further one makes the process larger for good; what waits for one waits for moments.
+const BLOCKING: usize = 4;
+
+fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => return usage(&answer),
@@ -68,7 +75,13 @@ async fn main() -> ExitCode {
         talk(&format!("error: --log: {error}"));
         return Exit::Error.into();
     }
-    match dispatch(cli.command).await {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(WORKERS))
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build();
+    match runtime.context("no threads can be started").and_then(|runtime| runtime.block_on(dispatch(cli.command))) {
         Ok(exit) => exit.into(),
         Err(error) => {
             talk(&format!("error: {error:#}"));

@@ -18,7 +18,7 @@ use crate::record::CommitRecord;
 const MOST_APPS: usize = 1000;
 
 /// Every metric: name, type, help.
-const METRICS: [(&str, &str, &str); 15] = [
+const METRICS: [(&str, &str, &str); 14] = [
     ("kompox_leader", "gauge", "1 when this agent holds the Lease and may write, else 0."),
     ("kompox_queue_depth", "gauge", "Apps that wait for being looked at."),
     ("kompox_queue_oldest_seconds", "gauge", "How long the first of them has waited."),
@@ -26,7 +26,6 @@ const METRICS: [(&str, &str, &str); 15] = [
     ("kompox_api_requests_total", "counter", "Requests to the API server, watches included, by what was asked for."),
     ("kompox_fetches_total", "counter", "Looks for a new revision, by what they came to."),
     ("kompox_commits_total", "counter", "New commits that were taken up."),
-    ("kompox_held_revisions_total", "counter", "Fetches that found a revision which waits for a person."),
     ("kompox_reconciles_total", "counter", "Looks at Apps that found news, by what they came to."),
     ("kompox_writes_total", "counter", "Objects and disks that were written."),
     ("kompox_drift_corrections_total", "counter", "Objects that were put back to what had been applied before."),
@@ -56,7 +55,6 @@ struct Numbers {
 struct SourceNumbers {
     commit: Option<String>,
     commits: u64,
-    held: u64,
     fetches: BTreeMap<&'static str, u64>,
     corrections: u64,
     reconciles: BTreeMap<&'static str, u64>,
@@ -155,7 +153,6 @@ impl Numbers {
             let label = ("source", source.as_str());
             match name {
                 "kompox_commits_total" => put(&[label], numbers.commits.to_string()),
-                "kompox_held_revisions_total" => put(&[label], numbers.held.to_string()),
                 "kompox_writes_total" => put(&[label], numbers.writes.to_string()),
                 "kompox_drift_corrections_total" => put(&[label], numbers.corrections.to_string()),
                 "kompox_fetches_total" => {
@@ -230,10 +227,7 @@ impl Observer for Metrics {
         let numbers = numbers.sources.entry(source.to_owned()).or_default();
         let outcome = match came {
             Came::Taken => "taken",
-            Came::Held { .. } => {
-                numbers.held += 1;
-                "held"
-            }
+            Came::Held { .. } => "held",
             Came::Failed(_) => "failed",
         };
         *numbers.fetches.entry(outcome).or_default() += 1;

@@ -51,7 +51,6 @@ fn looks_and_commits_are_counted_by_source() {
     for (series, value) in [
         ("kompox_leader", "1"),
         ("kompox_commits_total{source=\"ops\"}", "1"),
-        ("kompox_held_revisions_total{source=\"ops\"}", "1"),
         ("kompox_reconciles_total{source=\"ops\",outcome=\"held\"}", "2"),
         ("kompox_reconciles_total{source=\"ops\",outcome=\"healthy\"}", "1"),
         ("kompox_reconciles_total{source=\"dev\",outcome=\"blocked\"}", "1"),
