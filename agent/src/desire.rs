@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kompox_manifests::desired::{self, Conversions, Desired, EntryApp};
+use kompox_manifests::desired::{Conversions, Desired, EntryApp};
 use kompox_manifests::diagnostic::{Diagnostic, Severity};
 use kompox_manifests::id::{AppId, ClusterId};
 use kompox_manifests::names::Names;
 
 use crate::context::{Commit, CommitRef, Wish};
 use crate::kept::MadeOf;
+use crate::providers;
 
 /// What a commit asks of this cluster.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(crate) struct RejectedEntry {
 /// Loads a commit and keeps what is for this cluster. Entries that an earlier commit had too are not
 /// converted again.
 pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversions) -> Wanted {
-    let Desired { entries, diagnostics, certain } = known.desire(commit.tree.as_ref(), &commit.path, &commit.terms);
+    let Desired { entries, diagnostics, certain } = read(commit, known);
     let source: Option<Arc<str>> = commit.source.as_deref().map(Arc::from);
     let of_commit = Arc::new(CommitRef::of(commit));
     let mut wanted = Wanted {
@@ -115,10 +116,16 @@ impl Wanted {
     }
 }
 
+/// Reads everything that a commit asks for, of whichever cluster.
+pub(crate) fn read(commit: &Commit, known: &mut Conversions) -> Desired {
+    let mut desired = known.desire(commit.tree.as_ref(), &commit.path, &commit.terms);
+    providers::check(&mut desired);
+    desired
+}
+
 /// The Clusters that the Apps of a commit are for, each once.
 pub(crate) fn clusters(commit: &Commit) -> Vec<ClusterId> {
-    let Desired { entries, diagnostics: _, certain: _ } =
-        desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
+    let Desired { entries, diagnostics: _, certain: _ } = read(commit, &mut Conversions::default());
     let claimed = entries.iter().flat_map(|entry| &entry.claims).map(|app| app.cluster.clone());
     let mut clusters: Vec<ClusterId> = claimed.collect();
     clusters.sort();

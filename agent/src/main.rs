@@ -32,6 +32,7 @@ mod metrics;
 mod observe;
 mod outcome;
 mod pace;
+mod providers;
 mod rebuild;
 mod reconcile;
 mod record;

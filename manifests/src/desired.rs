@@ -86,6 +86,17 @@ impl Desired {
         self.entries.iter().filter(|entry| entry.rejected)
     }
 
+    /// Rejects an entry for what only the caller can tell.
+    pub fn reject(&mut self, entry: usize, found: Vec<Diagnostic>) {
+        let Some(entry) = self.entries.get_mut(entry) else { return };
+        entry.rejected = true;
+        entry.apps = Vec::new();
+        for list in [&mut entry.diagnostics, &mut self.diagnostics] {
+            list.extend(found.iter().cloned());
+            diagnostic::sort(list);
+        }
+    }
+
     /// Whether everything is sound: every folder was searched, and there is no error.
     #[must_use]
     pub fn is_sound(&self) -> bool {

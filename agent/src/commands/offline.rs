@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use kompox_drivers::class;
-use kompox_manifests::desired::{self, Desired, Form};
+use kompox_manifests::desired::{self, Conversions, Desired, Form};
 use kompox_manifests::model::App;
 use kompox_manifests::object::{Kind, Object};
 use kompox_manifests::render::{encrypted_keys, render as render_app, to_yaml};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Exit, answer, show, talk, tree};
 use crate::args::{Output, RenderArgs, RenderOutput, ValidateArgs};
+use crate::desire::read;
 
 /// `validate`.
 ///
@@ -24,8 +25,7 @@ pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     let form = if args.schema {
         desired::form(commit.tree.as_ref(), &commit.path)
     } else {
-        let Desired { entries, diagnostics, certain: _ } =
-            desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
+        let Desired { entries, diagnostics, certain: _ } = read(&commit, &mut Conversions::default());
         Form { entries: entries.len(), apps: entries.iter().map(|entry| entry.apps.len()).sum(), diagnostics }
     };
     let errors = form.errors();
@@ -61,8 +61,7 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 /// The folder cannot be read, or a flag names something that does not exist.
 pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
     let commit = tree::open(&args.path, &args.terms)?;
-    let Desired { entries, diagnostics, certain: _ } =
-        desired::desire(commit.tree.as_ref(), &commit.path, &commit.terms);
+    let Desired { entries, diagnostics, certain: _ } = read(&commit, &mut Conversions::default());
     if show(&diagnostics) > 0 {
         return Ok(Exit::Error);
     }

@@ -388,6 +388,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Remove `profiles` if it should run.",
     ),
     entry(
+        "provider",
+        &[Error],
+        "A Provider names a driver that there is not, or lacks a setting that its driver needs.",
+        "Name one of the drivers, and give it its settings.",
+    ),
+    entry(
         "pull-policy",
         &[Error, Warning],
         "`pull_policy` has a value that Kubernetes cannot keep.",

@@ -1,0 +1,92 @@
+//! What a commit says of its providers, held against the drivers that there are. Only the agent knows those; a commit
+//! that names another one, or leaves out what its driver needs, is wrong like one with a mistake in its YAML.
+
+use kompox_drivers::class::{self, DriverName};
+use kompox_manifests::desired::Desired;
+use kompox_manifests::diagnostic::Diagnostic;
+use kompox_manifests::model::App;
+use kompox_manifests::yaml::fields::suggest;
+
+const CODE: &str = "provider";
+
+/// Rejects the entries whose Apps no driver can serve.
+pub(crate) fn check(desired: &mut Desired) {
+    for index in 0..desired.entries.len() {
+        let apps = desired.entries[index].apps.iter().map(|made| made.app.as_ref());
+        let mut found: Vec<Diagnostic> = Vec::new();
+        // Apps of one Provider have the same to say.
+        apps.filter_map(mistake).for_each(|mistake| {
+            if !found.contains(&mistake) {
+                found.push(mistake);
+            }
+        });
+        if !found.is_empty() {
+            desired.reject(index, found);
+        }
+    }
+}
+
+fn mistake(app: &App) -> Option<Diagnostic> {
+    let driver = &app.provider.driver;
+    let Ok(known) = driver.value.parse::<DriverName>() else {
+        let names = DriverName::ALL.map(DriverName::as_str);
+        let help = match suggest(&driver.value, names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("the drivers are {}", names.join(", ")),
+        };
+        let message = format!("there is no driver `{}`", driver.value);
+        return Some(Diagnostic::error(CODE, driver.at.clone(), message).help(help));
+    };
+    // What a disk needs of the settings does not depend on the disk.
+    let volume = app.volumes.first()?;
+    let handle = class::placeholder_handle(known.as_str(), &volume.name);
+    let error = class::volume_class(known.as_str(), &app.provider.settings, &handle, None).err()?;
+    let help = "add or mend the setting in the `settings` of the Provider";
+    Some(Diagnostic::error(CODE, driver.at.clone(), error.message).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use kompox_manifests::desired::{Terms, desire};
+    use kompox_manifests::source::MemoryTree;
+
+    use super::*;
+
+    fn checked(provider: &str, volumes: &str) -> (bool, Vec<String>) {
+        let entry = format!(
+            "version: v1\nworkspace: {{name: w}}\nprovider: {provider}\ncluster: {{name: c, existing: true}}\napp:\n  \
+             name: a\n  compose: {{services: {{web: {{image: nginx:1}}}}}}\n  volumes: {volumes}\n"
+        );
+        let mut desired = desire(&MemoryTree::new([("kompoxops.yml", entry)]), "", &Terms::default());
+        assert!(desired.is_sound(), "{:?}", desired.diagnostics);
+        check(&mut desired);
+        let entry = &desired.entries[0];
+        assert_eq!(entry.rejected, entry.apps.is_empty());
+        assert!(!entry.claims.is_empty(), "nothing of the App may be removed");
+        let told = desired.diagnostics.iter().map(|found| format!("{found} | {}", found.help.as_deref().unwrap_or("")));
+        (entry.rejected, told.collect())
+    }
+
+    #[test]
+    fn a_driver_that_there_is_not_rejects_the_entry() {
+        for (driver, help) in [
+            ("loca", "did you mean `local`?"),
+            ("k3s", "did you mean `eks`?"),
+            ("azure-arc", "the drivers are local, csi, aks, eks, gke, oke"),
+        ] {
+            let (rejected, told) = checked(&format!("{{name: p, driver: {driver}}}"), "[]");
+            assert!(rejected);
+            assert_eq!(told, [format!("kompoxops.yml:3:29: there is no driver `{driver}` | {help}")]);
+        }
+    }
+
+    #[test]
+    fn what_a_driver_needs_for_disks_must_be_there() {
+        let volume = "[{name: data, size: 1Gi}, {name: more, size: 1Gi}]";
+        let (rejected, told) = checked("{name: p, driver: csi}", volume);
+        assert!(rejected && told.len() == 1 && told[0].contains("CSI_STORAGE_CLASS"), "{told:?}");
+        assert_eq!(checked("{name: p, driver: csi}", "[]"), (false, vec![]));
+        assert!(!checked("{name: p, driver: csi, settings: {CSI_STORAGE_CLASS: fast}}", volume).0);
+        assert!(!checked("{name: p, driver: aks}", volume).0);
+    }
+}
