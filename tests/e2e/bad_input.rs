@@ -217,6 +217,16 @@ fn fields() -> Vec<Case> {
         app(name, &format!("  {lines}\n"), PUBLISHED, &format!("kompoxops.yml:8:{at}"), says)
     };
     vec![
+        Case {
+            at: "kompoxops.yml:3:29".to_owned(),
+            ..field("a driver that there is not", "", "", "there is no driver `loca`")
+        }
+        .with_driver("loca"),
+        Case {
+            at: "kompoxops.yml:3:29".to_owned(),
+            ..field("a driver without its settings", "volumes: [{name: a, size: 1Gi}]", "", "CSI_STORAGE_CLASS")
+        }
+        .with_driver("csi"),
         field("pool and pools", "deployment: {pool: a, pools: [b]}", "32", "pools"),
         field("zone and zones", "deployment: {zone: a, zones: [b]}", "32", "zones"),
         field("selectors", "deployment: {selectors: {a: b}}", "16", "selectors"),
@@ -433,6 +443,14 @@ impl Case {
         self
     }
 
+    /// Another driver than `local`.
+    fn with_driver(mut self, driver: &str) -> Self {
+        for (_, text) in &mut self.files {
+            *text = text.replace("driver: local", &format!("driver: {driver}"));
+        }
+        self
+    }
+
     /// A protection level that there is not.
     fn with_cluster(mut self) -> Self {
         for (_, text) in &mut self.files {
@@ -460,6 +478,8 @@ async fn try_out(case: &Case) -> Result<()> {
         std::fs::create_dir_all(target.parent().unwrap_or(Path::new("")))?;
         std::fs::write(&target, text).with_context(|| format!("cannot write {path}"))?;
     }
+    let checked = AgentCommand::new(["validate"]).current_dir(folder.path()).run(LONG).await?;
+    ensure!(checked.code() == Some(1), "`validate` finds it sound: {}", checked.stderr);
     let said = AgentCommand::new(["render"]).current_dir(folder.path()).run(LONG).await?;
     let shown: String = said
         .stderr
