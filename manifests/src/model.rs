@@ -122,7 +122,7 @@ pub struct Ingress {
 /// One published port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngressRule {
-    /// Port name, `^[a-z]([-a-z0-9]{0,14})$`.
+    /// Port name, `^[a-z](-?[a-z0-9])*$`, at most 15 characters.
     pub name: String,
     /// Host port of the Compose file; the Service's port.
     pub port: u16,

@@ -1,6 +1,7 @@
 //! The App's ingress rules meet the ports of its Compose file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::ports::{Port, repeated};
 use super::service::LoadedService;
@@ -121,7 +122,8 @@ fn known_ports(ports: &BTreeMap<u16, &Port>) -> String {
 fn check_name<'r>(scope: &Scope<'_>, name: &'r Spanned<String>, seen: &mut Seen<'r>) {
     if !is_port_name(&name.value) {
         let message = format!("`{}` cannot name a rule", name.value);
-        let help = "use at most 15 lower-case letters, digits and `-`, a letter first";
+        let help =
+            "use at most 15 lower-case letters, digits and `-`: a letter first, no `-` last, and no two in a row";
         scope.findings.push(Diagnostic::error(CODE, name.at.clone(), message).help(help));
     }
     if let Some(first) = seen.names.insert(&name.value, &name.at) {
@@ -130,10 +132,14 @@ fn check_name<'r>(scope: &Scope<'_>, name: &'r Spanned<String>, seen: &mut Seen<
     }
 }
 
-/// `^[a-z]([-a-z0-9]{0,14})$`
+/// `^[a-z](-?[a-z0-9])*$`, at most 15: what the Service, the Ingress and we ourselves take, all at once.
 fn is_port_name(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    name.len() <= 15 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(inner)
+    name.len() <= 15
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(inner)
+        && !name.ends_with('-')
+        && !name.contains("--")
 }
 
 fn check_default_host(scope: &Scope<'_>, port: &Spanned<u16>) {
@@ -159,7 +165,11 @@ fn check_hosts<'r>(scope: &Scope<'_>, hosts: &'r [Spanned<String>], seen: &mut S
         }
         if !is_host(&host.value) {
             let message = format!("`{}` is no host name", host.value);
-            let help = "write lower-case labels with dots between them, such as `www.example.org`, without a port";
+            let help = if is_address(&host.value) {
+                "write a name, such as `www.example.org`: an Ingress takes no addresses"
+            } else {
+                "write lower-case labels with dots between them, such as `www.example.org`, without a port"
+            };
             report(Diagnostic::error(CODE, host.at.clone(), message).help(help));
             continue;
         }
@@ -180,7 +190,12 @@ fn check_hosts<'r>(scope: &Scope<'_>, hosts: &'r [Spanned<String>], seen: &mut S
 
 /// A DNS name; the first label may be `*`.
 fn is_host(host: &str) -> bool {
-    host.len() <= HOST && host.strip_prefix("*.").unwrap_or(host).split('.').all(is_dns1123_label)
+    let labels = host.strip_prefix("*.").unwrap_or(host);
+    host.len() <= HOST && labels.split('.').all(is_dns1123_label) && !is_address(host)
+}
+
+fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
 }
 
 fn is_below(host: &str, domain: &str) -> bool {
@@ -193,21 +208,33 @@ mod tests {
 
     #[test]
     fn rule_names() {
-        for name in ["a", "main", "http-2", "a-", "abcdefghijklmno"] {
+        for name in ["a", "main", "http-2", "a-b-c", "abcdefghijklmno"] {
             assert!(is_port_name(name), "{name}");
         }
-        for name in ["", "1a", "-a", "A", "a_b", "abcdefghijklmnop", "é"] {
+        for name in ["", "1a", "-a", "a-", "a--b", "A", "a_b", "abcdefghijklmnop", "é"] {
             assert!(!is_port_name(name), "{name}");
         }
     }
 
     #[test]
     fn hosts() {
-        for host in ["www.example.org", "localhost", "*.example.org", "a.b-c.d1"] {
+        for host in ["www.example.org", "localhost", "*.example.org", "a.b-c.d1", "1.2.3", "10.0.0.256"] {
             assert!(is_host(host), "{host}");
         }
-        for host in ["", "www.example.org:80", "WWW.example.org", "a..b", "*", "a.*.b", "https://a", "a/b", ".a", "a."]
-        {
+        for host in [
+            "",
+            "www.example.org:80",
+            "WWW.example.org",
+            "a..b",
+            "*",
+            "a.*.b",
+            "https://a",
+            "a/b",
+            ".a",
+            "a.",
+            "10.0.0.1",
+            "::1",
+        ] {
             assert!(!is_host(host), "{host}");
         }
         assert!(is_below("a.ops.example.com", "ops.example.com"));

@@ -21,6 +21,9 @@ pub(super) const MOST_KEPT: u64 = 10_000;
 /// The ID of an App.
 const APP_ID: Type = Type::Pattern("/ws/[-a-z0-9]{1,63}/prv/[-a-z0-9]{1,63}/cls/[-a-z0-9]{1,63}/app/[-a-z0-9]{1,63}");
 
+/// The name of a rule. That it has at most 15 characters is more than an expression of this kind can tell.
+const RULE_NAME: Type = Type::Pattern("[a-z](-?[a-z0-9]){0,14}");
+
 const PORT: Type = Type::Integer(1, 65_535);
 
 const SETTINGS: Field = Field::new("settings", Type::Texts, "Settings; any scalar is read as its text.");
@@ -231,7 +234,11 @@ pub(super) static RULE: Shape = Shape {
     name: "IngressRule",
     doc: "A port that is reached from outside.",
     keys: &[
-        Field::required("name", Type::String, "The port's name: a letter, then up to 14 of a-z, 0-9 and `-`."),
+        Field::required(
+            "name",
+            RULE_NAME,
+            "The port's name: a letter, then up to 14 of a-z, 0-9 and `-`, which is not the last, and not twice in a row.",
+        ),
         Field::required("port", PORT, "The host port in the Compose file."),
         Field::new("hosts", Type::List(&Type::String), "Hosts of its own, beside the one below the Cluster's domain."),
     ],

@@ -34,7 +34,9 @@ fn rules_are_different() {
         .rule("a", 8443, &[])
         .load(TWO)
         .finds("error kompoxapp.yml:1:1: a rule `a` exists already");
-    case().rule("1st", 8080, &[]).load(TWO).finds("error kompoxapp.yml:1:1: `1st` cannot name a rule");
+    for name in ["1st", "web-", "a--b"] {
+        case().rule(name, 8080, &[]).load(TWO).finds(&format!("error kompoxapp.yml:1:1: `{name}` cannot name a rule"));
+    }
 }
 
 #[test]
@@ -67,6 +69,9 @@ fn hosts_have_one_rule() {
         .finds("error kompoxapp.yml:1:1: `a.ops.example.com` lies under the cluster's domain");
     with(&["ops.example.com"], &[]).finds("error kompoxapp.yml:1:1: `ops.example.com` lies under the cluster's domain");
     with(&["X.org"], &[]).finds("error kompoxapp.yml:1:1: `X.org` is no host name");
+    let address = with(&["10.0.0.1"], &[]);
+    address.finds("error kompoxapp.yml:1:1: `10.0.0.1` is no host name");
+    assert!(address.diagnostics[0].help.as_deref().unwrap().starts_with("write a name"));
     let outcome = with(&["x.org", "y.org", "x.org"], &["devops.example.com"]);
     outcome.finds("warning kompoxapp.yml:1:1: `x.org` stands in this rule already");
     let rules = outcome.loaded.unwrap().rules;
