@@ -18,6 +18,7 @@ mod expose;
 mod files;
 mod healthcheck;
 mod hooks;
+mod image;
 mod interpolate;
 mod key_value;
 mod keys;
@@ -118,6 +119,7 @@ fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded
     let root = node.as_map()?;
     keys::explain_file(root, findings);
     let services = service::services(&scope, root, &at);
+    service::check_restarts(&scope, root, &services);
     expose::conflicts(&scope, &services);
     let pod = Pod { first: depends_on::order(&scope, root, &services), ..pod::merge(&scope, root, &services) };
     let configs = files::objects(&scope, root, &services, FileKind::Config);

@@ -67,6 +67,13 @@ fn dependency(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<Depende
     Some(Dependency { service, until, required: required.unwrap_or(true) })
 }
 
+/// The services that others wait for to end.
+pub(super) fn jobs(services: &[LoadedService]) -> BTreeSet<&str> {
+    let waited = services.iter().flat_map(|loaded| &loaded.dependencies);
+    let ended = waited.filter(|dependency| dependency.until == Until::Completed);
+    ended.map(|dependency| dependency.service.value.as_str()).collect()
+}
+
 /// The services that others wait for, in the order in which they start: first what they need, then by name.
 pub(super) fn order(scope: &Scope<'_>, root: &Map, services: &[LoadedService]) -> Vec<Starter> {
     let by_name: BTreeMap<&str, &LoadedService> =
@@ -86,8 +93,9 @@ pub(super) fn order(scope: &Scope<'_>, root: &Map, services: &[LoadedService]) -
             join(scope, &mut waited, dependency);
         }
     }
-    if let Some(cycle) = cycle(&needs) {
-        report_cycle(scope, services, &cycle);
+    let cycles = cycles(&needs);
+    if !cycles.is_empty() {
+        cycles.iter().for_each(|cycle| report_cycle(scope, services, cycle));
         return Vec::new();
     }
     let mut order = Vec::new();
@@ -178,11 +186,31 @@ fn join<'s>(scope: &Scope<'_>, waited: &mut BTreeMap<&'s str, (Until, &'s Span)>
     }
 }
 
-/// A cycle, beginning with its first name.
-fn cycle<'s>(needs: &BTreeMap<&'s str, BTreeSet<&'s str>>) -> Option<Vec<&'s str>> {
-    // What neither waits for a cycle nor is in one can be taken away, one after the other.
+/// The cycles, each beginning with its first name, sorted: every service that waits for itself, and of the others as many
+/// as have no service in common. What else there is shows when these are gone.
+fn cycles<'s>(needs: &BTreeMap<&'s str, BTreeSet<&'s str>>) -> Vec<Vec<&'s str>> {
+    let mut needs = needs.clone();
+    let mut cycles = Vec::new();
+    for (name, needed) in &mut needs {
+        if needed.remove(name) {
+            cycles.push(vec![*name]);
+        }
+    }
     let mut left: BTreeSet<&str> = needs.keys().copied().collect();
-    while let Some(free) = left.iter().copied().find(|name| needs[name].is_disjoint(&left)) {
+    while let Some(cycle) = cycle(&needs, &mut left) {
+        cycle.iter().for_each(|name| {
+            left.remove(name);
+        });
+        cycles.push(cycle);
+    }
+    cycles.sort();
+    cycles
+}
+
+/// A cycle among those that are `left`, from which all that are in none are taken away.
+fn cycle<'s>(needs: &BTreeMap<&'s str, BTreeSet<&'s str>>, left: &mut BTreeSet<&'s str>) -> Option<Vec<&'s str>> {
+    // What waits for nobody who is left can be taken away, one after the other.
+    while let Some(free) = left.iter().copied().find(|name| needs[name].is_disjoint(left)) {
         left.remove(free);
     }
     let mut path: Vec<&str> = vec![*left.first()?];

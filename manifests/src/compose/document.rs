@@ -5,7 +5,7 @@ use super::{ComposeInput, tree};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::sops::{self, Decryption, Form};
 use crate::yaml::fields::{Findings, wrong_type};
-use crate::yaml::{self, Dialect, Node, Value};
+use crate::yaml::{self, Dialect, Entry, Node, Value};
 
 const CODE: &str = "compose-document";
 /// Marks a path instead of a document.
@@ -111,6 +111,27 @@ pub(super) fn reject_tags(node: &Node, findings: &Findings) {
             findings.push(Diagnostic::error("yaml-tag", tag.at.clone(), message).help("remove it"));
         }
     });
+}
+
+/// Reports NUL characters, which nothing of a container can hold: no command, path, name or variable.
+pub(super) fn reject_nul(node: &Node, findings: &Findings) {
+    let check = |text: &str, at: &Span| {
+        if text.contains('\0') {
+            let message = "the text holds a NUL character";
+            findings.push(
+                Diagnostic::error(CODE, at.clone(), message).help("remove it, which is written `\\0` or `\\x00`"),
+            );
+        }
+    };
+    match &node.value {
+        Value::String(text) => check(text, &node.span),
+        Value::Seq(items) => items.iter().for_each(|item| reject_nul(item, findings)),
+        Value::Map(map) => map.iter().for_each(|Entry { key, value }| {
+            check(&key.text, &key.span);
+            reject_nul(value, findings);
+        }),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
+    }
 }
 
 fn tags(node: &Node, report: &mut dyn FnMut(&Spanned<String>)) {

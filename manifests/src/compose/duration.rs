@@ -32,7 +32,7 @@ pub(super) fn seconds(node: &Node, what: &str, min: u32, findings: &Findings) ->
     };
     let whole = (seconds.ceil() as u32).max(min);
     if (f64::from(whole) - seconds).abs() > 1e-6 {
-        let message = format!("`{what}` becomes {whole}s: Kubernetes counts whole seconds, from {min}");
+        let message = format!("`{what}` becomes {whole}s: Kubernetes counts whole seconds");
         findings.push(Diagnostic::info(CODE, text.at, message).help(format!("write `{what}: {whole}s`")));
     }
     Some(whole)

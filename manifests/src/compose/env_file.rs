@@ -178,7 +178,9 @@ fn setting(Entry { key, value }: &Entry) -> Result<Setting, Box<Diagnostic>> {
         return problem(&key.span, "a variable name holds only letters, digits and `_`, no digit first".to_owned());
     }
     match &value.value {
-        Value::Null | Value::Seq(_) | Value::Map(_) => {
+        // Nothing has no place of its own.
+        Value::Null => problem(&key.span, "a variable is a string, number or boolean, found nothing".to_owned()),
+        Value::Seq(_) | Value::Map(_) => {
             problem(&value.span, format!("a variable is a string, number or boolean, found {}", value.kind()))
         }
         Value::String(text) if text.contains('\0') => {

@@ -48,7 +48,8 @@ pub(super) fn environment(scope: &Scope<'_>, node: &Node) -> BTreeMap<String, Va
 
 fn inherited(scope: &Scope<'_>, name: &str, at: &Span) -> Option<Variable> {
     let value = scope.origin(at).variables.get(name).cloned();
-    if value.is_none() {
+    // What cannot be a name is reported as such.
+    if value.is_none() && is_name(name) {
         let message = format!("`{name}` has no value here and none in `.env`, and is left out");
         let help = format!("write `{name}: \"\"` if it is meant to be empty");
         scope.findings.push(Diagnostic::warning("unset-variable", at.clone(), message).help(help));
@@ -68,10 +69,6 @@ fn insert(
         let help = "Kubernetes takes no other names; write `NAME=value`";
         scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
     } else if let Some(value) = value {
-        if value.value.contains('\0') {
-            let message = format!("the value of `{name}` holds a NUL character");
-            scope.findings.push(Diagnostic::error(CODE, at.clone(), message));
-        }
         environment.insert(name.to_owned(), value);
     }
 }

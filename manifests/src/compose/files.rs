@@ -285,20 +285,17 @@ fn inline(scope: &Scope<'_>, variable: Variable, at: &Span, key: &Key, kind: Fil
     if secret && kind == FileKind::Config {
         return shown_in_plain(scope, &format!("the value of the config `{}` was encrypted, and", key.text), at);
     }
-    let problem = if text.len() as u64 > LIMIT {
-        format!("has {} bytes, more than the limit of {LIMIT}", text.len())
-    } else if text.contains('\0') {
-        "holds a NUL character".to_owned()
-    } else {
-        return Some(FileContent::File {
-            key: key.text.clone(),
-            bytes: SecretBytes(text.into_bytes()),
-            encrypted: secret,
-        });
-    };
-    let message = format!("the text of the {} `{}` {problem}", kind.word(), key.text);
-    scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help("write another text, or use a file"));
-    None
+    if text.len() as u64 > LIMIT {
+        let message = format!(
+            "the text of the {} `{}` has {} bytes, more than the limit of {LIMIT}",
+            kind.word(),
+            key.text,
+            text.len()
+        );
+        scope.findings.push(Diagnostic::error(CODE, at.clone(), message).help("write another text, or use a file"));
+        return None;
+    }
+    Some(FileContent::File { key: key.text.clone(), bytes: SecretBytes(text.into_bytes()), encrypted: secret })
 }
 
 /// A ConfigMap is no place for a secret.

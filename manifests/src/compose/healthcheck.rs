@@ -18,13 +18,14 @@ const LATE: u32 = 30;
 pub(super) fn healthcheck(scope: &Scope<'_>, node: &Node, what: &str) -> Option<HealthCheck> {
     let findings = scope.findings;
     let map = node.as_map()?;
-    let seconds = |key, min, default| {
-        let node = keys::optional(map, key);
-        node.map_or(default, |node| duration::seconds(node, key, min, findings).unwrap_or(default))
+    // Compose takes 0 for its default.
+    let seconds = |key, default| {
+        let seconds = keys::optional(map, key).and_then(|node| duration::seconds(node, key, 0, findings));
+        seconds.filter(|&seconds| seconds > 0).unwrap_or(default)
     };
-    let interval = seconds("interval", 1, INTERVAL);
-    let start_interval = seconds("start_interval", 1, START_INTERVAL.min(interval));
-    let (timeout, start_period) = (seconds("timeout", 1, TIMEOUT), seconds("start_period", 0, 0));
+    let interval = seconds("interval", INTERVAL);
+    let start_interval = seconds("start_interval", START_INTERVAL.min(interval));
+    let (timeout, start_period) = (seconds("timeout", TIMEOUT), seconds("start_period", 0));
     let retries = keys::optional(map, "retries").and_then(|node| retries(scope, node)).unwrap_or(RETRIES);
     let disable = keys::optional(map, "disable").and_then(|node| scalar::boolean(node, "disable", findings));
     let test = keys::optional(map, "test");

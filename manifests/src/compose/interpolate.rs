@@ -12,7 +12,7 @@ use crate::yaml::{Node, Secret, Value};
 
 use template::{Filled, Template};
 
-/// Where variables get their values: the `.env` beside the Compose file, and nowhere else.
+/// Where variables get their values: the `.env` beside the Compose file, and nowhere else but for the project's name.
 pub(super) type Variables = BTreeMap<String, Variable>;
 
 /// The value of a variable.

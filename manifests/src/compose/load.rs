@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::document::{self, Document};
-use super::interpolate::{Variables, interpolate};
+use super::interpolate::{Variable, Variables, interpolate};
 use super::{ComposeInput, env_file, secrets, tree};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::yaml::fields::Findings;
 use crate::yaml::{Node, Value};
 
 const CODE: &str = "compose-files";
+/// The variable that Compose sets by itself.
+const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 /// Most files of one project.
 const MAX_FILES: usize = 64;
 /// Most bytes of all files together.
@@ -46,12 +48,16 @@ pub(super) struct Project {
 /// Reads the App's document and everything that it draws in.
 pub(super) fn project(input: &ComposeInput<'_>, findings: &Findings) -> Option<Project> {
     let Document { mut root, folder } = document::open(input, findings)?;
-    let variables = if input.local_files {
+    let mut variables = if input.local_files {
         env_file::variables(input.tree, &folder, ".env", &root.span, false, input.decryption, findings)
             .unwrap_or_default()
     } else {
         Variables::new()
     };
+    if !variables.contains_key(PROJECT_NAME) {
+        let name = project_name(&root, &variables, &input.id.app);
+        variables.insert(PROJECT_NAME.to_owned(), name);
+    }
     let own = Origin { folder, variables: Rc::new(variables) };
     let mut loader = Loader {
         input,
@@ -64,6 +70,7 @@ pub(super) fn project(input: &ComposeInput<'_>, findings: &Findings) -> Option<P
     };
     document::reject_unknown_tags(&root, findings);
     interpolate(&mut root, &own.variables, findings);
+    document::reject_nul(&root, findings);
     loader.misplaced |= !secrets::check(&root, findings);
     loader.origins.insert(root.span.file.path.clone(), own.clone());
     let path = root.span.file.path.clone();
@@ -75,6 +82,20 @@ pub(super) fn project(input: &ComposeInput<'_>, findings: &Findings) -> Option<P
         return None;
     }
     Some(Project { root, own, origins: loader.origins })
+}
+
+/// What Compose would call the project: its `name`, else what the App is called.
+fn project_name(root: &Node, variables: &Variables, app: &str) -> Variable {
+    let mut name = root.get("name").cloned();
+    if let Some(name) = &mut name {
+        // What is wrong with it is reported where all variables are replaced.
+        interpolate(name, variables, &Findings::new());
+    }
+    let name = name.filter(|node| node.as_str().is_some_and(|text| !text.is_empty()));
+    Variable {
+        value: name.as_ref().and_then(Node::as_str).unwrap_or(app).to_owned(),
+        secret: name.is_some_and(|node| node.secret.is_some()),
+    }
 }
 
 /// A file with its variables replaced, before anything is drawn into it.
@@ -135,6 +156,7 @@ impl Loader<'_> {
         self.charge(&root, at)?;
         document::reject_unknown_tags(&root, self.findings);
         interpolate(&mut root, &origin.variables, self.findings);
+        document::reject_nul(&root, self.findings);
         self.misplaced |= !secrets::check(&root, self.findings);
         self.origins.entry(path.clone()).or_insert_with(|| origin.clone());
         let file = Rc::new(File { root, path, origin });

@@ -79,7 +79,7 @@ fn long(scope: &Scope<'_>, node: &Node, map: &Map) -> Option<Mount> {
     let (volume, mut sub_path) = place_of(scope, &source, &source_at)?;
     let inner = keys::optional(map, "volume").and_then(Node::as_map);
     if let Some(below) = inner.and_then(|inner| keys::optional(inner, "subpath")).and_then(scalar::text) {
-        let below = folder(scope, &below.value, &below.at)?;
+        let below = folder(scope, &below.value, &below.value, &below.at)?;
         sub_path =
             Some([sub_path, below].into_iter().flatten().collect::<Vec<_>>().join("/")).filter(|path| !path.is_empty());
     }
@@ -140,8 +140,7 @@ fn relative(scope: &Scope<'_>, path: &str, at: &Span) -> Option<(String, Option<
         report(scope, at, &message, "add one under `volumes` of the App: `- {name: default, size: 10Gi}`");
         return None;
     };
-    let path = &in_project(scope, path, at)?;
-    let sub_path = folder(scope, path, at)?;
+    let sub_path = folder(scope, &in_project(scope, path, at)?, path, at)?;
     if !may_read(scope.input.local_files, path, at, scope.findings) {
         return None;
     }
@@ -196,17 +195,17 @@ fn named(scope: &Scope<'_>, text: &str, at: &Span) -> Option<(String, Option<Str
         report(scope, at, &message, &help);
         return None;
     };
-    let sub_path = below.map_or(Some(None), |below| folder(scope, below, at))?;
+    let sub_path = below.map_or(Some(None), |below| folder(scope, below, below, at))?;
     Some((volume.name.clone(), sub_path))
 }
 
-/// A folder on a volume; `Some(None)` is the volume's root.
-fn folder(scope: &Scope<'_>, path: &str, at: &Span) -> Option<Option<String>> {
+/// A folder on a volume, `written` so in the file; `Some(None)` is the volume's root.
+fn folder(scope: &Scope<'_>, path: &str, written: &str, at: &Span) -> Option<Option<String>> {
     match syntax::folder(path) {
         Ok(folder) => Some(folder),
         Err(problem) => {
-            let message = format!("the folder `{}` {problem}", scalar::shown(path, at));
-            report(scope, at, &message, "write a path below the volume's root, without `..`");
+            let message = format!("the folder `{}` {problem}", scalar::shown(written, at));
+            report(scope, at, &message, "write a path that stays below the volume's root");
             None
         }
     }

@@ -10,7 +10,7 @@ pub(super) fn working_dir(scope: &Scope<'_>, map: &Map) -> Option<String> {
     if text.value.is_empty() {
         return None;
     }
-    if !text.value.starts_with('/') || text.value.contains('\0') {
+    if !text.value.starts_with('/') {
         let message = format!("`{}` is no absolute path", scalar::shown(&text.value, &text.at));
         let help = "write the whole path of the folder in the container";
         scope.findings.push(Diagnostic::error("working-dir", text.at, message).help(help));

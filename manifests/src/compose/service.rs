@@ -6,13 +6,14 @@ use super::depends_on::{self, Dependency};
 use super::files::{self, FileKind};
 use super::ports::Ports;
 use super::{
-    Scope, env_file, environment, expose, healthcheck, hooks, keys, memory, mounts, ports, process, resources, scalar,
-    security, words,
+    Scope, env_file, environment, expose, healthcheck, hooks, image, keys, memory, mounts, ports, process, resources,
+    scalar, security, words,
 };
 use crate::diagnostic::{Diagnostic, Span, Spanned};
 use crate::model::{FileMount, Mount, Port, Runtime, SecretMap, Service};
 use crate::names::SUB_PATHS_CONTAINER;
-use crate::yaml::{Entry, Key, Map, Node};
+use crate::yaml::fields::suggest;
+use crate::yaml::{Entry, Key, Map, Node, Value};
 
 /// A service with the ports that it publishes.
 pub(super) struct LoadedService {
@@ -35,7 +36,7 @@ pub(super) fn services(scope: &Scope<'_>, root: &Map, at: &Span) -> Vec<LoadedSe
         let help = "write at least one service that has no `profiles`";
         scope.findings.push(Diagnostic::error("no-services", node.span.clone(), message).help(help));
     }
-    let mut services: Vec<LoadedService> = active.into_iter().filter_map(|entry| service(scope, entry)).collect();
+    let mut services: Vec<LoadedService> = active.into_iter().filter_map(|entry| service(scope, root, entry)).collect();
     services.sort_by(|one, other| one.service.name.cmp(&other.service.name));
     services
 }
@@ -51,14 +52,14 @@ fn takes_part(scope: &Scope<'_>, Entry { key, value }: &Entry) -> bool {
     !profiled
 }
 
-fn service(scope: &Scope<'_>, Entry { key, value }: &Entry) -> Option<LoadedService> {
+fn service(scope: &Scope<'_>, root: &Map, Entry { key, value }: &Entry) -> Option<LoadedService> {
     check_name(scope, key);
     let name = key.text.clone();
     let map = value.as_map()?;
     let place = keys::Place::service(&name);
     keys::explain_service(map, &place, scope.findings);
     let what = place.to_string();
-    check_values(scope, map, &what);
+    check_values(scope, root, map, &what);
     let field = |key| keys::optional(map, key);
     let ports = field("ports").map(|node| ports::ports(scope, node)).unwrap_or_default();
     let mut container_ports = Vec::new();
@@ -196,9 +197,14 @@ fn image(scope: &Scope<'_>, map: &Map, key: &Key, what: &str) -> Option<Spanned<
         scope.findings.push(Diagnostic::info("unmapped-key", build.key.span.clone(), message).help(help));
     }
     let image = scalar::text(node)?;
-    if image.value.is_empty() || image.value.contains(char::is_whitespace) {
-        let message = format!("`{}` is no image reference", scalar::shown(&image.value, &image.at));
-        let help = "write `name:tag` or `registry/name:tag`, without spaces";
+    if let Err(image::Problem { advice, meant }) = image::check(&image.value) {
+        let shown = scalar::shown(&image.value, &image.at);
+        let help = match meant {
+            // What came out of a variable is not repeated.
+            Some(meant) if shown == image.value => format!("{advice}: did you mean `{meant}`?"),
+            _ => advice.to_owned(),
+        };
+        let message = format!("`{shown}` is no image reference");
         scope.findings.push(Diagnostic::error("image", image.at, message).help(help));
         return None;
     }
@@ -210,6 +216,10 @@ fn command(scope: &Scope<'_>, map: &Map, key: &str) -> Option<Vec<String>> {
     let node = keys::optional(map, key)?;
     let words = words::words(node, key, scope.findings)?;
     if words.is_empty() {
+        // Its items are no words, which has been reported.
+        if node.as_seq().is_some_and(|items| !items.is_empty()) {
+            return None;
+        }
         // A new entrypoint takes the image's command away by itself.
         if key == "entrypoint" || keys::optional(map, "entrypoint").is_none() {
             let message = format!("an empty `{key}` cannot take the image's away: Kubernetes would use the image's");
@@ -242,7 +252,7 @@ fn uncovered(scope: &Scope<'_>, mounts: Vec<Mount>, configs: &[FileMount], secre
 }
 
 /// Keys that are fine with some values and not with others.
-fn check_values(scope: &Scope<'_>, map: &Map, what: &str) {
+fn check_values(scope: &Scope<'_>, root: &Map, map: &Map, what: &str) {
     if let Some(node) = keys::optional(map, "deploy") {
         check_deploy(scope, node, what);
     }
@@ -252,13 +262,34 @@ fn check_values(scope: &Scope<'_>, map: &Map, what: &str) {
     if let Some(node) = keys::optional(map, "network_mode") {
         check_network_mode(scope, node, what);
     }
-    if let Some(node) = keys::optional(map, "restart") {
-        check_restart(scope, node, what);
-    }
     if let Some(entry) = map.entry("networks").filter(|entry| !entry.value.is_null()) {
         let message = format!("`networks` of {what} keeps nothing apart: all services of an App share one Pod");
         let help = "nothing needs to be done if all of them may reach each other";
         scope.findings.push(Diagnostic::warning("unmapped-key", entry.key.span.clone(), message).help(help));
+        check_networks(scope, root, &entry.value);
+    }
+}
+
+/// Networks are not made, but one that is nowhere defined is a mistake all the same.
+fn check_networks(scope: &Scope<'_>, root: &Map, node: &Node) {
+    let defined = keys::optional(root, "networks").and_then(Node::as_map);
+    let names: Vec<Spanned<String>> = match &node.value {
+        Value::Map(map) => {
+            map.iter().map(|entry| Spanned::new(entry.key.text.clone(), entry.key.span.clone())).collect()
+        }
+        _ => scalar::each(node).iter().filter_map(scalar::text).collect(),
+    };
+    for Spanned { value: name, at } in names {
+        if name == "default" || defined.is_some_and(|networks| networks.get(&name).is_some()) {
+            continue;
+        }
+        let known = defined.into_iter().flatten().map(|entry| entry.key.text.as_str()).chain(["default"]);
+        let help = match suggest(&name, known) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "define it under `networks` of the file, or remove it here".to_owned(),
+        };
+        let message = format!("there is no network `{}`", scalar::shown(&name, &at));
+        scope.findings.push(Diagnostic::error("unknown-network", at, message).help(help));
     }
 }
 
@@ -308,19 +339,47 @@ fn check_network_mode(scope: &Scope<'_>, node: &Node, what: &str) {
     scope.findings.push(diagnostic);
 }
 
-fn check_restart(scope: &Scope<'_>, node: &Node, what: &str) {
-    let text = node.resolved().unwrap_or_default();
-    // `no` without quotes is the text `no` to Compose, and `false` to some writers.
-    if matches!(text.as_str(), "always" | "unless-stopped") {
-        return;
+/// Checks `restart`: a container runs for as long as the App, but for a job, which others wait for to end.
+pub(super) fn check_restarts(scope: &Scope<'_>, root: &Map, services: &[LoadedService]) {
+    let jobs = depends_on::jobs(services);
+    for LoadedService { service, .. } in services {
+        let map = root.get("services").and_then(|all| all.get(&service.name)).and_then(Node::as_map);
+        let Some(node) = map.and_then(|map| keys::optional(map, "restart")) else { continue };
+        let what = keys::Place::service(&service.name).to_string();
+        let is_job = jobs.contains(service.name.as_str());
+        scope.findings.extend(restart(node, &what, is_job));
     }
-    let known = matches!(text.as_str(), "no" | "false" | "on-failure") || text.starts_with("on-failure:");
-    let diagnostic = if known {
-        let message = format!("`restart` of {what} has no effect: Kubernetes restarts a container whenever it ends");
-        Diagnostic::warning("restart", node.span.clone(), message).help("let the command run for as long as the App")
-    } else {
-        let message = format!("`restart` of {what} must be `always`, `unless-stopped`, `on-failure` or `no`");
-        Diagnostic::error("restart", node.span.clone(), message).help("write `restart: always`, or remove the key")
-    };
-    scope.findings.push(diagnostic);
+}
+
+/// What is to be said about a `restart`.
+fn restart(node: &Node, what: &str, is_job: bool) -> Option<Diagnostic> {
+    let text = node.resolved().unwrap_or_default();
+    // The number of attempts is no part of it.
+    let policy =
+        text.split_once(':').map_or(text.as_str(), |(policy, _)| if policy == "on-failure" { policy } else { &text });
+    let at = node.span.clone();
+    match (policy, is_job) {
+        ("always" | "unless-stopped", false) | ("on-failure", true) => None,
+        ("always" | "unless-stopped", true) => {
+            let message =
+                format!("`restart: {policy}` of {what} has no effect: others wait for it to end, and then it stays so");
+            Some(Diagnostic::warning("restart", at, message).help("remove the key, or write `restart: on-failure`"))
+        }
+        // `no` without quotes is the text `no` to Compose, and `false` to some writers.
+        ("no" | "false", true) => {
+            let message =
+                format!("`restart: no` of {what} cannot be kept: it is run again when it fails, as others wait for it");
+            let help = "make sure that running it again does no harm";
+            Some(Diagnostic::info("restart", at, message).help(help))
+        }
+        ("no" | "false" | "on-failure", false) => {
+            let message =
+                format!("`restart` of {what} has no effect: Kubernetes restarts a container whenever it ends");
+            Some(Diagnostic::warning("restart", at, message).help("let the command run for as long as the App"))
+        }
+        _ => {
+            let message = format!("`restart` of {what} must be `always`, `unless-stopped`, `on-failure` or `no`");
+            Some(Diagnostic::error("restart", at, message).help("write `restart: always`, or remove the key"))
+        }
+    }
 }

@@ -415,8 +415,9 @@ pub static CATALOGUE: &[Entry] = &[
     entry("reserved-key", &[Error], "A key is reserved and has no meaning yet.", "Remove it."),
     entry(
         "restart",
-        &[Error, Warning],
-        "A restart policy cannot be kept: Kubernetes restarts every container of an App.",
+        &[Error, Warning, Info],
+        "A restart policy cannot be kept: Kubernetes restarts every container of an App, and one that others wait for to \
+         end until it ends well.",
         "Write `restart: always`, or remove the key.",
     ),
     entry(
@@ -448,6 +449,12 @@ pub static CATALOGUE: &[Entry] = &[
         &[Error],
         "There is no such key at this place.",
         "Correct its spelling, or remove it; in a Compose file keys for other tools begin with `x-`.",
+    ),
+    entry(
+        "unknown-network",
+        &[Error],
+        "A service names a network that the Compose file does not define.",
+        "Correct the name, define the network, or remove it.",
     ),
     entry(
         "unknown-service",

@@ -200,6 +200,8 @@ fn merge(into: &mut Value, from: Value) {
 /// What a key needs to be sound: of the entries whose path the key's begins with, the longest.
 fn surroundings(path: &str) -> Value {
     let known = [
+        ("name", json!({"services": {"web": {"environment": {"PROJECT": "$COMPOSE_PROJECT_NAME"}}}})),
+        ("services.*.networks", json!({"networks": {"name": {"internal": true}}})),
         ("services.*.healthcheck.", json!({"services": {"web": {"healthcheck": {"test": "check"}}}})),
         (
             "services.*.healthcheck.start_interval",
@@ -328,6 +330,7 @@ fn values() -> Vec<(&'static str, Value)> {
         ("services.*.mem_limit", json!("64m")),
         ("services.*.mem_reservation", json!("64m")),
         ("services.*.network_mode", json!("bridge")),
+        ("services.*.networks", json!(["name"])),
         ("services.*.networks.*.use_service_name_alias", json!(false)),
         ("services.*.platform", json!("linux/amd64")),
         ("services.*.ports", json!(["80:80"])),

@@ -18,7 +18,7 @@ pub(in super::super) static TOP: Table = Table::new(&[&[
         Type::named(&const { Type::table(&VOLUME).or_null() }, "volume"),
         "the App's volumes of the same names",
     ),
-    idle("name", TEXT, "objects are named after the App", "remove the key"),
+    mapped("name", TEXT, "the value of `COMPOSE_PROJECT_NAME`; objects are named after the App"),
     idle("version", TEXT, "Compose ignores it too", "remove the key"),
     idle(
         "networks",

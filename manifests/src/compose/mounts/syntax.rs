@@ -71,18 +71,22 @@ pub(super) fn options(options: &str) -> (bool, Option<&str>) {
 /// below the root, and free of what Kubernetes refuses.
 pub(in super::super) fn clean_target(target: &str) -> Option<String> {
     let parts: Vec<&str> = target.strip_prefix('/')?.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    let usable = |part: &&str| *part != ".." && !part.contains([':', '\0']);
+    let usable = |part: &&str| *part != ".." && !part.contains(':');
     (!parts.is_empty() && parts.iter().all(usable)).then(|| format!("/{}", parts.join("/")))
 }
 
-/// A folder on a volume; `None` is the volume's root.
+/// A folder on a volume, without `.` and `..`; `None` is the volume's root.
 ///
 /// # Errors
 /// Why the path names no folder below the root.
 pub(super) fn folder(path: &str) -> Result<Option<String>, &'static str> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    if parts.contains(&"..") {
-        return Err("leaves the volume with `..`");
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop().ok_or("leaves the volume with `..`")?),
+            name => parts.push(name),
+        }
     }
     if path.starts_with('/') {
         return Err("is absolute");
@@ -141,7 +145,9 @@ mod tests {
         assert_eq!(folder("./data//web/"), Ok(Some("data/web".to_owned())));
         assert_eq!(folder("."), Ok(None));
         assert_eq!(folder(""), Ok(None));
-        for path in ["..", "a/../../b", "/a", "a\nb"] {
+        assert_eq!(folder("./a/../c/d/.."), Ok(Some("c".to_owned())));
+        assert_eq!(folder("a/.."), Ok(None));
+        for path in ["..", "a/../../b", "../a", "/a", "/a/..", "a\nb"] {
             assert!(folder(path).is_err(), "{path}");
         }
     }

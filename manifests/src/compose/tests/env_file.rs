@@ -63,7 +63,7 @@ fn structured_files_are_flat_mappings_of_scalars() {
         found("A: [1]\nB:\nc-d: secret\nE: {x: secret}\n"),
         [
             "error a.yml:1:4: a variable is a string, number or boolean, found a list",
-            "error a.yml:2:2: a variable is a string, number or boolean, found nothing",
+            "error a.yml:2:1: a variable is a string, number or boolean, found nothing",
             "error a.yml:3:1: a variable name holds only letters, digits and `_`, no digit first",
             "error a.yml:4:4: a variable is a string, number or boolean, found a mapping",
         ]

@@ -168,7 +168,6 @@ fn keys_of_other_tools_are_left_alone() {
 #[test]
 fn top_level_keys() {
     for (lines, expected) in [
-        ("name: x\n", "info compose.yml:4:1: `name` of the Compose file has no effect"),
         ("version: \"3\"\n", "info compose.yml:4:1: `version` of the Compose file has no effect"),
         ("networks: {a: }\n", "info compose.yml:4:1: `networks` of the Compose file has no effect"),
         ("models: {a: {model: b}}\n", "error compose.yml:4:1: `models` of the Compose file cannot be kept"),

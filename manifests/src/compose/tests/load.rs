@@ -31,6 +31,42 @@ fn a_service_extends_one_of_another_file_with_that_files_paths() {
 }
 
 #[test]
+fn the_projects_name_is_a_variable() {
+    let service = "environment: [COMPOSE_PROJECT_NAME, \"X=$COMPOSE_PROJECT_NAME\"]\n";
+    let names = |case: Case, name: &str| {
+        let environment = case.load(&(name.to_owned() + &web(service))).service().environment;
+        [environment["COMPOSE_PROJECT_NAME"].clone(), environment["X"].clone()]
+    };
+    for (name, expected) in [
+        ("", "app1"),
+        ("name: shop\n", "shop"),
+        ("name: \"${STAGE}-shop\"\n", "test-shop"),
+        ("name: \"${COMPOSE_PROJECT_NAME:-own}\"\n", "own"),
+        ("name: \"${STAGE:+}\"\n", "app1"),
+    ] {
+        assert_eq!(names(case().file("app/.env", "STAGE=test\n"), name), [expected; 2], "{name}");
+    }
+    let set = case().file("app/.env", "COMPOSE_PROJECT_NAME=set\n");
+    assert_eq!(names(set, "name: shop\n"), ["set"; 2]);
+    // Included files are of the same project.
+    let included = "services: {b: {image: b, command: \"$COMPOSE_PROJECT_NAME\"}}\n";
+    let services = case().file("app/b/b.yml", included).load("name: shop\ninclude: [b/b.yml]\n").project().services;
+    assert_eq!(services[0].command, Some(strings(&["shop"])));
+}
+
+#[test]
+fn a_bind_of_an_included_file_stays_in_the_project() {
+    let load = |bind: &str| {
+        let compose = format!("services:\n  b: {{image: b, volumes: [\"{bind}:/data\"]}}\n");
+        case().file("app/sub/b.yml", compose).load("include: [sub/b.yml]\n")
+    };
+    for (bind, folder) in [("../d", "d"), ("./a/../c", "sub/c"), ("../sub/x", "sub/x")] {
+        assert_eq!(load(bind).service().mounts[0].sub_path.as_deref(), Some(folder), "{bind}");
+    }
+    load("../../d").finds("error sub/b.yml:2:27: the folder `../../d` leaves the volume with `..`");
+}
+
+#[test]
 fn files_outside_the_folder_are_fine_and_outside_the_repository_are_not() {
     let extending = |path: &str| format!("services:\n  web:\n    extends: {{file: {path}, service: base}}\n");
     let shared = case().file("shared/base.yml", BASE).load(&extending("../shared/base.yml"));

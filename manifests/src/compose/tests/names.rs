@@ -9,7 +9,7 @@ fn every_name_that_compose_gives_a_service_reaches_it() {
     let outcome = case().load(
         "services:
   web: {image: a, links: [\"db:sql\", db], container_name: front, hostname: front}
-  db: {image: a, networks: {back: {aliases: [database, sql, web, db]}}}
+  db: {image: a, networks: {default: {aliases: [database, sql, web, db]}}}
 ",
     );
     outcome.diagnostics.iter().for_each(|found| assert_ne!(found.severity, Severity::Error, "{found}"));

@@ -42,8 +42,14 @@ fn a_variable_without_a_value_is_left_out() {
 
 #[test]
 fn bad_environments_are_named() {
-    for lines in ["environment: {1A: x}", "environment: [\"a b=x\"]", "environment: [\"=x\"]", "environment: {\"\": x}"]
-    {
+    for lines in [
+        "environment: {1A: x}",
+        "environment: [\"a b=x\"]",
+        "environment: [\"=x\"]",
+        "environment: {\"\": x}",
+        "environment: [\"\"]",
+        "environment: {1A: }",
+    ] {
         case().load(&web(lines)).finds("error compose.yml:4:19: a name in `environment` holds letters");
     }
     case().load(&web("environment: {A: [x]}")).found();
@@ -115,12 +121,66 @@ fn images() {
         ["error compose.yml:2:9: service `web` has `build` but no `image`, and nothing is built here"]
     );
     assert_eq!(found("{image: \"a b\"}"), ["error compose.yml:2:16: `a b` is no image reference"]);
+    case()
+        .load("services:\n  web: {image: Foo/bar:1}\n")
+        .finds("error compose.yml:2:16: `Foo/bar:1` is no image reference");
+    let help = |image: &str| {
+        let case = case().file("app/.env", "OWNER=Mine\n");
+        case.load(&format!("services:\n  web: {{image: {image}}}\n")).diagnostics.remove(0).help.unwrap()
+    };
+    assert_eq!(help("Foo/bar:1"), "write names in lower case: did you mean `foo/bar`?");
+    assert_eq!(help("$OWNER/bar"), "write names in lower case");
     assert_eq!(found("{image: \"\"}"), ["error compose.yml:2:16: `` is no image reference"]);
     assert_eq!(
         found("{image: a, build: .}"),
         ["info compose.yml:2:19: `build` of service `web` has no effect: the image is pulled, never built"]
     );
     assert_eq!(found("5"), ["error compose.yml:2:8: service `web` must be a mapping, found an integer"]);
+}
+
+#[test]
+fn networks_are_defined() {
+    let load =
+        |networks: &str| case().load(&(web(&format!("networks: {networks}")) + "networks: {front: {}, back: }\n"));
+    let keeps = "warning compose.yml:4:5: `networks` of service `web` keeps nothing apart";
+    for networks in ["[front, default]", "{back: }"] {
+        let found = load(networks).found();
+        assert!(!found.is_empty() && found.iter().all(|line| !line.starts_with("error")), "{networks}: {found:?}");
+        assert!(found.iter().any(|line| line.starts_with(keeps)), "{networks}: {found:?}");
+    }
+    for (networks, at, name, help) in [
+        ("[fornt]", "4:16", "fornt", "did you mean `front`?"),
+        ("{other: {aliases: [x]}}", "4:16", "other", "define it under `networks` of the file, or remove it here"),
+    ] {
+        let outcome = load(networks);
+        let errors: Vec<&Diagnostic> =
+            outcome.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
+        let [error] = errors[..] else { panic!("{:?}", outcome.found()) };
+        assert_eq!(error.to_string(), format!("app/compose.yml:{at}: there is no network `{name}`"));
+        assert_eq!(error.help.as_deref(), Some(help));
+    }
+}
+
+#[test]
+fn a_nul_character_is_refused_wherever_it_stands() {
+    for (lines, place) in [
+        ("command: [a, \"b\\0\"]", "4:18"),
+        ("entrypoint: \"b\\0\"", "4:17"),
+        ("environment: {A: \"b\\0\"}", "4:22"),
+        ("annotations: {a: \"b\\0\"}", "4:22"),
+        ("x-other: {\"a\\0\": b}", "4:15"),
+        ("healthcheck: {test: [CMD, \"b\\x00\"]}", "4:31"),
+        ("post_start: [{command: [\"b\\0\"]}]", "4:29"),
+        ("working_dir: \"/b\\0\"", "4:18"),
+        ("volumes: [\"db:/b\\0\"]", "4:15"),
+        ("x-other: \"\\0\"", "4:14"),
+    ] {
+        case().load(&web(lines)).finds(&format!("error compose.yml:{place}: the text holds a NUL character"));
+    }
+    let extended = case().file("app/b.yml", "services: {b: {image: b, command: \"\\0\"}}\n");
+    extended.load("include: [b.yml]\n").finds("error b.yml:1:35: the text holds a NUL character");
+    let name = case().load("name: \"\\0\"\nservices: {b: {image: b}}\n");
+    name.finds("error compose.yml:1:7: the text holds a NUL character");
 }
 
 #[test]
@@ -131,6 +191,10 @@ fn commands() {
         .load(&web("entrypoint: []"))
         .finds("error compose.yml:4:17: an empty `entrypoint` cannot take the image's away");
     case().load(&web("command: \"\"")).finds("error compose.yml:4:14: an empty `command` cannot take the image's away");
+    for words in ["[1]", "[1, true]"] {
+        let found = case().load(&web(&format!("command: {words}"))).found();
+        assert!(found.iter().all(|line| line.contains("`command` must be a string")), "{found:?}");
+    }
     case().load(&web("command: [sleep, 5]")).finds("error compose.yml:4:22: `command` must be a string");
     assert_eq!(case().load(&web("entrypoint: /a\ncommand: []")).service().command, None);
     assert_eq!(case().load(&web("command: >\n  a\n  b")).service().command, Some(strings(&["a", "b"])));

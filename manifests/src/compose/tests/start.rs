@@ -26,6 +26,10 @@ fn health_checks() {
     assert_eq!((interval, timeout, retries, start_period, start_interval), (30, 30, 3, 0, 5));
     assert_eq!(health("healthcheck: {test: [CMD-SHELL, a && b]}").unwrap().command, strings(&["sh", "-c", "a && b"]));
     assert_eq!(health("healthcheck: {test: [CMD, a], interval: 2s}").unwrap().start_interval, 2);
+    let zero = health(
+        "healthcheck: {test: [CMD, a], interval: 0s, timeout: 0s, start_interval: 0ms, start_period: 0s, retries: 0}",
+    );
+    assert_eq!(zero, health("healthcheck: {test: [CMD, a]}"));
 }
 
 #[test]
@@ -115,6 +119,37 @@ fn what_is_waited_for_starts_first() {
 }
 
 #[test]
+fn a_job_is_told_of_restarts_that_it_does_not_get() {
+    let told = |restart: &str| {
+        let compose = services(&[
+            ("app", "depends_on: {job: {condition: service_completed_successfully}}"),
+            ("job", &format!("restart: {restart}")),
+        ]);
+        let found = case().load(&compose).found();
+        found.into_iter().filter(|line| line.contains("restart")).collect::<Vec<_>>()
+    };
+    for policy in ["on-failure", "on-failure:3"] {
+        assert_eq!(told(policy), [""; 0], "{policy}");
+    }
+    for policy in ["\"no\"", "no"] {
+        assert_eq!(
+            told(policy),
+            [
+                "info compose.yml:3:28: `restart: no` of service `job` cannot be kept: it is run again when it fails, as others wait for it"
+            ],
+            "{policy}"
+        );
+    }
+    for policy in ["always", "unless-stopped"] {
+        let expected =
+            format!("warning compose.yml:3:28: `restart: {policy}` of service `job` has no effect: others wait");
+        let found = told(policy);
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
+    }
+    assert!(told("maybe")[0].starts_with("error compose.yml:3:28: `restart` of service `job` must be"));
+}
+
+#[test]
 fn circles_are_named() {
     let compose = services(&[
         ("d", "depends_on: [a]"),
@@ -125,6 +160,24 @@ fn circles_are_named() {
     case()
         .load(&compose)
         .finds("error compose.yml:5:30: services wait for each other in a circle: `a` → `b` → `c` → `a`");
+    let several = services(&[
+        ("f", "depends_on: [e]"),
+        ("e", "depends_on: [f, a]"),
+        ("b", "depends_on: [b, a]"),
+        ("a", "depends_on: [b]"),
+        ("c", "depends_on: [a]"),
+    ]);
+    let circle = "services wait for each other in a circle: ";
+    let mut found = case().load(&several).found();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            format!("error compose.yml:3:30: {circle}`e` → `f` → `e`"),
+            format!("error compose.yml:4:30: {circle}`b` → `b`"),
+            format!("error compose.yml:5:30: {circle}`a` → `b` → `a`"),
+        ]
+    );
     let own = services(&[("a", "depends_on: [a]"), ("b", "")]);
     case().load(&own).finds("error compose.yml:2:30: services wait for each other in a circle: `a` → `a`");
 }
