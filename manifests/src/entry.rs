@@ -203,11 +203,11 @@ impl Search<'_> {
 
     fn unreadable(&mut self, folder: &str, error: &TreeError) {
         self.found.complete = false;
-        let message = match error {
-            TreeError::NotFound => "no such folder in the repository".to_owned(),
-            other => format!("the folder cannot be read: {other}"),
+        let (message, help) = match error {
+            TreeError::NotFound => ("no such folder in the repository".to_owned(), "correct the source's `path`"),
+            other => (format!("the folder cannot be read: {other}"), other.help()),
         };
-        self.findings.push(Diagnostic::error("entry-path", place(folder), message));
+        self.findings.push(Diagnostic::error("entry-path", place(folder), message).help(help));
     }
 }
 

@@ -212,7 +212,7 @@ fn reject_tags(node: &Node, findings: &Findings) {
 
 /// A file or folder that cannot be read, reported where it is asked for.
 fn unreadable(at: Span, path: &str, error: &TreeError) -> Diagnostic {
-    Diagnostic::error("unreadable", at, format!("`{path}` cannot be read: {error}"))
+    Diagnostic::error("unreadable", at, format!("`{path}` cannot be read: {error}")).help(error.help())
 }
 
 /// Reports a key that is kept for later and must not be used.

@@ -74,6 +74,19 @@ pub enum TreeError {
     Store(String),
 }
 
+impl TreeError {
+    /// What to do about a file that cannot be read.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::NotFound => "commit the file, or correct the path",
+            Self::NotAFile(_) => "put the file itself there; links are not followed",
+            Self::TooLarge { .. } => "make it smaller",
+            Self::Store(_) => "try again; if it stays, look at the repository",
+        }
+    }
+}
+
 /// A tree in memory, for tests and for callers that already hold the files.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryTree {

@@ -246,7 +246,8 @@ pub fn parse(file: &Arc<SourceFile>, text: &str, dialect: Dialect) -> Result<Vec
 pub fn parse_embedded(node: &Node, dialect: Dialect) -> Result<Vec<Node>, Vec<Diagnostic>> {
     let Some(text) = node.as_str() else {
         let message = format!("expected YAML in a string, found {}", node.kind());
-        return Err(vec![Diagnostic::error("wrong-type", node.span.clone(), message)]);
+        let help = "write it as a block of text: `|` behind the key, and the lines indented below";
+        return Err(vec![Diagnostic::error("wrong-type", node.span.clone(), message).help(help)]);
     };
     let places = match node.form {
         Form::Literal => Places::literal(&node.span, text),

@@ -153,13 +153,14 @@ fn read_settings(
 
 /// The settings of a flat mapping of strings, numbers and booleans.
 fn flat(documents: &[Node], file: &Span) -> Result<Vec<Setting>, Vec<Diagnostic>> {
+    let help = "write one `NAME: value` a line, and nothing around them";
     let [document] = documents else {
         let message = format!("an environment file is one mapping, found {} documents", documents.len());
-        return Err(vec![Diagnostic::error(key_value::CODE, file.clone(), message)]);
+        return Err(vec![Diagnostic::error(key_value::CODE, file.clone(), message).help(help)]);
     };
     let Value::Map(map) = &document.value else {
         let message = format!("an environment file is one mapping, found {}", document.kind());
-        return Err(vec![Diagnostic::error(key_value::CODE, document.span.clone(), message)]);
+        return Err(vec![Diagnostic::error(key_value::CODE, document.span.clone(), message).help(help)]);
     };
     let mut settings = Vec::new();
     let mut problems = Vec::new();
@@ -173,18 +174,20 @@ fn flat(documents: &[Node], file: &Span) -> Result<Vec<Setting>, Vec<Diagnostic>
 }
 
 fn setting(Entry { key, value }: &Entry) -> Result<Setting, Box<Diagnostic>> {
-    let problem = |at: &Span, message: String| Err(Box::new(Diagnostic::error(key_value::CODE, at.clone(), message)));
+    let problem = |at: &Span, message: &str, help: &str| {
+        Err(Box::new(Diagnostic::error(key_value::CODE, at.clone(), message).help(help)))
+    };
     if !key_value::is_key(&key.text) {
-        return problem(&key.span, "a variable name holds only letters, digits and `_`, no digit first".to_owned());
+        let message = "a variable name holds only letters, digits and `_`, no digit first";
+        return problem(&key.span, message, "give the variable such a name");
     }
+    let wanted = format!("a variable is a string, number or boolean, found {}", value.kind());
     match &value.value {
         // Nothing has no place of its own.
-        Value::Null => problem(&key.span, "a variable is a string, number or boolean, found nothing".to_owned()),
-        Value::Seq(_) | Value::Map(_) => {
-            problem(&value.span, format!("a variable is a string, number or boolean, found {}", value.kind()))
-        }
+        Value::Null => problem(&key.span, &wanted, "write `\"\"` for an empty value, or remove the variable"),
+        Value::Seq(_) | Value::Map(_) => problem(&value.span, &wanted, "write it as a text, in quotes"),
         Value::String(text) if text.contains('\0') => {
-            problem(&value.span, "the value holds a NUL character".to_owned())
+            problem(&value.span, "the value holds a NUL character", "remove it; mount binary data as a secret")
         }
         _ => Ok(Setting {
             key: Spanned::new(key.text.clone(), key.span.clone()),

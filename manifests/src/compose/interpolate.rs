@@ -57,11 +57,7 @@ fn visit(node: &mut Node, variables: &Variables, unset: &mut BTreeMap<String, Sp
                 }
                 Err(problem) => {
                     let at = problem.at.map_or_else(|| node.span.clone(), |at| place(&node.span, &text, at));
-                    let diagnostic = Diagnostic::error("interpolation", at, problem.message);
-                    findings.push(match problem.help {
-                        Some(help) => diagnostic.help(help),
-                        None => diagnostic,
-                    });
+                    findings.push(Diagnostic::error("interpolation", at, problem.message).help(problem.help));
                 }
             }
             for (name, at) in missing {

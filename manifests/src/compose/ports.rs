@@ -37,17 +37,13 @@ pub(super) fn ports(scope: &Scope<'_>, node: &Node) -> Ports {
             continue;
         };
         if let Some(first) = hosts.insert(port.host, port.at.clone()) {
-            scope.findings.push(repeated(port.host, &port.at, &first));
+            let message = format!("host port {} is published already, at {first}", port.host);
+            let help = "give one of them another host port";
+            scope.findings.push(Diagnostic::error(CODE, port.at.clone(), message).help(help));
         }
         ports.list.push(port);
     }
     ports
-}
-
-/// The finding for a host port that is published at two places.
-pub(super) fn repeated(host: u16, at: &Span, first: &Span) -> Diagnostic {
-    let message = format!("host port {host} is published already, at {first}");
-    Diagnostic::error(CODE, at.clone(), message).help("give one of them another host port")
 }
 
 fn port(scope: &Scope<'_>, node: &Node) -> Option<Port> {

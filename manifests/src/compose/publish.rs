@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::ports::{Port, repeated};
+use super::ports::Port;
 use super::service::LoadedService;
 use super::{PublishRule, Scope};
 use crate::diagnostic::{Diagnostic, Span, Spanned};
@@ -54,29 +54,36 @@ struct Seen<'r> {
 
 /// All published ports by host port. The services share a network: they cannot share a port of it.
 fn host_ports<'s>(scope: &Scope<'_>, services: &'s [LoadedService]) -> BTreeMap<u16, &'s Port> {
-    let mut hosts: BTreeMap<u16, &Port> = BTreeMap::new();
+    let mut hosts: BTreeMap<u16, (&str, &Port)> = BTreeMap::new();
     let mut containers: BTreeMap<u16, (&str, &Span)> = BTreeMap::new();
     for LoadedService { service, ports, .. } in services {
         let mut own = BTreeSet::new();
         for port in &ports.list {
             // Repetitions inside one service have been reported.
             if own.insert(port.host)
-                && let Some(first) = hosts.insert(port.host, port)
+                && let Some((owner, first)) = hosts.insert(port.host, (&service.name, port))
             {
-                scope.findings.push(repeated(port.host, &port.at, &first.at));
+                let message =
+                    format!("host port {} of {}", port.host, twice(&service.name, owner, &port.at, &first.at));
+                let help = "give one of them another host port";
+                scope.findings.push(Diagnostic::error("port", port.at.clone(), message).help(help));
             }
             let (owner, first) = *containers.entry(port.container).or_insert((&service.name, &port.at));
             if owner != service.name {
-                let message = format!(
-                    "container port {} is published by `{owner}` too, at {first}, and both run in one Pod",
-                    port.container
-                );
+                let twice = twice(&service.name, owner, &port.at, first);
+                let message = format!("container port {} of {twice}, and both run in one Pod", port.container);
                 let help = "let one of them listen on another port";
                 scope.findings.push(Diagnostic::error("port", port.at.clone(), message).help(help));
             }
         }
     }
-    hosts
+    hosts.into_iter().map(|(host, (_, port))| (host, port)).collect()
+}
+
+/// That two services publish a port; both may have it from one line that they inherit.
+fn twice(service: &str, owner: &str, at: &Span, first: &Span) -> String {
+    let place = if at == first { "by the same line".to_owned() } else { format!("at {first}") };
+    format!("`{service}` is published by `{owner}` too, {place}")
 }
 
 fn join<'r>(

@@ -150,7 +150,8 @@ fn in_range(number: Option<i128>, node: &Node, what: &str, max: u64, findings: &
         Some(number) => Some(Spanned::new(number, node.span.clone())),
         None => {
             let message = format!("`{what}` must be from 0 to {max}");
-            findings.push(Diagnostic::error("out-of-range", node.span.clone(), message));
+            let help = "write a number from this range";
+            findings.push(Diagnostic::error("out-of-range", node.span.clone(), message).help(help));
             None
         }
     }

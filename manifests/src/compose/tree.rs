@@ -129,14 +129,8 @@ pub(super) fn read_inside(
         Err(TreeError::NotFound) if !required => return None,
         Err(error) => error,
     };
-    let help = match error {
-        TreeError::NotFound => "commit the file, or correct the path",
-        TreeError::NotAFile(_) => "put the file itself there; links are not followed",
-        TreeError::TooLarge { .. } => "make it smaller",
-        TreeError::Store(_) => "try again; if it stays, look at the repository",
-    };
     let message = format!("cannot read `{}`: {error}", shown(&resolved, at));
-    findings.push(Diagnostic::error(CODE, at.clone(), message).help(help));
+    findings.push(Diagnostic::error(CODE, at.clone(), message).help(error.help()));
     None
 }
 

@@ -124,7 +124,8 @@ impl Collect<'_> {
         };
         if depth > MAX_DEPTH {
             let message = format!("`{folder}` is nested more than {MAX_DEPTH} deep");
-            return self.findings.push(Diagnostic::error("kom-path", at.clone(), message));
+            let help = "name the folders further down in `komPath`";
+            return self.findings.push(Diagnostic::error("kom-path", at.clone(), message).help(help));
         }
         for child in children {
             let path = join(folder, &child.name);
@@ -133,7 +134,8 @@ impl Collect<'_> {
                 EntryKind::File if is_yaml(&child.name) => self.file(path, at),
                 EntryKind::Symlink if is_yaml(&child.name) => {
                     let message = format!("`{path}` is a symbolic link, which is not followed");
-                    self.findings.push(Diagnostic::warning("kom-path", at.clone(), message));
+                    let help = "put the file itself there";
+                    self.findings.push(Diagnostic::warning("kom-path", at.clone(), message).help(help));
                 }
                 _ => {}
             }

@@ -91,11 +91,11 @@ fn expression(item: &Node, findings: &Findings) -> Option<(String, String, Vec<S
     let sound = values.iter().filter(|value| !syntax::label_value(value, findings)).count() == 0;
     let Spanned { value: (operator, takes_values), .. } = operator?;
     if takes_values == values.is_empty() {
-        let message = match takes_values {
-            true => format!("`{operator}` needs `values`"),
-            false => format!("`{operator}` takes no `values`"),
+        let (message, help) = match takes_values {
+            true => (format!("`{operator}` needs `values`"), "list the values that are meant"),
+            false => (format!("`{operator}` takes no `values`"), "remove `values`"),
         };
-        findings.push(Diagnostic::error("network-rule", at, message));
+        findings.push(Diagnostic::error("network-rule", at, message).help(help));
         return None;
     }
     let key = key.filter(|_| sound)?;

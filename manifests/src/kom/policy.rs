@@ -222,7 +222,8 @@ fn command(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
     let node = fields.required("command")?;
     let words = fields.texts("command");
     if words.is_empty() && node.as_seq().is_some() {
-        findings.push(Diagnostic::error("bad-command", node.span.clone(), "`command` has no words"));
+        let help = "write the program, and each of its arguments as a word";
+        findings.push(Diagnostic::error("bad-command", node.span.clone(), "`command` has no words").help(help));
     }
     (!words.is_empty()).then(|| words.into_iter().map(|word| word.value).collect())
 }

@@ -57,11 +57,9 @@ pub(super) fn positive(fields: &mut Fields<'_, '_>, key: &'static str) -> Option
     let node = fields.get(key)?;
     seconds(node, key, findings).filter(|duration| {
         if duration.value == 0 {
-            findings.push(Diagnostic::error(
-                "bad-duration",
-                duration.at.clone(),
-                format!("`{key}` must be above zero"),
-            ));
+            let message = format!("`{key}` must be above zero");
+            let help = "write it like `90s` or `10m`";
+            findings.push(Diagnostic::error("bad-duration", duration.at.clone(), message).help(help));
         }
         duration.value > 0
     })
@@ -88,11 +86,9 @@ fn depends_on(fields: &mut Fields<'_, '_>) -> Vec<Spanned<AppId>> {
     let parse = |given: Spanned<String>| match given.value.parse() {
         Ok(id) => Some(Spanned::new(id, given.at)),
         Err(error) => {
-            findings.push(Diagnostic::error(
-                "bad-id",
-                given.at,
-                format!("`dependsOn` names Apps by their ID: {error}"),
-            ));
+            let message = format!("`dependsOn` names Apps by their ID: {error}");
+            let help = "write it like `/ws/ops/prv/aks1/cls/cluster1/app/web`";
+            findings.push(Diagnostic::error("bad-id", given.at, message).help(help));
             None
         }
     };

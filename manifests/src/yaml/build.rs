@@ -68,25 +68,24 @@ pub(super) fn documents(
 fn syntax(error: &ScanError, places: &Places) -> Diagnostic {
     let at = places.span(error.marker(), error.marker());
     let (code, help) = match error.kind() {
-        ErrorKind::RecursionLimitExceeded => ("yaml-limit", Some("nest less deeply")),
+        ErrorKind::RecursionLimitExceeded => ("yaml-limit", "nest less deeply"),
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabAtBlockScalarStart
         | ErrorKind::TabInIndentation
-        | ErrorKind::TabInPlainScalar => ("yaml-syntax", Some("indent with spaces; YAML allows no tabs there")),
+        | ErrorKind::TabInPlainScalar => ("yaml-syntax", "indent with spaces; YAML allows no tabs there"),
         ErrorKind::MappingValueNotAllowed => (
             "yaml-syntax",
-            Some("put a value that holds a colon in quotes, or mend the indentation of this line or the one above"),
+            "put a value that holds a colon in quotes, or mend the indentation of this line or the one above",
         ),
-        ErrorKind::UnexpectedCharacter { .. } => ("yaml-syntax", Some("put the value in quotes")),
-        ErrorKind::UnclosedQuotedScalar => ("yaml-syntax", Some("add the closing quote")),
+        ErrorKind::UnexpectedCharacter { .. } => ("yaml-syntax", "put the value in quotes"),
+        ErrorKind::UnclosedQuotedScalar => ("yaml-syntax", "add the closing quote"),
         ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::UnexpectedEofFlowSequence
-        | ErrorKind::UnexpectedEofFlowMapping => ("yaml-syntax", Some("add the closing bracket")),
-        _ => ("yaml-syntax", None),
+        | ErrorKind::UnexpectedEofFlowMapping => ("yaml-syntax", "add the closing bracket"),
+        _ => ("yaml-syntax", "correct this line, or the one above it"),
     };
-    let diagnostic = Diagnostic::error(code, at, format!("this is not valid YAML: {}", error.info()));
-    Diagnostic { help: help.map(str::to_owned), ..diagnostic }
+    Diagnostic::error(code, at, format!("this is not valid YAML: {}", error.info())).help(help)
 }
 
 /// What a tree costs.

@@ -27,14 +27,15 @@ impl Findings {
         Self::default()
     }
 
-    /// Adds a finding.
+    /// Adds a finding, which says what to do: debug builds, and so all tests, take no other.
     pub fn push(&self, diagnostic: Diagnostic) {
+        debug_assert!(diagnostic.help.is_some(), "nothing says what to do: {diagnostic}");
         self.0.borrow_mut().push(diagnostic);
     }
 
     /// Adds several.
     pub fn extend(&self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
-        self.0.borrow_mut().extend(diagnostics);
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
     /// Whether an error is among them.
@@ -289,7 +290,8 @@ pub fn integer(node: &Node, what: &str, min: u64, max: u64, findings: &Findings)
             Ok(value) if (min..=max).contains(&value) => Some(Spanned::new(value, node.span.clone())),
             _ => {
                 let message = format!("`{what}` must be from {min} to {max}, found {value}");
-                findings.push(Diagnostic::error("out-of-range", node.span.clone(), message));
+                let help = "write a number from this range";
+                findings.push(Diagnostic::error("out-of-range", node.span.clone(), message).help(help));
                 None
             }
         },
@@ -351,7 +353,7 @@ pub fn choice<T: Copy>(node: &Node, what: &str, choices: &[(&str, T)], findings:
 /// Reports a value of the wrong type; always `None`.
 pub fn wrong_type<T>(node: &Node, what: &str, wanted: &str, findings: &Findings) -> Option<T> {
     let message = format!("`{what}` must be {wanted}, found {}", node.kind());
-    findings.push(Diagnostic::error("wrong-type", node.span.clone(), message));
+    findings.push(Diagnostic::error("wrong-type", node.span.clone(), message).help(format!("write {wanted}")));
     None
 }
 

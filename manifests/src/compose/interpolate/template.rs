@@ -44,14 +44,14 @@ enum OperationKind {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) message: String,
-    pub(super) help: Option<String>,
+    pub(super) help: String,
     /// Byte offset of the variable in the text.
     pub(super) at: Option<usize>,
 }
 
 impl Problem {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: Some(help.into()), at: None }
+        Self { message: message.into(), help: help.into(), at: None }
     }
 
     /// The innermost variable is the one to look at.

@@ -120,14 +120,12 @@ impl Type {
         // What is not there has no place of its own.
         let at = if node.is_null() { key } else { &node.span };
         let message = format!("{} must be {}, found {}", place.last(), self.wanted(), node.kind());
-        let mut diagnostic = Diagnostic::error("wrong-type", at.clone(), message);
-        match (node.written().filter(|text| !text.is_empty()), node.is_null()) {
-            (Some(written), _) if self.is_textual() => {
-                diagnostic = diagnostic.help(format!("put it in quotes: \"{written}\""));
-            }
-            (_, true) => diagnostic = diagnostic.help("give it a value, or remove the key"),
-            _ => {}
-        }
+        let diagnostic = Diagnostic::error("wrong-type", at.clone(), message);
+        let diagnostic = match (node.written().filter(|text| !text.is_empty()), node.is_null()) {
+            (Some(written), _) if self.is_textual() => diagnostic.help(format!("put it in quotes: \"{written}\"")),
+            (_, true) => diagnostic.help("give it a value, or remove the key"),
+            _ => diagnostic.help(format!("write {}", self.wanted())),
+        };
         findings.push(diagnostic);
     }
 

@@ -52,9 +52,19 @@ fn services_share_one_network() {
     let compose = "services:\n  a: {image: a, ports: [\"8080:80\"]}\n  b: {image: b, ports: [\"8081:80\"]}\n";
     case()
         .load(compose)
-        .finds("error compose.yml:3:25: container port 80 is published by `a` too, at compose.yml:2:25");
+        .finds("error compose.yml:3:25: container port 80 of `b` is published by `a` too, at compose.yml:2:25");
     let compose = "services:\n  a: {image: a, ports: [\"8080:80\"]}\n  b: {image: b, ports: [\"8080:81\"]}\n";
-    case().load(compose).finds("error compose.yml:3:25: host port 8080 is published already, at compose.yml:2:25");
+    case()
+        .load(compose)
+        .finds("error compose.yml:3:25: host port 8080 of `b` is published by `a` too, at compose.yml:2:25");
+    let inherited = "services:\n  a: {image: a, ports: [\"80:81\"]}\n  b: {extends: a}\n";
+    assert_eq!(
+        case().load(inherited).found(),
+        [
+            "error compose.yml:2:25: host port 80 of `b` is published by `a` too, by the same line",
+            "error compose.yml:2:25: container port 81 of `b` is published by `a` too, by the same line, and both run in one Pod",
+        ]
+    );
     case().load(&web("ports: [\"1:1\", \"1:2\"]")).finds("error compose.yml:4:20: host port 1 is published already");
 }
 

@@ -98,13 +98,13 @@ fn volumes_are_checked() {
     error[unknown-value] kompoxops.yml:16:34: `type` cannot be `block` | write one of `disk` and `files`
     error[unknown-value] kompoxops.yml:16:57: `deletionPolicy` cannot be `delete` | did you mean `Delete`?
     error[unknown-value] kompoxops.yml:16:72: `claim` cannot be `yes` | write one of `keep` and `take`
-    error[wrong-type] kompoxops.yml:17:23: `size` must be a size, found a list
+    error[wrong-type] kompoxops.yml:17:23: `size` must be a size, found a list | write a size
     error[bad-size] kompoxops.yml:18:23: the size `-1Gi` is not above zero | write it like `10Gi`
     error[unknown-key] kompoxops.yml:18:29: `volumes[]` has no key `sise` | did you mean `size`?
-    error[wrong-type] kompoxops.yml:19:7: `volumes[]` must be a mapping, found a string
+    error[wrong-type] kompoxops.yml:19:7: `volumes[]` must be a mapping, found a string | write a mapping
     error[bad-size] kompoxops.yml:20:23: the size `ten` is not a number with one of Kubernetes' suffixes (k, M, G, T, Ki, Mi, Gi, Ti, …) | write it like `10Gi`
     ");
-    insta::assert_snapshot!(app_report("volumes: {name: a}\n"), @r"error[wrong-type] kompoxops.yml:9:12: `volumes` must be a list, found a mapping");
+    insta::assert_snapshot!(app_report("volumes: {name: a}\n"), @r"error[wrong-type] kompoxops.yml:9:12: `volumes` must be a list, found a mapping | write a list");
 }
 
 #[test]
@@ -183,16 +183,16 @@ fn network_rules_are_checked() {
     error[network-rule] kompoxops.yml:12:9: an empty `from` would let everyone in | name the namespaces; `- namespaceSelector: {}` stands for all of them
     error[missing-key] kompoxops.yml:13:16: `from[]` needs `namespaceSelector` | add `namespaceSelector:`
     error[unknown-key] kompoxops.yml:13:17: `from[]` has no key `podSelector` | the only key is `namespaceSelector`
-    error[out-of-range] kompoxops.yml:14:24: `port` must be from 1 to 65535, found 0
-    error[wrong-type] kompoxops.yml:14:35: `port` must be an integer, found a string
+    error[out-of-range] kompoxops.yml:14:24: `port` must be from 1 to 65535, found 0 | write a number from this range
+    error[wrong-type] kompoxops.yml:14:35: `port` must be an integer, found a string | write an integer
     error[unknown-value] kompoxops.yml:14:53: `protocol` cannot be `ICMP` | write one of `TCP`, `UDP` and `SCTP`
-    error[out-of-range] kompoxops.yml:14:65: `port` must be from 1 to 65535, found 70000
+    error[out-of-range] kompoxops.yml:14:65: `port` must be from 1 to 65535, found 70000 | write a number from this range
     error[missing-key] kompoxops.yml:14:73: `ports[]` needs `port` | add `port:`
     error[bad-label] kompoxops.yml:17:29: `a b` is not the key of a label | write `name` or `domain/name`, e.g. `kubernetes.io/metadata.name`
     error[bad-label] kompoxops.yml:17:42: `e f` cannot be the value of a label | use letters, digits, `-`, `_` and `.`, at most 63, with a letter or digit at either end
-    error[wrong-type] kompoxops.yml:17:52: `g` must be a string, found a list
-    error[network-rule] kompoxops.yml:19:19: `In` needs `values`
-    error[network-rule] kompoxops.yml:20:19: `Exists` takes no `values`
+    error[wrong-type] kompoxops.yml:17:52: `g` must be a string, found a list | write a string
+    error[network-rule] kompoxops.yml:19:19: `In` needs `values` | list the values that are meant
+    error[network-rule] kompoxops.yml:20:19: `Exists` takes no `values` | remove `values`
     error[bad-label] kompoxops.yml:21:25: `-b` is not the key of a label | write `name` or `domain/name`, e.g. `kubernetes.io/metadata.name`
     error[unknown-value] kompoxops.yml:21:39: `operator` cannot be `Equals` | write one of `In`, `NotIn`, `Exists` and `DoesNotExist`
     error[bad-label] kompoxops.yml:21:56: `x y` cannot be the value of a label | use letters, digits, `-`, `_` and `.`, at most 63, with a letter or digit at either end
@@ -209,10 +209,10 @@ fn ingress_rules_need_a_name_and_a_port() {
         app_report("ingress: {rules: [{name: 1, port: 70000}, {hosts: a.b}, {name: a, port: '80', hosts: [1]}]}\n"),
         @r#"
         error[wrong-type] kompoxops.yml:9:28: `name` must be a string, found an integer | put it in quotes: "1"
-        error[out-of-range] kompoxops.yml:9:37: `port` must be from 1 to 65535, found 70000
+        error[out-of-range] kompoxops.yml:9:37: `port` must be from 1 to 65535, found 70000 | write a number from this range
         error[missing-key] kompoxops.yml:9:45: `rules[]` needs `name` | add `name:`
         error[missing-key] kompoxops.yml:9:45: `rules[]` needs `port` | add `port:`
-        error[wrong-type] kompoxops.yml:9:53: `hosts` must be a list, found a string
+        error[wrong-type] kompoxops.yml:9:53: `hosts` must be a list, found a string | write a list
         error[wrong-type] kompoxops.yml:9:75: `port` must be an integer, found a string | write it without quotes: 80
         error[wrong-type] kompoxops.yml:9:89: `hosts` must be a string, found an integer | put it in quotes: "1"
         "#
@@ -239,12 +239,12 @@ fn reconcile_is_checked_and_says_what_it_does_not_do_yet() {
         "  prune: true\n",
     )), @r"
     error[unknown-value] kompoxops.yml:10:12: `drift` cannot be `no` | write one of `correct`, `report` and `off`
-    error[wrong-type] kompoxops.yml:11:12: `force` must be `true` or `false`, found an integer
+    error[wrong-type] kompoxops.yml:11:12: `force` must be `true` or `false`, found an integer | write `true` or `false`
     error[wrong-type] kompoxops.yml:12:14: `suspend` must be `true` or `false`, found a string | write `true` or `false`, without quotes
     error[bad-duration] kompoxops.yml:13:23: `progressDeadline` must be a duration; `10` is none | write it like `90s`, `10m`, `1h30m` or `7d`
-    error[bad-id] kompoxops.yml:14:17: `dependsOn` names Apps by their ID: `db` is not of the form `/ws/W/prv/P/cls/C/app/A` with DNS-1123 names
+    error[bad-id] kompoxops.yml:14:17: `dependsOn` names Apps by their ID: `db` is not of the form `/ws/W/prv/P/cls/C/app/A` with DNS-1123 names | write it like `/ws/ops/prv/aks1/cls/cluster1/app/web`
     error[wrong-type] kompoxops.yml:15:14: `prepull` must be `true` or `false`, found a string | write `true` or `false`, without quotes
-    error[bad-duration] kompoxops.yml:20:42: `duration` must be above zero
+    error[bad-duration] kompoxops.yml:20:42: `duration` must be above zero | write it like `90s` or `10m`
     error[bad-schedule] kompoxops.yml:20:20: `@nightly` is not one of cron's names | write minute, hour, day of month, month, day of week, e.g. `0 3 * * *`
     error[missing-key] kompoxops.yml:21:9: `windows[]` needs `schedule` | add `schedule:`
     error[missing-key] kompoxops.yml:21:9: `windows[]` needs `duration` | add `duration:`

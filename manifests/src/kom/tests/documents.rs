@@ -61,7 +61,7 @@ fn documents_that_are_none_are_refused() {
     error[missing-key] kompoxapp.yml:7:1: document 3: `KOM document` needs `apiVersion` | add `apiVersion:`
     error[unknown-key] kompoxapp.yml:8:1: document 3: `KOM document` has no key `extra` | known keys are `apiVersion`, `kind`, `metadata` and `spec`
     error[kom-id] kompoxapp.yml:7:1: document 3: the App has no Resource ID | write the annotation `ops.kompox.dev/id: /ws/<workspace>/prv/<provider>/cls/<cluster>/app/<app>`
-    error[wrong-type] kompoxapp.yml:10:1: document 4: `KOM document` must be a mapping, found a list
+    error[wrong-type] kompoxapp.yml:10:1: document 4: `KOM document` must be a mapping, found a list | write a mapping
     error[unknown-key] kompoxapp.yml:15:23: document 6: `metadata` has no key `lables` | did you mean `labels`?
     error[kom-id] kompoxapp.yml:15:18: document 6: the App has no Resource ID | write the annotation `ops.kompox.dev/id: /ws/<workspace>/prv/<provider>/cls/<cluster>/app/<app>`
     ");
@@ -131,7 +131,7 @@ fn boxes_are_checked_whole() {
     insta::assert_snapshot!(reported(&text), @r#"
     error[name-too-long] kompoxapp.yml:24:19: document 5: component name `ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc` has 61 characters, but the Deployment `web-<component>` leaves 59 characters for it | shorten it, or the App's name
     error[wrong-type] kompoxapp.yml:24:89: document 5: `image` must be a string, found an integer | put it in quotes: "1"
-    error[wrong-type] kompoxapp.yml:24:101: document 5: `command` must be a list, found a string
+    error[wrong-type] kompoxapp.yml:24:101: document 5: `command` must be a list, found a string | write a list
     error[unknown-key] kompoxapp.yml:24:133: document 5: `networkPolicy` has no key `a` | the only key is `ingressRules`
     error[reserved-key] kompoxapp.yml:24:104: document 5: `ingress` is reserved and has no meaning yet | remove it
     warning[not-supported-yet] kompoxapp.yml:23:18: document 5: this version of the agent checks Box documents but does not deploy them yet | nothing to do; the rest of the entry is deployed
@@ -179,7 +179,7 @@ fn kom_path_stays_inside_and_names_what_is_there() {
     error[kom-path] kompoxapp.yml:3:30: `/etc/x.yml` is not a relative path | write it relative to this file, or below `$KOMPOX_ROOT` or `$KOMPOX_DIR`
     error[kom-path] kompoxapp.yml:3:42: `https://a/b.yml` is a URL | copy the file into the repository; nothing is fetched
     error[kom-path] kompoxapp.yml:3:59: `a*.yml` is a pattern | name the files, or their folder
-    error[unreadable] kompoxapp.yml:3:69: `gone.yml` cannot be read: no such file in the repository
+    error[unreadable] kompoxapp.yml:3:69: `gone.yml` cannot be read: no such file in the repository | commit the file, or correct the path
     error[kom-path] kompoxapp.yml:3:79: `notes.md` is neither .yml nor .yaml | name YAML files only
     error[kom-path] kompoxapp.yml:3:89: `` is not a relative path | write it relative to this file, or below `$KOMPOX_ROOT` or `$KOMPOX_DIR`
     error[kom-path] kompoxapp.yml:3:93: `$HOME/x.yml` is not a relative path | write it relative to this file, or below `$KOMPOX_ROOT` or `$KOMPOX_DIR`

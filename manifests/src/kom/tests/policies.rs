@@ -87,8 +87,8 @@ fn policies_are_checked() {
     error[bad-schedule] kompoxops.yml:13:27: the time zone does not belong into the schedule | give it as `timeZone`
     error[bad-duration] kompoxops.yml:13:71: `keepWithin` must be a duration; `7` is none | write it like `90s`, `10m`, `1h30m` or `7d`
     error[exclusive-keys] kompoxops.yml:14:7: `schedule` and `on` exclude each other | give one of the two
-    error[out-of-range] kompoxops.yml:14:97: `keepDaily` must be from 0 to 10000, found -1
-    error[out-of-range] kompoxops.yml:14:83: `minGood` must be from 1 to 10000, found 0
+    error[out-of-range] kompoxops.yml:14:97: `keepDaily` must be from 0 to 10000, found -1 | write a number from this range
+    error[out-of-range] kompoxops.yml:14:83: `minGood` must be from 1 to 10000, found 0 | write a number from this range
     error[unknown-key] kompoxops.yml:14:61: `retention` has no key `keeplast` | did you mean `keepLast`?
     error[bad-name] kompoxops.yml:15:14: `name` has at most 12 characters; `thirteen-long` has 13 | use a-z, 0-9 and `-`, 1 to 12 characters, no `-` at either end
     error[exclusive-keys] kompoxops.yml:15:7: `snapshotPolicies[]` needs `schedule` or `on: deploy` | give one of the two
@@ -101,11 +101,11 @@ fn policies_are_checked() {
     error[exclusive-keys] kompoxops.yml:17:37: `jitter` needs `schedule` | remove one of the two
     error[exclusive-keys] kompoxops.yml:17:71: `startDeadline` needs `schedule` | remove one of the two
     error[exclusive-keys] kompoxops.yml:18:47: `required` needs `on: deploy` | remove one of the two
-    error[out-of-range] kompoxops.yml:18:75: `keepLast` must be from 0 to 10000, found 99999
-    error[bad-duration] kompoxops.yml:21:22: `startDeadline` must be above zero
-    error[bad-command] kompoxops.yml:25:37: `command` has no words
+    error[out-of-range] kompoxops.yml:18:75: `keepLast` must be from 0 to 10000, found 99999 | write a number from this range
+    error[bad-duration] kompoxops.yml:21:22: `startDeadline` must be above zero | write it like `90s` or `10m`
+    error[bad-command] kompoxops.yml:25:37: `command` has no words | write the program, and each of its arguments as a word
     error[missing-key] kompoxops.yml:26:15: `post` needs `service` | add `service:`
-    error[wrong-type] kompoxops.yml:26:25: `command` must be a list, found a string
+    error[wrong-type] kompoxops.yml:26:25: `command` must be a list, found a string | write a list
     error[bad-duration] kompoxops.yml:26:40: `timeout` must be a duration; `soon` is none | write it like `90s`, `10m`, `1h30m` or `7d`
     error[unknown-value] kompoxops.yml:26:55: `onError` cannot be `ignore` | write one of `fail` and `continue`
     error[missing-key] kompoxops.yml:27:18: `session` needs `ready` | add `ready:`

@@ -59,7 +59,7 @@ fn all_sections_make_the_ids() {
 fn what_is_missing_is_said_at_once() {
     insta::assert_snapshot!(reported("workspace: {}\nprovider: {name: P, diver: x}\ncluster: text\nvolumes: []\n"), @r"
     error[missing-key] kompoxops.yml:1:1: `kompoxops.yml` needs `version` | add `version:`
-    error[wrong-type] kompoxops.yml:3:10: `cluster` must be a mapping, found a string
+    error[wrong-type] kompoxops.yml:3:10: `cluster` must be a mapping, found a string | write a mapping
     error[missing-key] kompoxops.yml:1:1: `kompoxops.yml` needs `app` | add `app:`
     error[unknown-key] kompoxops.yml:4:1: `kompoxops.yml` has no key `volumes` | known keys are `version`, `workspace`, `provider`, `cluster` and `app`
     error[missing-key] kompoxops.yml:1:12: `workspace` needs `name` | add `name:`
@@ -96,7 +96,7 @@ fn the_version_is_v1() {
 #[test]
 fn it_is_one_document() {
     insta::assert_snapshot!(reported(""), @r"error[kom-document] kompoxops.yml:1:1: kompoxops.yml is empty | use kompoxapp.yml for several documents; see the examples");
-    insta::assert_snapshot!(reported("---\n---\n- a\n"), @r"error[wrong-type] kompoxops.yml:3:1: `kompoxops.yml` must be a mapping, found a list");
+    insta::assert_snapshot!(reported("---\n---\n- a\n"), @r"error[wrong-type] kompoxops.yml:3:1: `kompoxops.yml` must be a mapping, found a list | write a mapping");
     insta::assert_snapshot!(reported("a: 1\n---\nb: 1\n"), @r"error[kom-document] kompoxops.yml:3:1: kompoxops.yml holds one document; this is a second one | use kompoxapp.yml for several documents; see the examples");
     assert_eq!(reported(&format!("---\n{}---\n", with_app(""))), "");
 }
@@ -109,5 +109,5 @@ fn broken_files_are_uncertain() {
         assert_eq!(diagnostics.len(), 1, "{text:?}");
     }
     let large = format!("#{}\n", "x".repeat(1 << 20));
-    insta::assert_snapshot!(reported(&large), @r"error[unreadable] kompoxops.yml:1:1: `kompoxops.yml` cannot be read: it has 1048578 bytes, more than the limit of 1048576");
+    insta::assert_snapshot!(reported(&large), @r"error[unreadable] kompoxops.yml:1:1: `kompoxops.yml` cannot be read: it has 1048578 bytes, more than the limit of 1048576 | make it smaller");
 }
