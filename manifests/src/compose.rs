@@ -90,9 +90,13 @@ pub struct PublishRule {
     pub at: Span,
 }
 
-/// A Compose document that fits its App.
+/// What could be read of a Compose document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
+    /// Whether it is without errors, and fits its App.
+    pub sound: bool,
+    /// Whether every service is known by its name, also where there are errors.
+    pub whole: bool,
     /// The services that take part, with their configs and secrets.
     pub project: Project,
     /// The App's rules, each with the container port behind it.
@@ -101,18 +105,18 @@ pub struct Loaded {
     pub places: Places,
 }
 
-/// Loads a Compose document and checks it against its App. `None` when there are errors; they are
-/// among the findings, and so are warnings and information in any case.
+/// Loads a Compose document and checks it against its App. Errors are among the findings, and so are warnings and
+/// information. What could be read in spite of errors is only good for finding more of them.
 pub fn load(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
     let own = Findings::new();
     let loaded = load_document(input, &own);
-    let accepted = !own.has_errors();
+    let sound = !own.has_errors();
     findings.extend(own.into_vec());
-    loaded.filter(|_| accepted)
+    Some(Loaded { sound, ..loaded? })
 }
 
 fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded> {
-    let load::Project { root: mut node, own, origins } = load::project(input, findings)?;
+    let load::Project { root: mut node, own, origins, whole } = load::project(input, findings)?;
     keys::FILE.conform(&mut node, &keys::Place::of("the Compose file"), findings);
     let scope = Scope { input, own, origins, names: Names::of(input.id), findings };
     let at = node.span.clone();
@@ -127,8 +131,10 @@ fn load_document(input: &ComposeInput<'_>, findings: &Findings) -> Option<Loaded
     let aliases = aliases::names(&scope, root, &services);
     mounts::check_top_level(&scope, root);
     let rules = publish::rules(&scope, &services);
+    let whole = whole && keys::optional(root, "services").is_some();
     let services = services.into_iter().map(|loaded| loaded.service).collect();
-    Some(Loaded { project: Project { services, configs, secrets, pod, aliases }, rules, places: Places::of(node) })
+    let project = Project { services, configs, secrets, pod, aliases };
+    Some(Loaded { sound: true, whole, project, rules, places: Places::of(node) })
 }
 
 /// What every concern needs.

@@ -246,7 +246,7 @@ impl Draft {
     }
 }
 
-/// Joins an App's spec with its parents and its Compose project.
+/// Joins an App's spec with its parents and its Compose project; `None` when an error of these stands against it.
 fn app(
     tree: &dyn SourceTree,
     entry: &EntryFile,
@@ -287,7 +287,7 @@ fn app(
         pod_security: PodSecurity::default(),
     };
     policy::check(&mut app, &compose.places, &terms.policy, findings);
-    Some(app)
+    compose.sound.then_some(app)
 }
 
 /// Checks that the hooks of snapshot policies name services of the Compose project.
@@ -302,6 +302,10 @@ fn check_hooks(spec: &AppSpec, compose: &compose::Loaded, findings: &Findings) {
         ];
         for service in named.into_iter().flatten() {
             if services().any(|name| name == service.value) {
+                continue;
+            }
+            // Where the Compose file is wrong, the service may be meant to be there.
+            if !compose.sound && (!compose.whole || compose.places.has_service(&service.value)) {
                 continue;
             }
             let help = match suggest(&service.value, services()) {

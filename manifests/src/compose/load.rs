@@ -43,6 +43,8 @@ pub(super) struct Project {
     /// Of the App's own document.
     pub(super) own: Origin,
     pub(super) origins: Origins,
+    /// Whether everything was drawn in that is named.
+    pub(super) whole: bool,
 }
 
 /// Reads the App's document and everything that it draws in.
@@ -67,6 +69,7 @@ pub(super) fn project(input: &ComposeInput<'_>, findings: &Findings) -> Option<P
         bytes: 0,
         values: 0,
         misplaced: false,
+        whole: true,
     };
     document::reject_unknown_tags(&root, findings);
     interpolate(&mut root, &own.variables, findings);
@@ -81,7 +84,7 @@ pub(super) fn project(input: &ComposeInput<'_>, findings: &Findings) -> Option<P
     if loader.misplaced {
         return None;
     }
-    Some(Project { root, own, origins: loader.origins })
+    Some(Project { root, own, origins: loader.origins, whole: loader.whole })
 }
 
 /// What Compose would call the project: its `name`, else what the App is called.
@@ -115,6 +118,8 @@ struct Loader<'a> {
     values: usize,
     /// Whether a secret stands where it would be shown.
     misplaced: bool,
+    /// Whether everything was drawn in that is named.
+    whole: bool,
 }
 
 impl Loader<'_> {

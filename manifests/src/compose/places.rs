@@ -19,6 +19,11 @@ impl Places {
         Self { services }
     }
 
+    /// Whether there is a service of this name, whether it takes part or not.
+    pub(crate) fn has_service(&self, name: &str) -> bool {
+        self.services.as_ref().is_some_and(|services| services.get(name).is_some())
+    }
+
     /// The place of a key of a service, or of the item of its list or the entry of its mapping that `is` the one that is
     /// meant. Without a service, of the first one that has it.
     pub(crate) fn find(&self, service: Option<&str>, key: &str, is: impl Fn(&str) -> bool) -> Option<&Span> {

@@ -109,7 +109,7 @@ impl Case {
             },
             &findings,
         );
-        Outcome { loaded, diagnostics: findings.into_vec() }
+        Outcome { loaded: loaded.filter(|loaded| loaded.sound), diagnostics: findings.into_vec() }
     }
 }
 

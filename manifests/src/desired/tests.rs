@@ -3,6 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::policy::Level;
 use crate::source::MemoryTree;
 
 /// The files of a folder of `tests/fixtures`.
@@ -268,6 +269,34 @@ fn hooks_name_services_of_the_compose_file() {
     error unknown-service kompoxops.yml:10:78: the Compose file has no service `wep`
     error unknown-service kompoxops.yml:11:82: the Compose file has no service `db`
     ");
+}
+
+#[test]
+fn a_mistake_of_the_compose_file_hides_no_other_of_the_entry() {
+    let policies = "  snapshotPolicies:\n    - {name: a, on: deploy, retention: {keepLast: 1}, hooks: {pre: {service: wep, command: [x]}, post: {service: db, command: [x]}}}\n";
+    let errors = |compose: &str, level: Level| {
+        let text = single("web", &format!("  volumes: [{{name: v, size: 1Gi}}]\n{policies}")).replace(COMPOSE, compose);
+        let terms = Terms { policy: Policy { level, ..Policy::default() }, ..Terms::default() };
+        let desired = desire(&MemoryTree::new([("kompoxops.yml", &text)]), "", &terms);
+        assert_eq!(desired.apps().count(), 0);
+        let errors = lines(&desired).into_iter().filter(|line| line.starts_with("error"));
+        errors.collect::<Vec<_>>().join("\n")
+    };
+    let wrong = "  compose: {services: {web: {image: nginx, privileged: true, prots: []}, db: 5}}\n";
+    insta::assert_snapshot!(errors(wrong, Level::Baseline), @r"
+    error pod-security kompoxops.yml:7:56: `privileged: true` is more than the Pod Security level `baseline` allows
+    error unknown-key kompoxops.yml:7:62: service `web` has no key `prots`
+    error wrong-type kompoxops.yml:7:78: service `db` must be a mapping, found an integer
+    error unknown-service kompoxops.yml:10:78: the Compose file has no service `wep`
+    ");
+    // A key that cannot be read asks for nothing.
+    let user = "  compose: {services: {web: {image: nginx, user: [1]}, wep: {image: x}, db: {image: x}}}\n";
+    insta::assert_snapshot!(errors(user, Level::Restricted), @"error wrong-type kompoxops.yml:7:50: `user` must be a string, found a list");
+    // Services that were not drawn in are not missed.
+    let include = "  compose: {services: {web: {image: nginx}}, include: [gone.yml]}\n";
+    insta::assert_snapshot!(errors(include, Level::Baseline), @"error file-reference kompoxops.yml:7:56: cannot read `gone.yml`: no such file in the repository");
+    let misspelt = "  compose: {servces: {web: {image: nginx}}}\n";
+    insta::assert_snapshot!(errors(misspelt, Level::Baseline), @"error unknown-key kompoxops.yml:7:13: the Compose file has no key `servces`");
 }
 
 #[test]

@@ -27,7 +27,9 @@ impl Loader<'_> {
     pub(super) fn draw_in(&mut self, root: &mut Node, origin: &Origin, including: &mut Vec<String>) {
         let Value::Map(map) = &mut root.value else { return };
         // Anything but a list stays there, and is reported with the other keys.
-        if map.get("include").is_none_or(|node| node.as_seq().is_none()) {
+        let Some(include) = map.get("include").filter(|node| !node.is_null()) else { return };
+        if include.as_seq().is_none() {
+            self.whole = false;
             return;
         }
         let items = map.remove("include").map(|entry| entry.value.value);
@@ -38,6 +40,8 @@ impl Loader<'_> {
                 && let Some(included) = self.included(&include, origin, including)
             {
                 self.join(map, included, &include.at);
+            } else {
+                self.whole = false;
             }
         }
     }
