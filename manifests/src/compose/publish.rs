@@ -201,8 +201,10 @@ fn is_host(host: &str) -> bool {
     host.len() <= HOST && labels.split('.').all(is_dns1123_label) && !is_address(host)
 }
 
+/// The API server reads leading zeros, too.
 fn is_address(host: &str) -> bool {
-    host.parse::<IpAddr>().is_ok()
+    let bytes = host.split('.').filter(|part| part.parse::<u8>().is_ok()).count();
+    host.parse::<IpAddr>().is_ok() || (bytes == 4 && host.split('.').count() == 4)
 }
 
 fn is_below(host: &str, domain: &str) -> bool {
@@ -225,7 +227,7 @@ mod tests {
 
     #[test]
     fn hosts() {
-        for host in ["www.example.org", "localhost", "*.example.org", "a.b-c.d1", "1.2.3", "10.0.0.256"] {
+        for host in ["www.example.org", "localhost", "*.example.org", "a.b-c.d1", "1.2.3", "1.2.3.4.5", "10.0.0.256"] {
             assert!(is_host(host), "{host}");
         }
         for host in [
@@ -240,6 +242,7 @@ mod tests {
             ".a",
             "a.",
             "10.0.0.1",
+            "010.0.0.01",
             "::1",
         ] {
             assert!(!is_host(host), "{host}");

@@ -354,9 +354,8 @@ pub(super) fn check_restarts(scope: &Scope<'_>, root: &Map, services: &[LoadedSe
 /// What is to be said about a `restart`.
 fn restart(node: &Node, what: &str, is_job: bool) -> Option<Diagnostic> {
     let text = node.resolved().unwrap_or_default();
-    // The number of attempts is no part of it.
-    let policy =
-        text.split_once(':').map_or(text.as_str(), |(policy, _)| if policy == "on-failure" { policy } else { &text });
+    // How often it is tried is a detail.
+    let policy = if text.starts_with("on-failure:") { "on-failure" } else { text.as_str() };
     let at = node.span.clone();
     match (policy, is_job) {
         ("always" | "unless-stopped", false) | ("on-failure", true) => None,

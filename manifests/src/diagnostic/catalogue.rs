@@ -118,7 +118,7 @@ pub static CATALOGUE: &[Entry] = &[
     entry(
         "compose-document",
         &[Error],
-        "The Compose file is empty, or holds more than one document.",
+        "The Compose file is empty, holds more than one document, or a NUL character.",
         "Write one document with `services:`, and give each App a file of its own.",
     ),
     entry(
