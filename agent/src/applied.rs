@@ -4,8 +4,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use kompox_core::history::History;
 use kompox_core::observed::LiveObject;
+use kompox_core::ownership;
 use kompox_core::plan::AppliedRecord;
 use kompox_manifests::labels;
 use kompox_manifests::names::Names;
@@ -15,12 +17,14 @@ use serde_json::{Value, json};
 use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError};
 use crate::failure::Failure;
-use crate::kept::{Kept, Packed};
+use crate::kept::Packed;
 
 /// Key of the record in the Secret.
 const RECORD: &str = "record.json";
 /// Key of the history in the Secret.
 const HISTORY: &str = "history.json";
+/// Key of the digest of what the App's files say about it in the Secret.
+const FILES_OF: &str = "files-of";
 /// Key of what is known of the App's files in the Secret.
 const TREE: &str = "tree.json";
 /// Key of the App's files in the Secret.
@@ -33,8 +37,8 @@ pub(crate) struct Stored {
     pub(crate) record: AppliedRecord,
     /// What happened to the App.
     pub(crate) history: History,
-    /// Whether the App's files lie beside it, or it is written down that they never will.
-    pub(crate) keeps: bool,
+    /// Digest of what the App's files that lie beside it say about it; those of before never will again.
+    pub(crate) keeps: Option<String>,
     uid: String,
     version: String,
 }
@@ -54,39 +58,55 @@ pub(crate) async fn load(cluster: &dyn ClusterApi, names: &Names) -> Result<Opti
 pub(crate) enum Files {
     /// Nothing: they are there.
     Same,
-    /// These.
-    Kept(Packed),
+    /// These, with the digest of what they say about the App.
+    Kept(String, Packed),
     /// None, for good.
-    Never,
+    Never(String),
     /// None for now; those of before are not what is applied any more.
     NotYet,
 }
 
 impl Files {
     /// The values of the Secret's keys; `null` takes one away.
-    fn data(&self) -> Option<(Value, Value)> {
-        match self {
-            Self::Same => None,
-            Self::Kept(Packed { tree, files }) => Some((json!(STANDARD.encode(tree)), json!(STANDARD.encode(files)))),
-            Self::Never => Some((Value::Null, json!(""))),
-            Self::NotYet => Some((Value::Null, Value::Null)),
-        }
+    fn data(&self) -> Option<[(&'static str, Value); 3]> {
+        let (of, packed) = match self {
+            Self::Same => return None,
+            Self::Kept(of, packed) => (Some(of), Some(packed)),
+            Self::Never(of) => (Some(of), None),
+            Self::NotYet => (None, None),
+        };
+        let value = |bytes: Option<&[u8]>| bytes.map_or(Value::Null, |bytes| json!(STANDARD.encode(bytes)));
+        Some([
+            (FILES_OF, value(of.map(String::as_bytes))),
+            (TREE, value(packed.map(|packed| packed.tree.as_slice()))),
+            (FILES, value(packed.map(|packed| packed.files.as_slice()))),
+        ])
     }
 }
 
-/// Reads the record of an App with the files that it was made of; `None` when either is not there, or cannot be read.
+/// What lies in the cluster of an App, for going on from it without anything else.
+pub(crate) struct Remembered {
+    /// What was applied last.
+    pub(crate) record: AppliedRecord,
+    /// Digest of what the files say about the App: of what was applied, or of what was asked for when it was suspended.
+    pub(crate) inputs: String,
+    /// The files.
+    pub(crate) files: Packed,
+    /// When the agent has written it.
+    pub(crate) written: Option<Timestamp>,
+}
+
+/// Reads everything that is remembered of an App; `None` when something of it is not there, or cannot be read.
 ///
 /// # Errors
 /// The cluster cannot be read.
-pub(crate) async fn load_kept(
-    cluster: &dyn ClusterApi,
-    names: &Names,
-) -> Result<Option<(AppliedRecord, Kept)>, ClusterError> {
+pub(crate) async fn load_all(cluster: &dyn ClusterApi, names: &Names) -> Result<Option<Remembered>, ClusterError> {
     let Some(live) = cluster.get(&key(names)).await? else { return Ok(None) };
     let part = |name| STANDARD.decode(live.body.pointer("/data")?.get(name)?.as_str()?).ok();
     let found = || {
-        let packed = Packed { tree: part(TREE)?, files: part(FILES)? };
-        Some((stored(&live)?.record, Kept::unpack(&packed)?))
+        let Stored { record, keeps, .. } = stored(&live)?;
+        let files = Packed { tree: part(TREE)?, files: part(FILES)? };
+        Some(Remembered { record, inputs: keeps?, files, written: ownership::last_write(&live) })
     };
     Ok(found())
 }
@@ -103,9 +123,8 @@ pub(crate) async fn save(
 ) -> Result<Stored, Failure> {
     let text = serde_json::to_string(record).unwrap_or_default();
     let mut data = json!({"data": {RECORD: STANDARD.encode(text), HISTORY: STANDARD.encode(history.to_json())}});
-    if let Some((tree, files)) = files.data() {
-        data["data"][TREE] = tree;
-        data["data"][FILES] = files;
+    for (name, value) in files.data().into_iter().flatten() {
+        data["data"][name] = value;
     }
     let key = key(names);
     let written = match before {
@@ -121,6 +140,14 @@ pub(crate) async fn save(
     let keeps = keeps(&live);
     let (record, history) = (record.clone(), history.clone());
     Ok(Stored { record, history, keeps, uid: live.uid, version: live.resource_version })
+}
+
+/// Takes the files of an App away whose objects are going to be deleted: it does not come back without Git.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) async fn leave(cluster: &dyn ClusterApi, names: &Names, stored: &Stored) -> Result<Stored, Failure> {
+    save(cluster, names, (&stored.record, &stored.history, &Files::NotYet), Some(stored)).await
 }
 
 /// Deletes the record of an App of which nothing is left.
@@ -154,8 +181,8 @@ fn stored(live: &LiveObject) -> Option<Stored> {
     Some(Stored { record, history, keeps: keeps(live), uid: live.uid.clone(), version: live.resource_version.clone() })
 }
 
-fn keeps(live: &LiveObject) -> bool {
-    live.body.get("data").is_some_and(|data| data.get(FILES).is_some())
+fn keeps(live: &LiveObject) -> Option<String> {
+    String::from_utf8(STANDARD.decode(live.body.get("data")?.get(FILES_OF)?.as_str()?).ok()?).ok()
 }
 
 fn body(key: &ObjectKey, data: &Value) -> Value {
@@ -206,6 +233,29 @@ mod tests {
         assert!(forget(&cluster, &names(), &found).await.is_err(), "it has changed since");
         forget(&cluster, &names(), &saved).await.unwrap();
         assert!(load(&cluster, &names()).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn files_are_found_with_what_they_are_of_until_the_app_leaves() {
+        let cluster = Memory::default();
+        let record = AppliedRecord::default();
+        let history = History::default();
+        let packed = Packed { tree: b"{}".to_vec(), files: b"tar".to_vec() };
+        let files = Files::Kept("i1".into(), packed.clone());
+        let first = save(&cluster, &names(), (&record, &history, &files), None).await.unwrap();
+        let same = save(&cluster, &names(), (&record, &history, &Files::Same), Some(&first)).await.unwrap();
+        assert_eq!(same.keeps.as_deref(), Some("i1"));
+        let found = load_all(&cluster, &names()).await.unwrap().unwrap();
+        assert_eq!((found.inputs.as_str(), &found.files), ("i1", &packed));
+        let never = Files::Never("i2".into());
+        let never = save(&cluster, &names(), (&record, &history, &never), Some(&same)).await.unwrap();
+        assert_eq!(never.keeps.as_deref(), Some("i2"), "it is not tried again");
+        assert!(load_all(&cluster, &names()).await.unwrap().is_none());
+        let again = save(&cluster, &names(), (&record, &history, &files), Some(&never)).await.unwrap();
+        let left = leave(&cluster, &names(), &again).await.unwrap();
+        assert_eq!(left.keeps, None);
+        assert!(load_all(&cluster, &names()).await.unwrap().is_none());
+        assert_eq!(load(&cluster, &names()).await.unwrap().unwrap().record, record);
     }
 
     #[tokio::test]

@@ -51,6 +51,10 @@ impl Records {
         Ok(stored)
     }
 
+    async fn put(&self, id: &AppId, stored: Stored) {
+        self.0.lock().await.insert(id.clone(), Some(stored));
+    }
+
     async fn forget(&self, id: &AppId) {
         self.0.lock().await.remove(id);
     }
@@ -147,6 +151,10 @@ async fn remove(
     *holds = HeldFact::of(&plan);
     if let Some(obstacle) = plan.obstacle() {
         return Err(Failure::of_obstacle(obstacle));
+    }
+    if let Some(stored) = app.stored.as_ref().filter(|stored| plan.writes() && stored.keeps.is_some()) {
+        let left = applied::leave(agent.cluster.as_ref(), &app.names, stored).await?;
+        view.records.put(id, left).await;
     }
     deletion::leftovers(agent, &plan.actions, done).await?;
     if let Some(left) = plan.undone().next() {

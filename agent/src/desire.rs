@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     pub(crate) elsewhere: BTreeSet<AppId>,
     /// Whether it is certain which Apps the commit lists.
     pub(crate) certain: bool,
+    /// Whether it is what was applied last, and no commit: nothing of it is to be told of one.
+    pub(crate) recalled: bool,
 }
 
 /// An entry that is rejected as a whole: nothing of it is touched.
@@ -56,6 +58,7 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
         entries: BTreeMap::new(),
         elsewhere: BTreeSet::new(),
         certain,
+        recalled: false,
     };
     for entry in entries {
         wanted.elsewhere.extend(entry.claims.iter().filter(|app| app.cluster != *cluster).cloned());
@@ -102,6 +105,7 @@ impl Wanted {
             entries,
             elsewhere: BTreeSet::new(),
             certain: false,
+            recalled: true,
         }
     }
 

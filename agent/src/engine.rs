@@ -294,6 +294,10 @@ impl Engine {
         wish.app.reconcile.depends_on.iter().find_map(|other| {
             let name = &other.value.app;
             let Some(of) = self.sources.iter().find(|source| source.ledger().lists(&other.value)) else {
+                // It was applied with that one there, and nobody knows what is listed now.
+                if self.sources.iter().any(|source| source.ledger().is_recalled()) {
+                    return None;
+                }
                 let text = format!(
                     "{}: the App depends on `{}`, which no source of this agent lists; list it, or take it out of \
                      `dependsOn`",

@@ -94,6 +94,9 @@ pub(crate) enum NotKept {
     /// It will never fit.
     #[error("its files take {0} bytes, packed, and {LIMIT} can be kept")]
     TooLarge(usize),
+    /// No archive can hold it.
+    #[error("its files cannot be packed: {0}")]
+    Unpackable(String),
     /// It may be possible later.
     #[error("its files cannot be read: {0}")]
     Unreadable(String),
@@ -103,7 +106,7 @@ impl Kept {
     /// Reads what an App is made of. `time` is that of its commit.
     ///
     /// # Errors
-    /// The store behind the tree fails.
+    /// The store behind the tree fails, or holds something else by now.
     pub(crate) fn of(made_of: &MadeOf, time: Timestamp) -> Result<Self, NotKept> {
         let MadeOf { tree, record } = made_of;
         let mut kept = Self { time, folders: BTreeMap::new(), others: BTreeMap::new(), files: Files::new() };
@@ -126,7 +129,8 @@ impl Kept {
                 Err(error) => return failed(path, &error),
             }
         }
-        Ok(kept)
+        // A working tree may have changed since.
+        if record.holds_in(&kept) { Ok(kept) } else { Err(NotKept::Unreadable("they have changed".to_owned())) }
     }
 
     /// In the form that is stored.
@@ -134,7 +138,7 @@ impl Kept {
     /// # Errors
     /// It is too large, or a path cannot be one of an archive.
     pub(crate) fn pack(&self) -> Result<Packed, NotKept> {
-        let files = archive::pack(&self.files).map_err(|error| NotKept::Unreadable(error.to_string()))?;
+        let files = archive::pack(&self.files).map_err(|error| NotKept::Unpackable(error.to_string()))?;
         let tree = serde_json::to_vec(self).unwrap_or_default();
         let size = files.len() + tree.len();
         if size > LIMIT { Err(NotKept::TooLarge(size)) } else { Ok(Packed { tree, files }) }
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_fails_keeps_nothing() {
+    fn a_store_that_fails_or_has_changed_keeps_nothing() {
         struct Broken;
         impl SourceTree for Broken {
             fn list(&self, _folder: &str) -> Result<Vec<TreeEntry>, TreeError> {
@@ -229,6 +233,8 @@ mod tests {
         }
         for look in [|tree: &RecordedTree<'_>| drop(tree.read("a", 9)), |tree: &RecordedTree<'_>| drop(tree.list(""))] {
             let sound = made_of(MemoryTree::new([("a", "x")]), look);
+            let changed = MadeOf { tree: Arc::new(MemoryTree::new([("a", "y"), ("b", "")])), ..sound.clone() };
+            assert!(matches!(Kept::of(&changed, TIME), Err(NotKept::Unreadable(_))));
             let broken = MadeOf { tree: Arc::new(Broken), ..sound };
             assert!(matches!(Kept::of(&broken, TIME), Err(NotKept::Unreadable(_))));
         }

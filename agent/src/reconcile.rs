@@ -158,17 +158,27 @@ async fn note(
     if !is_new && done.wrote() {
         memory.corrections.note(&planned.plan.actions, Timestamp::now());
     }
-    if !is_new && !done.wrote() && before.as_ref().is_some_and(|before| before.keeps) {
+    if !is_new && !done.wrote() && files::is_kept(wish, before.as_ref()) {
         return Ok(false);
     }
-    if stopped.is_some() || planned.app.reconcile.suspend || agent.may_write().is_err() {
+    if stopped.is_some() || agent.may_write().is_err() {
+        return Ok(is_new);
+    }
+    let suspended = planned.app.reconcile.suspend;
+    if suspended && (before.is_none() || files::is_kept(wish, before.as_ref())) {
         return Ok(is_new);
     }
     let files = files::to_keep(wish, before.as_ref()).await; //                            IO: the store of the source
-    if !is_new && !done.wrote() && matches!(files, Files::NotYet) {
-        return Ok(false);
-    }
-    let history = chapter.written(before.as_ref(), &record, done.wrote());
+    let (record, history) = match &before {
+        // Nothing of it is applied, but whoever goes on without Git must know that it is suspended.
+        Some(before) if suspended => (before.record.clone(), before.history.clone()),
+        Some(_) if !is_new && !done.wrote() && matches!(files, Files::NotYet) => return Ok(false),
+        Some(before) if !is_new && !done.wrote() => (record, before.history.clone()),
+        _ => {
+            let history = chapter.written(before.as_ref(), &record, done.wrote());
+            (record, history)
+        }
+    };
     // Whether it was written is not known before it has succeeded.
     memory.applied = None;
     let saved =

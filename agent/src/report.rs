@@ -38,7 +38,7 @@ pub(crate) fn count(record: &mut CommitRecord, app: &AppOutcome) {
 /// happens to its Apps later is no news about the commit.
 pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     record.problems = outcome.failures().map(|failure| failure.text.clone()).collect();
-    record.held = outcome.apps.iter().flat_map(held).collect();
+    enter_holds(record, outcome);
     if record.state == State::Success {
         return;
     }
@@ -55,6 +55,11 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     record.apps.retain(|app, _| present.contains(app));
     let Status { state, description, .. } = of_source(record, outcome).status(String::new());
     tell(record, state, description);
+}
+
+/// Enters what waits for a person's word, and nothing else.
+pub(crate) fn enter_holds(record: &mut CommitRecord, outcome: &Outcome) {
+    record.held = outcome.apps.iter().flat_map(held).collect();
 }
 
 /// What of an App waits for a person's word.

@@ -110,8 +110,8 @@ pub fn desire(tree: &dyn SourceTree, path: &str, terms: &Terms) -> Desired {
     Conversions::default().desire(tree, path, terms)
 }
 
-/// Reads one App of the entry in `file`, whatever is wrong with the other Apps or what they are made of is not there;
-/// `None` when it cannot be read itself.
+/// Reads one App of the entry in `file`; what only the entry's other Apps are made of need not be there. `None` when it
+/// or the entry's documents cannot be read.
 #[must_use]
 pub fn desire_app(tree: &dyn SourceTree, file: &str, id: &AppId, terms: &Terms) -> Option<EntryApp> {
     let entry = EntryFile::at(file)?;

@@ -125,11 +125,13 @@ async fn without_git_and_without_the_cache_apps_are_kept_from_what_lies_in_the_c
     // on data that the newer one has changed is no way back.
     agent.kill()?;
     agent.finish(LONG).await?;
+    // The API server counts whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     write_as_the_agent(&world, "gitea:1.24.7", "gitea:1.24.9")?;
     let agent = world.start_agent().await?;
-    until("the restart to be held", LONG, || async {
-        let held = world.agent(["hold", "list"]).run(LONG).await?.stdout;
-        Ok(if held.contains("this would restart the Pod") { Look::Done(()) } else { Look::NotYet(held) })
+    until("the App to be left alone", LONG, || async {
+        let log = agent.stderr()?;
+        Ok(if log.contains("something newer of it was begun") { Look::Done(()) } else { Look::NotYet(log) })
     })
     .await?;
     let image = world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={..image}"])?;

@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// Most bytes that an archive may hold in files, so that a few bytes cannot fill the memory.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
 /// Most files.
 const MOST_FILES: usize = 10_000;
 

@@ -4,6 +4,7 @@
 //! `kubectl edit` therefore stays, without a conflict, until their fields are made the agent's:
 //! [`takeover`] computes the `managedFields` that does so, and the apply that follows reverts them.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::observed::LiveObject;
@@ -180,6 +181,13 @@ pub fn other_owners(live: &LiveObject, path: &str) -> Vec<Owner> {
     owners.sort();
     owners.dedup();
     owners
+}
+
+/// When the agent wrote the object last, in whichever way; `None` when it never did.
+#[must_use]
+pub fn last_write(live: &LiveObject) -> Option<Timestamp> {
+    let own = managed_fields(live).iter().filter(|entry| entry["manager"] == FIELD_MANAGER);
+    own.filter_map(|entry| entry["time"].as_str()?.parse().ok()).max()
 }
 
 /// Whether the agent applied the object: only such objects are ever pruned.

@@ -182,6 +182,11 @@ impl Ledger {
         self.table.get(app)
     }
 
+    /// Whether what is asked for is what was applied last, because no commit could be had.
+    pub(crate) fn is_recalled(&self) -> bool {
+        self.generation.as_ref().is_some_and(|generation| generation.wanted.recalled)
+    }
+
     /// Whether an App is asked for.
     pub(crate) fn lists(&self, app: &AppId) -> bool {
         self.wishes.contains_key(app)
@@ -253,8 +258,13 @@ impl Ledger {
 
     /// Enters how everything is into the record.
     pub(crate) fn enter(&mut self, outcome: &Outcome) -> Option<&CommitRecord> {
+        let recalled = self.is_recalled();
         let record = self.record.as_mut()?;
-        report::enter(record, outcome);
+        if recalled {
+            report::enter_holds(record, outcome);
+        } else {
+            report::enter(record, outcome);
+        }
         Some(record)
     }
 }

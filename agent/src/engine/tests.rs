@@ -460,13 +460,50 @@ async fn without_git_and_the_cache_what_was_applied_last_goes_on() {
     let third = Bench::restarted(&world, &away).await;
     third.run_for(WHILE).await;
     assert_eq!(image(&deployment(&world).await), "nginx:2");
-    assert_eq!(third.ended().0, commit_id(2));
+    assert!(third.engine.sources[0].ledger().record().is_none(), "no commit is made up");
 
     // Once it can be fetched, what was pushed since counts.
     world.edit("shop/compose.yml", "nginx:2", "nginx:3");
     away.say(Ok(snapshot(&world, 3)));
     third.once().await.unwrap();
     assert_eq!((image(&deployment(&world).await), third.ended()), ("nginx:3", (commit_id(3), Told::Success)));
+}
+
+#[tokio::test]
+async fn what_was_applied_last_is_no_verdict_on_a_commit_that_was_not() {
+    let mut world = World::new();
+    let script = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let first = Bench::new(&world, &script).await;
+    first.once().await.unwrap();
+    world.edit("shop/compose.yml", "image: nginx:1", "imago: nginx:1");
+    script.say(Ok(snapshot(&world, 2)));
+    first.once().await.unwrap();
+    first.reporter.flush().await;
+    let told = first.ended();
+    assert_eq!(told, (commit_id(2), Told::Failure));
+    let problems = first.record().problems;
+    drop(first);
+    let second = Bench::restarted(&world, &Script::new(vec![Err(away())])).await;
+    second.run_for(WHILE).await;
+    assert_eq!((second.ended(), second.record().problems), (told, problems));
+}
+
+#[tokio::test]
+async fn a_suspended_app_stays_so_without_git() {
+    let mut world = World::new();
+    let script = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let first = Bench::new(&world, &script).await;
+    first.once().await.unwrap();
+    world.edit("shop/kompoxops.yml", "app:\n", "app:\n  reconcile: {suspend: true}\n");
+    script.say(Ok(snapshot(&world, 2)));
+    first.once().await.unwrap();
+    first.reporter.flush().await;
+    drop(first);
+    world.cluster.inner.delete_now(&deployment(&world).await.key);
+    let second = Bench::restarted(&world, &Script::new(vec![Err(away())])).await;
+    second.run_for(WHILE).await;
+    assert!(!world.objects().await.iter().any(|object| object.starts_with("Deployment")));
+    assert!(second.engine.sources[0].ledger().is_recalled());
 }
 
 #[tokio::test]

@@ -9,17 +9,25 @@ use crate::kept::{Kept, NotKept};
 
 /// What is to be written down of an App's files beside the record of what was applied.
 pub(super) async fn to_keep(wish: &Wish, before: Option<&Stored>) -> Files {
-    if before.is_some_and(|before| before.keeps && *before.record.inputs == *wish.digest) {
+    if is_kept(wish, before) {
         return Files::Same;
     }
     let (made_of, time) = (wish.made_of.clone(), wish.commit.time);
     let packing = tokio::task::spawn_blocking(move || Kept::of(&made_of, time)?.pack()).await;
     let packed = packing.unwrap_or_else(|_| Err(NotKept::Unreadable("the agent broke off; its log says where".into())));
     match packed {
-        Ok(packed) => Files::Kept(packed),
+        Ok(packed) => Files::Kept(wish.digest.to_string(), packed),
         Err(error) => {
             warn!(app = %wish.app.id, %error, "without Git and without the cache, the App will be left alone");
-            if matches!(error, NotKept::TooLarge(_)) { Files::Never } else { Files::NotYet }
+            match error {
+                NotKept::TooLarge(_) | NotKept::Unpackable(_) => Files::Never(wish.digest.to_string()),
+                NotKept::Unreadable(_) => Files::NotYet,
+            }
         }
     }
+}
+
+/// Whether nothing has to be written down of an App's files.
+pub(super) fn is_kept(wish: &Wish, before: Option<&Stored>) -> bool {
+    before.and_then(|before| before.keeps.as_deref()).is_some_and(|kept| *kept == *wish.digest)
 }

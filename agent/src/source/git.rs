@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use git2::{Oid, Repository};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use self::http::{Found, HttpRemote};
 use self::local::LocalRemote;
@@ -216,7 +216,7 @@ impl GitSource {
         let (sender, mut receiver) = mpsc::channel(PIECES);
         let shared = Arc::clone(&self.shared);
         let (tip, limits) = (found.tip, self.limits.pack);
-        let store = blocking(move || {
+        let store = on_own_thread(move || {
             let stored = shared.mirror.store(&lock, limits, &cancel, |sink| {
                 loop {
                     match receiver.blocking_recv() {
@@ -392,7 +392,22 @@ fn oid(id: Option<&RevisionId>) -> Result<Option<Oid>, Fault> {
     id.map(RevisionId::oid).transpose().map_err(|error| internal(error.message()))
 }
 
-/// Runs something that may block on a thread of its own.
+/// Runs something on a thread of its own that waits for the network: those for what blocks are few, and looking up names
+/// needs them too.
+async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let (sender, receiver) = oneshot::channel();
+    let work = move || {
+        // Nobody waits for it any more: it has been told to stop.
+        let _ = sender.send(work());
+    };
+    let started = std::thread::Builder::new().name("download".to_owned()).spawn(work);
+    started.map_err(|error| internal(&format!("no thread for the download: {error}")))?;
+    receiver.await.unwrap_or_else(|_| Err(internal("a worker thread ended early").into()))
+}
+
+/// Runs something that may block, on one of the threads for that.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(internal("a worker thread ended early").into()))
 }

@@ -36,10 +36,8 @@ impl Source {
             if let Err(fault) = self.take(origin, &mut fetcher, snapshot, due).await {
                 warn!(source = self.name, error = %told(&fault), "the commit cannot be read anew");
             }
-        } else if fetcher.recalled
-            && let Err(failure) = self.recall_applied(origin, due).await
-        {
-            warn!(source = self.name, %failure, "what was applied last cannot be read anew");
+        } else if fetcher.recalled {
+            fetcher.recalled = self.recall_applied(origin, due).await;
         }
         Ok(asked.looks_since(&before))
     }

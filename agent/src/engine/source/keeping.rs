@@ -3,28 +3,26 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kompox_core::ownership;
 use kompox_core::plan::HoldDigest;
 use kompox_manifests::desired::{self, Conversions, Terms};
 use kompox_manifests::id::AppId;
 use kompox_manifests::names::Names;
+use kompox_manifests::object::Kind;
 use tracing::{info, warn};
 
 use super::{Due, Fetcher, Origin, Source, place, told};
-use crate::applied;
+use crate::applied::{self, Remembered};
 use crate::context::{Commit, CommitRef, Wish};
 use crate::desire::{self, Wanted};
 use crate::engine::ledger::Generation;
 use crate::failure::Failure;
 use crate::health::RollBack;
-use crate::kept::MadeOf;
-use crate::record::CommitRecord;
+use crate::kept::{Kept, MadeOf};
 use crate::source::RevisionId;
 
-/// How long the watches may take to begin.
-const SYNC: Duration = Duration::from_secs(30);
 /// How many Apps are read at once.
 const READS: usize = 8;
 
@@ -83,82 +81,109 @@ impl Source {
             Ok(None) => {}
             Err(fault) => warn!(source = self.name, error = %told(&fault), "the cache cannot be read"),
         }
-        match self.recall_applied(origin, due).await {
-            Ok(recalled) => fetcher.recalled = recalled,
+        fetcher.recalled = self.recall_applied(origin, due).await;
+    }
+
+    /// Takes what lies in the cluster of the Apps that were applied last; whether that need not be done again before
+    /// something is fetched. It was applied, so nothing of it is new. Where something newer was begun since, the App is
+    /// left alone: its program may have changed its data already.
+    pub(super) async fn recall_applied(&self, origin: &Origin, due: &(dyn Fn(Due) + Send + Sync)) -> bool {
+        match self.try_recall(origin, due).await {
+            Ok(complete) => complete,
             // Tried again with the next fetch.
-            Err(failure) => warn!(source = self.name, %failure, "what was applied last cannot be read"),
+            Err(failure) => {
+                warn!(source = self.name, %failure, "what was applied last cannot be read yet");
+                false
+            }
         }
     }
 
-    /// Takes what lies in the cluster of the Apps that were applied last; whether there was something. It was applied,
-    /// so nothing of it is new, and what was applied in part since then is not undone where that restarts a Pod.
-    pub(super) async fn recall_applied(
-        &self,
-        origin: &Origin,
-        due: &(dyn Fn(Due) + Send + Sync),
-    ) -> Result<bool, Failure> {
-        // What another place asks for is for people to see, not to go back from.
-        if self.ledger().record().is_some_and(|record| record.place != place(&origin.config)) {
-            return Ok(false);
+    async fn try_recall(&self, origin: &Origin, due: &(dyn Fn(Due) + Send + Sync)) -> Result<bool, Failure> {
+        let record = self.ledger().record().cloned();
+        if let Some(record) = record.as_ref().filter(|record| record.place != place(&origin.config)) {
+            // What another place asks for is for people to see, not to go on from.
+            warn!(
+                source = self.name,
+                "the Apps were deployed from {}: they are left alone until a fetch", record.place
+            );
+            return Ok(true);
         }
-        self.agent.cache.synced(SYNC).await;
         self.agent.cache.check()?;
         let deployed = self.agent.cache.apps_of_source(&self.name);
         let mut ours: Vec<AppId> = deployed.iter().filter_map(|app| AppId::from_slashed(app).ok()).collect();
         ours.retain(|app| app.cluster == self.agent.cluster_id);
         let accepted = self.accept(&[]);
         let said: BTreeSet<HoldDigest> = accepted.keys().cloned().collect();
-        let wishes = stream::iter(ours).map(|app| self.applied_last(app, origin.terms(), said.clone()));
-        let wishes: Vec<Option<Wish>> = wishes.buffered(READS).try_collect().await?;
-        let wishes: Vec<Wish> = wishes.into_iter().flatten().collect();
+        let terms = origin.terms();
+        let recalls = stream::iter(ours).map(|app| self.applied_last(app, terms.clone(), said.clone()));
+        let recalls: Vec<Recall> = recalls.buffered(READS).try_collect().await?;
+        let complete = !recalls.iter().any(|recall| matches!(recall, Recall::Unreadable));
+        let wishes = recalls.into_iter().filter_map(|recall| match recall {
+            Recall::Wish(wish) => Some(*wish),
+            Recall::Unreadable | Recall::LeftAlone => None,
+        });
+        let wishes: Vec<Wish> = wishes.collect();
         let Some(newest) = wishes.iter().map(|wish| &wish.commit).max_by_key(|commit| commit.time) else {
-            return Ok(false);
+            return Ok(complete);
         };
         info!(source = self.name, apps = wishes.len(), "going on from what was applied last");
-        let known = self.ledger().record().map(|record| record.id.clone());
-        if known.is_none() {
-            let record =
-                CommitRecord { accepted: accepted.clone(), ..CommitRecord::new(&newest.id, &place(&origin.config)) };
-            self.ledger().begin_record(record);
-        }
-        self.ledger().accept(accepted);
-        let id = known.unwrap_or_else(|| newest.id.clone());
+        let id = record.map_or_else(|| newest.id.clone(), |record| record.id);
         let commit = CommitRef { id, time: newest.time, accepted: said };
+        self.ledger().accept(accepted);
         let apps = self.ledger().take(Arc::new(Generation::new(commit, Wanted::recalled(wishes))));
         due(Due::Wish(apps));
         self.changed();
-        Ok(true)
+        Ok(complete)
     }
 
-    /// What was applied last of an App; `None` when nobody knows.
-    async fn applied_last(
-        &self,
-        app: AppId,
-        terms: Terms,
-        accepted: BTreeSet<HoldDigest>,
-    ) -> Result<Option<Wish>, Failure> {
+    /// What was applied last of an App.
+    async fn applied_last(&self, app: AppId, terms: Terms, accepted: BTreeSet<HoldDigest>) -> Result<Recall, Failure> {
         let names = Names::of(&app);
-        let kept = applied::load_kept(self.agent.cluster.as_ref(), &names).await;
-        let kept = kept.map_err(|error| Failure::of_cluster(&format!("{app}: what was applied last"), &error))?;
-        let Some((record, kept)) = kept else {
-            warn!(source = self.name, %app, "its files are not kept in the cluster: it is left alone");
-            return Ok(None);
+        let objects = self.agent.cache.objects(&names.hashes.instance);
+        if objects.keys().all(|key| key.kind == Kind::Namespace) {
+            return Ok(Recall::LeftAlone);
+        }
+        let remembered = applied::load_all(self.agent.cluster.as_ref(), &names).await;
+        let remembered =
+            remembered.map_err(|error| Failure::of_cluster(&format!("{app}: what was applied last"), &error))?;
+        let Some(Remembered { record, inputs, files, written }) = remembered else {
+            warn!(source = self.name, %app, "its files are not kept in the cluster: it is left alone until a fetch");
+            return Ok(Recall::LeftAlone);
         };
-        let (entry, time, tree) = (record.entry.clone(), kept.time, Arc::new(kept));
-        let (of, id) = (Arc::clone(&tree), app.clone());
-        let converting = tokio::task::spawn_blocking(move || desired::desire_app(of.as_ref(), &entry, &id, &terms));
-        let Some(made) = converting.await.ok().flatten() else {
-            warn!(source = self.name, %app, "what is kept of its files cannot be read: it is left alone");
-            return Ok(None);
+        let begun = objects.values().filter_map(ownership::last_write).max();
+        if begun.zip(written).is_some_and(|(begun, written)| begun > written) {
+            warn!(source = self.name, %app, "something newer of it was begun: it is left alone until a fetch");
+            return Ok(Recall::LeftAlone);
+        }
+        let (entry, id) = (record.entry.clone(), app.clone());
+        let converting = tokio::task::spawn_blocking(move || {
+            let kept = Kept::unpack(&files)?;
+            let made = desired::desire_app(&kept, &entry, &id, &terms)?;
+            Some((kept, made))
+        });
+        let Some((kept, made)) = converting.await.ok().flatten() else {
+            warn!(source = self.name, %app, "what is kept of its files cannot be read: it is left alone for now");
+            return Ok(Recall::Unreadable);
         };
-        Ok(Some(Wish {
+        // What was only asked for was not given up.
+        let instead_of = record.refused.filter(|_| record.inputs == inputs).map(Arc::new);
+        Ok(Recall::Wish(Box::new(Wish {
             source: Some(self.name.as_str().into()),
-            commit: Arc::new(CommitRef { id: record.commit, time, accepted }),
+            commit: Arc::new(CommitRef { id: record.commit, time: kept.time, accepted }),
             names: Arc::new(names),
             app: made.app,
-            digest: record.inputs.into(),
-            made_of: MadeOf { tree, record: made.record },
-            instead_of: record.refused.map(Arc::new),
-        }))
+            digest: inputs.into(),
+            made_of: MadeOf { tree: Arc::new(kept), record: made.record },
+            instead_of,
+        })))
     }
+}
+
+/// What comes of looking for what was applied last of an App.
+enum Recall {
+    Wish(Box<Wish>),
+    /// It may be read later.
+    Unreadable,
+    /// Nothing is done about it before something is fetched.
+    LeftAlone,
 }
