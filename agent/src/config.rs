@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) new_disks: NewDisks,
     /// How many Pods of one source may be down at once by our doing; at least 1.
     pub(crate) max_disruptions: u32,
+    /// Field managers behind which a person sits, beside those that are known.
+    pub(crate) people: Vec<String>,
     /// Our part of the contexts of commit statuses.
     pub(crate) status_name: String,
     /// What a commit may ask for.

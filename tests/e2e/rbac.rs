@@ -71,8 +71,9 @@ fn no_right_is_given_twice_or_reaches_further_than_its_words() -> Result<()> {
             ensure!(!word.contains('*'), "{right} is a wildcard");
         }
         ensure!(!["escalate", "bind", "impersonate"].contains(&right.verb.as_str()), "{right} gives any right");
-        let is_data = ["persistentvolumes", "persistentvolumeclaims", "namespaces"].contains(&right.resource.as_str());
-        ensure!(!is_data || !right.verb.starts_with("delete"), "{right} can destroy data");
+        ensure!(right.verb != "deletecollection", "{right} can delete what was not looked at");
+        let holds_all = right.resource == "namespaces" && right.verb.starts_with("delete");
+        ensure!(!holds_all, "{right} can destroy everything of an App");
     }
     Ok(())
 }
@@ -191,7 +192,8 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     let before = get(&deployment, hash)?;
     let secret = format!("{name}-app-gitea-override");
     ground.kubectl(&["-n", &namespace, "create", "secret", "generic", &secret, "--from-literal=KEY=value"])?;
-    // A person edits an object that the agent may not just bind.
+    // A person edits an object that the agent may not just bind, and before that lets it bind something else.
+    life.bind_another_role(&namespace)?;
     let access = format!("{name}-access");
     let label = "app.kubernetes.io/name";
     ground.kubectl(&["-n", &namespace, "label", "--overwrite", "rolebinding", &access, &format!("{label}=mine")])?;
@@ -202,6 +204,8 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     ensure!(get(&deployment, hash)? != before, "{name}: the Secret {secret} has not rolled the Pod");
     let labels = get(&format!("rolebinding/{access}"), "jsonpath={.metadata.labels}")?;
     ensure!(!labels.contains("mine"), "{name}: a person's label stays: {labels}");
+    let role = get(&format!("rolebinding/{access}"), "jsonpath={.roleRef.name}")?;
+    ensure!(role == access, "{name}: the binding is of the Role {role}");
 
     // A person edits, and deletes what only others with more rights could bind; the next commit brings a new image, and no longer asks for a host, a service,
     // its Secret and a configuration file.
@@ -259,6 +263,25 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     for words in [format!("source {name}  "), "  success  ".to_owned(), format!("/{name}  healthy")] {
         ensure!(status.stdout.contains(&words), "{name}: `{words}` is not in the status: {}", status.stdout);
     }
+    // The App leaves Git, and a person lets it go: nothing is left of it but its Namespace and its disk.
+    life.repo.commit_removal(&["kompoxops.yml"], "Remove")?;
+    life.repo.push("main")?;
+    let held = life.reconcile().await?;
+    if is_refused(&held) {
+        return Ok(Lived::stopped(&held));
+    }
+    life.accept_all().await?;
+    let removed = life.reconcile().await?;
+    if !removed.status.success() || is_refused(&removed) {
+        return Ok(Lived::stopped(&removed));
+    }
+    let kinds = "deployments,services,ingresses,networkpolicies,roles,rolebindings,pvc,secrets,configmaps";
+    let managed = "app.kubernetes.io/managed-by in (kompox,kompox-agent)";
+    let left = ground.kubectl(&["-n", &namespace, "get", kinds, "-l", managed, "-o", "name"])?;
+    ensure!(left.is_empty(), "{name}: {left} is left");
+    let left = ground.kubectl(&["get", "pv", &volume, "--ignore-not-found", "-o", "name"])?;
+    ensure!(left.is_empty(), "{name}: {left} is left");
+
     let lease = ground.kubectl(&["-n", SYSTEM, "get", "lease", AGENT, "-o", "jsonpath={.spec.holderIdentity}"])?;
     ensure!(lease.is_empty(), "{name}: the Lease is still held by {lease}");
     Ok(Lived::ToTheEnd)
@@ -322,6 +345,30 @@ impl<'a> Life<'a> {
 
     async fn reconcile(&self) -> Result<Finished> {
         self.ground.agent(&["run", "--once", "--config", &self.config.to_string_lossy()]).await
+    }
+
+    /// Puts a binding of another Role in the place of the App's.
+    fn bind_another_role(&self, namespace: &str) -> Result<()> {
+        let name = format!("rolebinding/{}-access", self.name);
+        let live = self.ground.kubectl(&["-n", namespace, "get", &name, "-o", "json"])?;
+        let mut body: Value = serde_json::from_str(&live)?;
+        body["roleRef"]["name"] = json!("another");
+        let metadata = body["metadata"].as_object_mut().context("no metadata")?;
+        metadata.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
+        let file = self.ground.folder.write("binding.json", &body.to_string())?;
+        self.ground.kubectl(&["replace", "--force", "-f", &file.to_string_lossy()]).map(drop)
+    }
+
+    /// A commit that lets everything go that is held.
+    async fn accept_all(&self) -> Result<()> {
+        let listed = self.ground.agent(&["hold", "list", "-o", "json"]).await?;
+        let listed: Value = serde_json::from_str(&listed.stdout).context("hold list")?;
+        let holds = listed["holds"].as_array().context("no array of holds")?;
+        let mine = holds.iter().filter(|hold| hold["sources"] == json!([self.name]));
+        let words: Vec<String> =
+            mine.filter_map(|hold| Some(format!("Kompox-Accept: {}", hold["digest"].as_str()?))).collect();
+        ensure!(!words.is_empty(), "{}: nothing is held: {listed}", self.name);
+        self.repo.publish(&[("README", "gone")], &format!("Let it go\n\n{}", words.join("\n"))).map(drop)
     }
 
     /// Views of an App, a disk and a source that are not there.

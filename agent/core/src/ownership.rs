@@ -21,7 +21,7 @@ pub const FIELD_MANAGER: &str = "kompox-agent";
 /// Field managers of the older command line, whose objects are adopted.
 pub const LEGACY_MANAGERS: [&str; 2] = ["kompox-converter", "kompox-runtime"];
 
-/// Field managers behind which a person sits, unless the configuration names others. A trailing `*`
+/// Field managers behind which a person sits; `people` of the configuration names further ones. A trailing `*`
 /// stands for any ending; upper and lower case are the same.
 pub const PEOPLE: [&str; 14] = [
     "kubectl",
@@ -64,9 +64,18 @@ impl Managers {
         Self(patterns.into_iter().map(Into::into).chain(legacy).map(|name| name.to_lowercase()).collect())
     }
 
-    /// Whether a manager's edits are reverted.
+    /// Those of [`PEOPLE`] and more.
+    #[must_use]
+    pub fn beside_the_known(patterns: &[String]) -> Self {
+        Self::people(PEOPLE.iter().map(|&known| known.to_owned()).chain(patterns.iter().cloned()))
+    }
+
+    /// Whether a manager's edits are reverted; never the agent's own, whatever a pattern says.
     #[must_use]
     pub fn contains(&self, manager: &str) -> bool {
+        if manager == FIELD_MANAGER {
+            return false;
+        }
         let manager = manager.to_lowercase();
         self.0.iter().any(|pattern| match pattern.strip_suffix('*') {
             Some(start) => manager.starts_with(start),

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kompox_core::plan::{Counts, NewDisks, Plan, text};
+use kompox_core::plan::{BY_HAND, Counts, NewDisks, Plan, text};
+use kompox_manifests::labels;
+use kompox_manifests::names::Names;
+use kompox_manifests::object::Kind;
 use serde_json::{Value, json};
 
 use super::plan::as_text;
@@ -65,6 +68,7 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
     let outcome = engine.settle().await.into_iter().next().flatten();
     leadership.release().await;
     let outcome = outcome.context("the files were not looked at")?;
+    outcome.apps.iter().filter_map(|app| comes_back(&agent, app)).for_each(|words| talk(&words));
     let done = talker.done();
     super::show(&outcome.diagnostics);
     answer(&match args.output {
@@ -95,6 +99,18 @@ impl Observer for Talker {
             talk(&format!("{}: {reason}", outcome.id.app));
         }
     }
+}
+
+/// What Git will do about an App that a source has deployed.
+fn comes_back(agent: &Agent, app: &AppOutcome) -> Option<String> {
+    let objects = agent.cache.objects(&Names::of(&app.id).hashes.instance);
+    let namespace = objects.values().find(|live| live.key.kind == Kind::Namespace)?;
+    let source = namespace.annotation(labels::SOURCE).filter(|source| *source != BY_HAND)?;
+    let name = &app.id.app;
+    Some(format!(
+        "{name}: the agent brings it back to the commit of source `{source}` when it runs next; push the change, or keep \
+         it for a while with `kompox-agent pause {name}`"
+    ))
 }
 
 fn told(outcome: &Outcome, done: Counts) -> String {

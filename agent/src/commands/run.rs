@@ -136,6 +136,7 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
         let reader = reader_of(fenced, Arc::clone(&cache), config.cluster.clone(), config.new_disks);
         let agent = Arc::new(Agent {
             lost: Some(lost.clone()),
+            people: Managers::beside_the_known(&config.people),
             turns: Turns::new(config.max_disruptions),
             meter: Arc::clone(cluster.meter()),
             ..reader

@@ -78,13 +78,14 @@ impl Check<'_> {
     }
 
     fn agent(&mut self, written: AgentFile, overrides: Overrides) -> Option<Config> {
-        let AgentFile { cluster, sources, server, new_disks, max_disruptions, status_name, policy } = written;
+        let AgentFile { cluster, sources, server, new_disks, max_disruptions, people, status_name, policy } = written;
         let listen = self.listen(server);
         let max_disruptions = match max_disruptions {
             None => Some(DEFAULT_DISRUPTIONS),
             Some(count) if DISRUPTIONS.contains(&count.value) => Some(count.value),
             Some(count) => self.reject(&count, "`maxDisruptions` is not from 1 to 1000", "write e.g. 1"),
         };
+        let people = self.people(people.unwrap_or_default());
         let cluster = overrides.cluster.or_else(|| self.cluster(cluster));
         let new_disks = match overrides.new_disks {
             Some(new_disks) => Some(new_disks),
@@ -102,10 +103,27 @@ impl Check<'_> {
             sources: sources?,
             new_disks: new_disks?,
             max_disruptions: max_disruptions?,
+            people: people?,
             status_name: status_name?,
             policy,
             listen: listen?,
         })
+    }
+
+    /// Names that match everything would take every controller for a person.
+    fn people(&mut self, written: Vec<Spanned<String>>) -> Option<Vec<String>> {
+        let sound = |name: &str| {
+            let name = name.strip_suffix('*').unwrap_or(name);
+            !name.is_empty() && name.len() <= 128 && !name.contains(['*', ' '])
+        };
+        for name in &written {
+            if !sound(&name.value) {
+                let help =
+                    "write a field manager as `kubectl get --show-managed-fields` has it, or its beginning and `*`";
+                return self.reject(name, "this is no name of a field manager", help);
+            }
+        }
+        Some(written.into_iter().map(|name| name.value).collect())
     }
 
     /// `Some(None)` where nothing is served.

@@ -23,6 +23,7 @@ pub(super) struct AgentFile {
     pub(super) server: Option<ServerEntry>,
     pub(super) new_disks: Option<Spanned<String>>,
     pub(super) max_disruptions: Option<Spanned<u32>>,
+    pub(super) people: Option<Vec<Spanned<String>>>,
     pub(super) status_name: Option<Spanned<String>>,
     pub(super) policy: Option<Spanned<PolicyEntry>>,
 }

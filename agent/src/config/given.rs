@@ -105,6 +105,7 @@ impl Given {
             sources: vec![source],
             new_disks,
             max_disruptions: check::DEFAULT_DISRUPTIONS,
+            people: Vec::new(),
             status_name,
             policy: Policy::default(),
             listen: None,

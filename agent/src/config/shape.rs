@@ -32,6 +32,11 @@ pub(super) static AGENT: Shape = Shape {
             "How many Apps of one source are interrupted at a time; default 1.",
         ),
         Field::new(
+            "people",
+            Type::List(&Type::String),
+            "Further field managers behind which a person sits, as `managedFields` has them; `name-*` is any that begins so.",
+        ),
+        Field::new(
             "statusName",
             Type::Pattern("[-A-Za-z0-9_.]{1,63}"),
             "Our part of the contexts of commit statuses; default the Cluster's name.",

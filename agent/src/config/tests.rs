@@ -55,6 +55,7 @@ sources:
 newDisks: hold
 server: {listen: 127.0.0.1:8080}
 maxDisruptions: 2
+people: [rancher-*, argocd-ui]
 statusName: blue
 policy:
   podSecurity: restricted
@@ -101,6 +102,7 @@ policy:
         ],
         new_disks: NewDisks::Hold,
         max_disruptions: 2,
+        people: vec!["rancher-*".to_owned(), "argocd-ui".to_owned()],
         status_name: "blue".to_owned(),
         policy: Policy {
             level: Level::Restricted,
@@ -309,6 +311,11 @@ fn keys_of_later_versions_are_refused_by_name() {
             "policy: {allow: [{app: /ws/w/prv/p/cls/c/app/a}]}\n",
             "5:18: an exception needs exactly one of `capability`, `sysctl` and `control`; write one entry for each thing \
              that the App may do",
+        ),
+        (
+            "people: [\"*\"]\n",
+            "5:10: this is no name of a field manager; write a field manager as `kubectl get --show-managed-fields` has it, or its \
+             beginning and `*`",
         ),
         ("maxDisruptions: 0\n", "5:17: `maxDisruptions` is not from 1 to 1000; write e.g. 1"),
     ];

@@ -282,3 +282,15 @@ proptest! {
         let _ = other_owners(&object, &path);
     }
 }
+
+#[test]
+fn further_managers_are_people_beside_the_known_but_never_the_agent() {
+    let people = Managers::beside_the_known(&["Rancher-*".to_owned(), "kompox*".to_owned()]);
+    for name in ["kubectl-edit", "rancher-ui", "kompox-runtime"] {
+        assert!(people.contains(name), "{name}");
+    }
+    for name in ["kube-controller-manager", FIELD_MANAGER] {
+        assert!(!people.contains(name), "{name}");
+    }
+    assert!(!Managers::default().contains("rancher-ui"));
+}

@@ -53,6 +53,16 @@ struct Arguments {
     cold: Option<u16>,
 }
 
+/// So many changes and edits at least, for the slowest of a hundred to say something.
+const ENOUGH: u16 = 50;
+
+impl Arguments {
+    /// Whether what is measured may take the place of the table that is there.
+    fn is_whole(&self) -> bool {
+        self.changes >= ENOUGH && self.edits >= ENOUGH
+    }
+}
+
 /// What the agent took.
 #[derive(Debug)]
 struct AgentFigures {
@@ -119,7 +129,11 @@ async fn main() -> Result<()> {
     }
     if let Some(machine) = machine {
         let text = table::text(&arguments, &rounds, &machine);
-        table::write(&text)?;
+        if arguments.is_whole() {
+            table::write(&text)?;
+        } else {
+            say(&format!("not written: {ENOUGH} changes and edits make a figure"));
+        }
         say(&text);
     }
     Ok(())
