@@ -43,13 +43,15 @@ pub fn compare(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<Fi
     walked(desired, live, managed).into_iter().map(|found| found.change).collect()
 }
 
-/// Whether something differs that people did not edit: the commit asks for something new. `taken` is
-/// the `managedFields` list under which people's edits are ours.
+/// The fields that differ, as [`compare`] finds them: first those that people hold, then those that differ although
+/// no person holds them. `taken` is the `managedFields` list under which people's edits are ours.
 #[must_use]
-pub fn asks_for_more(desired: &Object, live: &LiveObject, taken: &[Value]) -> bool {
-    let with_theirs = walked(desired, live, taken);
-    let edited = |path: &str| with_theirs.iter().any(|found| found.owned && found.change.path.starts_with(path));
-    walked(desired, live, live.managed_fields()).iter().any(|found| found.owned || !edited(&found.change.path))
+pub fn by_people_or_not(desired: &Object, live: &LiveObject, taken: &[Value]) -> (Vec<FieldChange>, Vec<FieldChange>) {
+    let ours = walked(desired, live, live.managed_fields());
+    let is_ours = |found: &Found| !found.owned || ours.contains(found);
+    let (ours, edited): (Vec<Found>, Vec<Found>) = walked(desired, live, taken).into_iter().partition(is_ours);
+    let changes = |found: Vec<Found>| found.into_iter().map(|found| found.change).collect();
+    (changes(edited), changes(ours))
 }
 
 /// A field that differs.

@@ -121,7 +121,8 @@ fn change(
     };
     // An object that the commit changes is applied whole: without their values it would be neither
     // what people made of it nor what the commit asks for.
-    let is_drift = takeover.as_ref().is_some_and(by_people) && !diff::asks_for_more(&compared, live, managed);
+    let is_edits_only = || diff::by_people_or_not(&compared, live, managed).1.is_empty();
+    let is_drift = takeover.as_ref().is_some_and(by_people) && is_edits_only();
     match drift {
         DriftPolicy::Off if is_drift => return None,
         DriftPolicy::Report if is_drift => {
@@ -159,9 +160,18 @@ fn editors(takeover: &Takeover) -> String {
 /// What differs, in a few words.
 pub(super) fn in_words(fields: &[FieldChange]) -> String {
     match fields {
-        [only] => format!("{} differs", only.path),
-        [first, rest @ ..] => format!("{} and {} more differ", first.path, rest.len()),
         [] => String::new(),
+        [_] => format!("{} differs", named(fields)),
+        [..] => format!("{} differ", named(fields)),
+    }
+}
+
+/// The fields in a few words.
+pub(super) fn named(fields: &[FieldChange]) -> String {
+    match fields {
+        [] => String::new(),
+        [only] => only.path.clone(),
+        [first, rest @ ..] => format!("{} and {} more", first.path, rest.len()),
     }
 }
 

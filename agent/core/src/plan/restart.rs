@@ -3,7 +3,7 @@
 //! A Pod template can differ from the one that runs although the commit asks for nothing new: this
 //! agent renders something otherwise than the one before it, or the nodes' labels have changed. Such a
 //! restart is held until the App's next commit, a person's word, or a window; upgrading the agent
-//! restarts nothing.
+//! restarts nothing. What people edited in the same object waits with it: an apply does all or nothing.
 
 use std::fmt;
 
@@ -11,10 +11,11 @@ use kompox_manifests::object::{Kind, Object, ObjectKey};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::action::{Action, Subject, What};
-use super::diff::FieldChange;
+use super::action::{Action, What};
+use super::diff::{self, FieldChange};
 use super::hold::{Hold, HoldCause};
-use super::{Settings, digest};
+use super::objects::named;
+use super::{Settings, digest, unsupported};
 use crate::observed::ObservedApp;
 
 /// Seconds that a Pod gets to stop where its template says nothing.
@@ -61,7 +62,11 @@ pub(super) fn runs_the_pod(key: &ObjectKey) -> bool {
 /// Whether a change of these fields of an object replaces the Pod.
 #[must_use]
 pub fn restarts(object: &Object, fields: &[FieldChange]) -> bool {
-    runs_the_pod(&object.key) && fields.iter().any(|field| field.path.starts_with("spec.template"))
+    runs_the_pod(&object.key) && fields.iter().any(is_of_the_pod)
+}
+
+fn is_of_the_pod(field: &FieldChange) -> bool {
+    field.path.starts_with("spec.template")
 }
 
 /// What replacing the Pod of a Deployment costs, from the wanted Deployment and the one that runs.
@@ -94,20 +99,57 @@ pub(super) fn guard(observed: &ObservedApp, settings: &Settings, actions: &mut [
         return;
     }
     for action in actions {
-        let What::Change { object, takeover: None, restarts: true, .. } = &action.what else { continue };
-        let template = object.body.pointer("/spec/template").unwrap_or(&Value::Null);
-        let hold = Hold {
-            cause: HoldCause::Restart,
-            facts: vec![object.key.to_string(), digest::of_body(object.key.kind, template)],
-            reason: format!("{}, and the commit asks for nothing new; this would restart the Pod", action.reason),
-            remedy: "it is done with the App's next commit, or in a window of `reconcile.windows`".to_owned(),
-        };
+        let Some(hold) = hold(action, observed) else { continue };
         if hold.is_accepted(&settings.accepted) {
             continue;
         }
-        let subject = Subject::Object(object.key.clone());
-        *action = hold.action(subject, action.origin.clone());
+        *action = hold.action(action.what.subject(), action.origin.clone());
     }
+}
+
+/// The hold of an action that would restart the Pod, unless all it does to the Pod template is to put people's edits
+/// back. What a person removed nobody holds any more: it looks like what this agent renders for the first time.
+fn hold(action: &Action, observed: &ObservedApp) -> Option<Hold> {
+    let Action { what, reason, .. } = action;
+    let part = |object: &Object, pointer: &str| {
+        digest::of_body(object.key.kind, object.body.pointer(pointer).unwrap_or(&Value::Null))
+    };
+    let then = "it is done with the App's next commit, or in a window of `reconcile.windows`";
+    let (facts, reason, remedy) = match what {
+        What::Change { object, live, takeover, restarts: true, .. } => {
+            let compared = unsupported::without(object, live, observed.dropped.get(&object.key));
+            let taken = takeover.as_deref().unwrap_or(live.managed_fields());
+            let (edited, ours) = diff::by_people_or_not(&compared, live, taken);
+            let of_the_pod = |fields: Vec<FieldChange>| fields.into_iter().filter(is_of_the_pod).collect::<Vec<_>>();
+            let ours = of_the_pod(ours);
+            if ours.is_empty() {
+                return None;
+            }
+            let (why, remedy) = if edited.is_empty() {
+                (", and the commit asks for nothing new; this would restart the Pod".to_owned(), then.to_owned())
+            } else {
+                let edit = match of_the_pod(edited) {
+                    within if within.is_empty() => "the edit".to_owned(),
+                    within => format!("the edit of {}", named(&within)),
+                };
+                let why = format!(
+                    "; no person holds {}, and the commit asks for nothing new; undoing {edit} would apply that too, and \
+                     restart the Pod",
+                    named(&ours)
+                );
+                (why, format!("{then}; before, the edit can be undone by hand"))
+            };
+            // The Pod that would follow is the same one, whatever people edit in the meantime.
+            (vec![object.key.to_string(), part(object, "/spec/template")], format!("{reason}{why}"), remedy)
+        }
+        What::Replace { object, .. } if runs_the_pod(&object.key) => (
+            vec![object.key.to_string(), "replaced".to_owned(), part(object, "/spec")],
+            format!("{reason}, and the commit asks for nothing new; making it anew would restart the Pod"),
+            then.to_owned(),
+        ),
+        _ => return None,
+    };
+    Some(Hold { cause: HoldCause::Restart, facts, reason, remedy })
 }
 
 #[cfg(test)]

@@ -74,6 +74,19 @@ fn a_report_never_keeps_a_commit_from_being_applied() {
 }
 
 #[test]
+fn what_people_put_back_by_hand_is_no_wish_of_the_commit() {
+    let mut world = scaled("kubectl");
+    world.in_app("  reconcile: {drift: report}\n");
+    let image =
+        json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"postgres\"}": {"f:image": {}}}}}}});
+    let live = world.live(Kind::Deployment, "app");
+    let pointer = "/spec/template/spec/containers/1/image";
+    let same = live.body.pointer(pointer).unwrap().clone();
+    set_by(live, "kubectl-set", pointer, same, image);
+    assert!(matches!(only(&world.plan()).what, What::Keep(_)), "{}", world.text());
+}
+
+#[test]
 fn an_older_deployment_is_adopted_whatever_the_policy() {
     let mut world = World::deployed();
     world.in_app("  reconcile: {drift: off}\n");

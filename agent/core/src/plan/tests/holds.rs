@@ -165,15 +165,181 @@ mod restarts {
         assert_eq!(world.plan().counts().changed, 1);
     }
 
-    #[test]
-    fn peoples_edits_of_the_template_are_reverted_all_the_same() {
-        let mut world = World::deployed();
-        world.record();
+    /// A person's edit of the Deployment.
+    type Edit = fn(&mut World);
+
+    fn label(world: &mut World) {
+        let live = world.live(Kind::Deployment, "app");
+        live.body["metadata"]["labels"]["owner"] = json!("");
+        let fields = json!({"f:metadata": {"f:labels": {"f:owner": {}}}});
+        set_by(live, "kubectl-label", "/metadata/labels/owner", json!("me"), fields);
+    }
+
+    fn replicas(world: &mut World) {
+        let fields = json!({"f:spec": {"f:replicas": {}}});
+        set_by(world.live(Kind::Deployment, "app"), "kubectl", "/spec/replicas", json!(2), fields);
+    }
+
+    fn image(world: &mut World) {
         let image = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"postgres\"}": {"f:image": {}}}}}}});
         let live = world.live(Kind::Deployment, "app");
         set_by(live, "kubectl-set", "/spec/template/spec/containers/1/image", json!("postgres:16"), image);
+    }
+
+    /// `kubectl rollout restart`.
+    fn restart(world: &mut World) {
+        annotate(world, "kubectl-rollout", "kubectl.kubernetes.io/restartedAt");
+    }
+
+    fn annotate(world: &mut World, by: &str, name: &str) {
+        let live = world.live(Kind::Deployment, "app");
+        live.body["spec"]["template"]["metadata"]["annotations"][name] = json!("");
+        let fields =
+            json!({"f:spec": {"f:template": {"f:metadata": {"f:annotations": {".": {}, format!("f:{name}"): {}}}}}});
+        let pointer = format!("/spec/template/metadata/annotations/{}", name.replace('/', "~1"));
+        set_by(live, by, &pointer, json!("edited"), fields);
+    }
+
+    /// The agent renders a selector otherwise than the one that applied last.
+    fn other_selector() -> World {
+        let mut world = World::deployed();
+        world.record();
+        world.live(Kind::Deployment, "app").body["spec"]["selector"]["matchLabels"]["app"] = json!("older");
+        world
+    }
+
+    #[test]
+    fn peoples_edits_are_reverted_all_the_same() {
+        for edit in [label, replicas, image] as [Edit; 3] {
+            let mut world = World::deployed();
+            world.record();
+            edit(&mut world);
+            nothing_held(&world);
+            assert_eq!(world.plan().counts().changed, 1, "{}", world.text());
+        }
+    }
+
+    #[test]
+    fn what_the_renderer_changes_beside_the_pod_keeps_no_edit_waiting() {
+        let mut world = World::deployed();
+        world.record();
+        world.live(Kind::Deployment, "app").body["metadata"]["labels"]["app.kubernetes.io/name"] = json!("older");
+        image(&mut world);
         nothing_held(&world);
         assert_eq!(world.plan().counts().changed, 1, "{}", world.text());
+    }
+
+    #[test]
+    fn an_edit_lets_no_restart_ride_along() {
+        let unedited = held(&other_renderer());
+        for edit in [label, replicas, image, restart] as [Edit; 4] {
+            let mut world = other_renderer();
+            edit(&mut world);
+            assert_eq!(held(&world), unedited, "the same Pod would follow: {}", world.text());
+            assert!(!world.plan().writes(), "{}", world.text());
+            let mut commit = world;
+            commit.settings.inputs = Some("i2".into());
+            nothing_held(&commit);
+            assert_eq!(commit.plan().counts().changed, 1, "{}", commit.text());
+            let mut word = other_renderer();
+            word.accept();
+            edit(&mut word);
+            nothing_held(&word);
+            assert_eq!(word.plan().counts().changed, 1, "{}", word.text());
+        }
+    }
+
+    /// The plan's text without the digest of its hold, which every other renderer changes.
+    fn unnamed(world: &World) -> String {
+        world.text().replace(&held(world).to_string(), "DIGEST")
+    }
+
+    #[test]
+    fn what_an_edit_waits_for_is_said() {
+        let mut beside = other_renderer();
+        label(&mut beside);
+        insta::assert_snapshot!(unnamed(&beside), @r#"
+        /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
+          ! HELD           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-label; metadata.labels.owner and 1 more differ; no person holds spec.template.metadata.annotations.kompox.dev/compose-content-hash, and the commit asks for nothing new; undoing the edit would apply that too, and restart the Pod (compose.yml:2:3)
+                to do: it is done with the App's next commit, or in a window of `reconcile.windows`; before, the edit can be undone by hand
+                to let it go: a commit with the line `Kompox-Accept: DIGEST`, or kompox-agent hold accept DIGEST
+        "#);
+        let mut within = other_renderer();
+        image(&mut within);
+        insta::assert_snapshot!(unnamed(&within), @r#"
+        /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
+          ! HELD           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-set; spec.template.metadata.annotations.kompox.dev/compose-content-hash and 1 more differ; no person holds spec.template.metadata.annotations.kompox.dev/compose-content-hash, and the commit asks for nothing new; undoing the edit of spec.template.spec.containers[postgres].image would apply that too, and restart the Pod (compose.yml:2:3)
+                to do: it is done with the App's next commit, or in a window of `reconcile.windows`; before, the edit can be undone by hand
+                to let it go: a commit with the line `Kompox-Accept: DIGEST`, or kompox-agent hold accept DIGEST
+        "#);
+        // A wish of theirs is no edit that waits.
+        let mut restarted = other_renderer();
+        restart(&mut restarted);
+        assert!(restarted.text().contains("asks for nothing new; this would restart the Pod"), "{}", restarted.text());
+    }
+
+    /// The agent renders annotations of the Pod, and the one that applied last did not.
+    fn newly_annotated() -> World {
+        let mut world = World::deployed();
+        world.record();
+        let live = world.live(Kind::Deployment, "app");
+        live.body["spec"]["template"]["metadata"]["annotations"] = json!({});
+        let ours = live.body.pointer_mut("/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:metadata").unwrap();
+        ours.as_object_mut().unwrap().remove("f:annotations").unwrap();
+        world
+    }
+
+    #[test]
+    fn what_the_renderer_adds_beside_an_edit_is_no_persons() {
+        let mut world = newly_annotated();
+        annotate(&mut world, "kubectl-annotate", "note");
+        held(&world);
+    }
+
+    #[test]
+    fn what_the_cluster_drops_keeps_no_edit_waiting() {
+        let mut world = newly_annotated();
+        image(&mut world);
+        held(&world);
+        let key = world.live(Kind::Deployment, "app").key.clone();
+        let hash = "spec.template.metadata.annotations.kompox.dev/compose-content-hash";
+        world.observed.dropped.insert(key, [hash.to_owned()].into());
+        nothing_held(&world);
+        assert_eq!(world.plan().counts().changed, 1, "{}", world.text());
+    }
+
+    #[test]
+    fn a_deployment_that_no_commit_makes_anew_waits() {
+        for edit in [|_: &mut World| {}, label, image] as [Edit; 3] {
+            let mut world = other_selector();
+            edit(&mut world);
+            let digest = held(&world);
+            assert_ne!(digest, held(&other_renderer()), "a word for a restart is none for a deletion");
+            assert!(!world.plan().writes() && world.plan().obstacle().is_none(), "{}", world.text());
+            let why = "spec.selector never changes in place, and the commit asks for nothing new; making it anew would \
+                       restart the Pod";
+            assert!(world.text().contains(why), "{}", world.text());
+            let mut window = other_selector();
+            edit(&mut window);
+            window.settings.may_restart = true;
+            world.accept();
+            let mut commit = other_selector();
+            edit(&mut commit);
+            commit.settings.inputs = Some("i2".into());
+            for free in [world, window, commit] {
+                nothing_held(&free);
+                assert_eq!(free.plan().counts().replaced, 1, "{}", free.text());
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_is_made_anew_all_the_same() {
+        let mut world = World::deployed();
+        world.record();
+        world.live(Kind::Service, "postgres").body["spec"]["clusterIP"] = json!("10.0.0.7");
+        nothing_held(&world);
+        assert_eq!(world.plan().counts().replaced, 1, "{}", world.text());
     }
 }
 
