@@ -248,8 +248,10 @@ async fn a_cache_that_is_behind_never_leads_to_a_disk() {
 #[tokio::test]
 async fn a_webhook_that_cannot_be_asked_does_not_stop_the_app() {
     let world = World::new();
-    world.cluster.fault_later("dry-run", 6, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
+    // The only one that a new App makes.
+    world.cluster.fault_later("dry-run", 0, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
     let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
+    assert_eq!(world.calls("dry-run").len(), 1);
     assert!(outcome.failures().next().is_none());
     assert!(done(&outcome).wrote());
 }
