@@ -8,6 +8,7 @@
 //!
 //! A change of one App costs the work of that App, however many there are.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -305,6 +306,14 @@ impl Engine {
                 );
                 return Some(State::Failed(Failure { text, label: "depends-on", kind: Kind::Obstacle }));
             };
+            if let Some(circle) = self.circle(&wish.app.id) {
+                let text = format!(
+                    "{}: Apps of several sources wait for each other in a circle: {}; take one of these out of `dependsOn`",
+                    other.at,
+                    circle.iter().map(|app| format!("`{app}`")).collect::<Vec<_>>().join(" → ")
+                );
+                return Some(State::Failed(Failure { text, label: "depends-on", kind: Kind::Obstacle }));
+            }
             let reason = match of.ledger().outcome_of(&other.value).map(|outcome| &outcome.state) {
                 Some(State::Healthy) => return None,
                 Some(State::Failed(_)) => format!("waits for `{name}`, which has failed"),
@@ -314,6 +323,30 @@ impl Engine {
             };
             Some(State::Progressing(reason))
         })
+    }
+
+    /// The shortest way on which an App waits for itself. Within one source there is none: it would be refused there.
+    fn circle(&self, app: &AppId) -> Option<Vec<AppId>> {
+        let mut came_from: BTreeMap<AppId, AppId> = BTreeMap::new();
+        let mut waiting = VecDeque::from([app.clone()]);
+        while let Some(next) = waiting.pop_front() {
+            let needs = self.sources.iter().find_map(|source| source.ledger().needs(&next)).unwrap_or_default();
+            for need in needs {
+                if need == *app {
+                    let mut circle = vec![need, next];
+                    while let Some(before) = circle.last().and_then(|last| came_from.get(last)) {
+                        circle.push(before.clone());
+                    }
+                    circle.reverse();
+                    return Some(circle);
+                }
+                if !came_from.contains_key(&need) {
+                    came_from.insert(need.clone(), next.clone());
+                    waiting.push_back(need);
+                }
+            }
+        }
+        None
     }
 
     /// Looks again at the Apps that wait for this one.

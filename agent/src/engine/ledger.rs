@@ -192,6 +192,12 @@ impl Ledger {
         self.wishes.contains_key(app)
     }
 
+    /// The Apps that an App waits for, where it is asked for.
+    pub(crate) fn needs(&self, app: &AppId) -> Option<Vec<AppId>> {
+        let wish = self.wishes.get(app)?;
+        Some(wish.app.reconcile.depends_on.iter().map(|other| other.value.clone()).collect())
+    }
+
     /// Apps that wait for another one.
     pub(crate) fn dependents<'a>(&'a self, on: &'a AppId) -> impl Iterator<Item = &'a AppId> {
         let waits = move |wish: &&Arc<Wish>| wish.app.reconcile.depends_on.iter().any(|other| other.value == *on);

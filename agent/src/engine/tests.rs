@@ -346,6 +346,26 @@ async fn a_dependency_that_nobody_lists_is_an_obstacle() {
 }
 
 #[tokio::test]
+async fn apps_of_two_sources_that_wait_for_each_other_are_told_of_the_circle() {
+    let mut world = World::new();
+    let depends = |on: &str| format!("app:\n  reconcile: {{dependsOn: [/ws/w1/prv/p1/cls/c1/app/{on}]}}\n");
+    world.edit("shop/kompoxops.yml", "app:\n", &depends("blog"));
+    let one = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    world.app("blog");
+    world.edit("blog/kompoxops.yml", "app:\n", &depends("shop"));
+    world.files.retain(|path, _| path.starts_with("blog/"));
+    let other = Source::by_hand(Arc::clone(&world.agent), &world.commit(2), Vec::new());
+    let sources = vec![Arc::clone(&one.engine.sources[0]), Arc::new(other)];
+    let engine = Engine::new(Arc::clone(&world.agent), sources);
+    for (outcome, (app, needed)) in engine.settle().await.into_iter().zip([("shop", "blog"), ("blog", "shop")]) {
+        let reason = reason(&outcome.unwrap().apps[0]);
+        let [app, needed] = [app, needed].map(|name| format!("`/ws/w1/prv/p1/cls/c1/app/{name}`"));
+        assert!(reason.contains(&format!("in a circle: {app} → {needed} → {app}; take one")), "{reason}");
+    }
+    assert!(world.calls("apply").is_empty());
+}
+
+#[tokio::test]
 async fn a_dependency_that_fails_does_not_keep_a_command_from_ending() {
     let mut world = World::new();
     world.edit("shop/kompoxops.yml", "size: 1Gi}", "size: 1Gi, type: files}");

@@ -150,7 +150,9 @@ impl Source {
             warn!(source = self.name, %app, "its files are not kept in the cluster: it is left alone until a fetch");
             return Ok(Recall::LeftAlone);
         };
-        let begun = objects.values().filter_map(ownership::last_write).max();
+        // Whoever pauses an App writes to its Namespace.
+        let written_to = objects.values().filter(|live| live.key.kind != Kind::Namespace);
+        let begun = written_to.filter_map(ownership::last_write).max();
         if begun.zip(written).is_some_and(|(begun, written)| begun > written) {
             warn!(source = self.name, %app, "something newer of it was begun: it is left alone until a fetch");
             return Ok(Recall::LeftAlone);
