@@ -162,9 +162,9 @@ impl Engine {
 
     async fn work(&self) {
         loop {
-            let key = self.queue.next().await;
-            let next = self.look(&key).await;
-            self.queue.done(&key, next);
+            let turn = self.queue.next().await;
+            let next = self.look(&turn.key).await;
+            turn.end(next);
         }
     }
 

@@ -36,7 +36,7 @@ impl Scheduler {
     }
 
     /// Waits for the next key to work on.
-    pub(crate) async fn next(&self) -> Key {
+    pub(crate) async fn next(&self) -> Turn<'_> {
         loop {
             let due = {
                 let mut queue = self.queue();
@@ -44,7 +44,7 @@ impl Scheduler {
                     if queue.has_ready() {
                         self.added.notify_one();
                     }
-                    return key;
+                    return Turn { scheduler: self, key, next: Next::Retry(None) };
                 }
                 queue.next_due()
             };
@@ -61,14 +61,6 @@ impl Scheduler {
         }
     }
 
-    /// Ends the work on a key.
-    pub(crate) fn done(&self, key: &Key, next: Next) {
-        self.queue().done(key, next, Instant::now(), dice());
-        // It may be due before anything that the others wait for.
-        self.added.notify_one();
-        self.ended.notify_one();
-    }
-
     /// Waits until some work has ended.
     pub(crate) async fn ended(&self) {
         self.ended.notified().await;
@@ -82,5 +74,46 @@ impl Scheduler {
     /// Whether nothing waits and nothing is being worked on.
     pub(crate) fn is_idle(&self) -> bool {
         self.queue().is_idle()
+    }
+}
+
+/// Work on a key, which nobody else gets meanwhile. Dropping it gives the key back, to be tried again.
+pub(crate) struct Turn<'s> {
+    scheduler: &'s Scheduler,
+    /// What is worked on.
+    pub(crate) key: Key,
+    next: Next,
+}
+
+impl Turn<'_> {
+    /// Ends the work.
+    pub(crate) fn end(mut self, next: Next) {
+        self.next = next;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Self { scheduler, key, next } = self;
+        scheduler.queue().done(key, *next, Instant::now(), dice());
+        // It may be due before anything that the others wait for.
+        scheduler.added.notify_one();
+        scheduler.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_is_broken_off_is_tried_again() {
+        let scheduler = Scheduler::default();
+        let key = Key { source: 0, app: "/ws/w/prv/p/cls/c/app/a".parse().unwrap() };
+        scheduler.add([key.clone()], Cause::Wish);
+        drop(scheduler.next().await);
+        assert_eq!(scheduler.next().await.key, key);
+        scheduler.next().await.end(Next::Forget);
+        assert!(scheduler.is_idle());
     }
 }
