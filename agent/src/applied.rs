@@ -37,7 +37,7 @@ pub(crate) struct Stored {
     pub(crate) record: AppliedRecord,
     /// What happened to the App.
     pub(crate) history: History,
-    /// Digest of what the App's files that lie beside it say about it; those of before never will again.
+    /// Digest of what the files that lie beside it say about the App, or would where they can never be kept.
     pub(crate) keeps: Option<String>,
     uid: String,
     version: String,
@@ -102,10 +102,9 @@ pub(crate) struct Remembered {
 /// The cluster cannot be read.
 pub(crate) async fn load_all(cluster: &dyn ClusterApi, names: &Names) -> Result<Option<Remembered>, ClusterError> {
     let Some(live) = cluster.get(&key(names)).await? else { return Ok(None) };
-    let part = |name| STANDARD.decode(live.body.pointer("/data")?.get(name)?.as_str()?).ok();
     let found = || {
         let Stored { record, keeps, .. } = stored(&live)?;
-        let files = Packed { tree: part(TREE)?, files: part(FILES)? };
+        let files = Packed { tree: part(&live, TREE)?, files: part(&live, FILES)? };
         Some(Remembered { record, inputs: keeps?, files, written: ownership::last_write(&live) })
     };
     Ok(found())
@@ -174,15 +173,22 @@ async fn replace(cluster: &dyn ClusterApi, key: &ObjectKey, data: &Value) -> Res
 }
 
 fn stored(live: &LiveObject) -> Option<Stored> {
-    let data = live.body.pointer("/data")?;
-    let text = |name| String::from_utf8(STANDARD.decode(data.get(name)?.as_str()?).ok()?).ok();
-    let record = serde_json::from_str(&text(RECORD)?).ok()?;
-    let history = History::read(&text(HISTORY).unwrap_or_default());
+    let record = serde_json::from_str(&text(live, RECORD)?).ok()?;
+    let history = History::read(&text(live, HISTORY).unwrap_or_default());
     Some(Stored { record, history, keeps: keeps(live), uid: live.uid.clone(), version: live.resource_version.clone() })
 }
 
 fn keeps(live: &LiveObject) -> Option<String> {
-    String::from_utf8(STANDARD.decode(live.body.get("data")?.get(FILES_OF)?.as_str()?).ok()?).ok()
+    text(live, FILES_OF)
+}
+
+fn text(live: &LiveObject, name: &str) -> Option<String> {
+    String::from_utf8(part(live, name)?).ok()
+}
+
+/// What lies under a key of the Secret.
+fn part(live: &LiveObject, name: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(live.body.get("data")?.get(name)?.as_str()?).ok()
 }
 
 fn body(key: &ObjectKey, data: &Value) -> Value {

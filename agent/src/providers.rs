@@ -13,13 +13,7 @@ const CODE: &str = "provider";
 pub(crate) fn check(desired: &mut Desired) {
     for index in 0..desired.entries.len() {
         let apps = desired.entries[index].apps.iter().map(|made| made.app.as_ref());
-        let mut found: Vec<Diagnostic> = Vec::new();
-        // Apps of one Provider have the same to say.
-        apps.filter_map(mistake).for_each(|mistake| {
-            if !found.contains(&mistake) {
-                found.push(mistake);
-            }
-        });
+        let found: Vec<Diagnostic> = apps.filter_map(mistake).collect();
         if !found.is_empty() {
             desired.reject(index, found);
         }

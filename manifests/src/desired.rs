@@ -86,7 +86,7 @@ impl Desired {
         self.entries.iter().filter(|entry| entry.rejected)
     }
 
-    /// Rejects an entry for what only the caller can tell.
+    /// Rejects an entry for what only the caller can tell; repetitions are folded.
     pub fn reject(&mut self, entry: usize, found: Vec<Diagnostic>) {
         let Some(entry) = self.entries.get_mut(entry) else { return };
         entry.rejected = true;

@@ -144,6 +144,11 @@ impl Bench {
         (record.id, record.state)
     }
 
+    /// Ends it when everything is told and written down.
+    async fn end(self) {
+        self.reporter.flush().await;
+    }
+
     /// Lets the engine run for a while, and stops it as a kill would.
     async fn run_for(&self, time: Duration) {
         tokio::time::timeout(time, self.engine.run()).await.unwrap_err();
@@ -418,8 +423,7 @@ async fn after_a_restart_the_last_good_commit_comes_from_the_cache() {
     let world = World::new();
     let first = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     first.once().await.unwrap();
-    first.reporter.flush().await;
-    drop(first);
+    first.end().await;
     let deployment = world.objects().await.into_iter().find(|object| object.starts_with("Deployment")).unwrap();
     let (namespace, name) = deployment.split_once(' ').unwrap().1.split_once('/').unwrap();
     world.cluster.inner.delete_now(&ObjectKey {
@@ -453,8 +457,7 @@ async fn without_git_and_the_cache_what_was_applied_last_goes_on() {
     world.edit("shop/compose.yml", "nginx:1", "nginx:2");
     script.say(Ok(snapshot(&world, 2)));
     first.once().await.unwrap();
-    first.reporter.flush().await;
-    drop(first);
+    first.end().await;
     let before = deployment(&world).await;
     assert_eq!(image(&before), "nginx:2");
     world.cluster.inner.delete_now(&before.key);
@@ -517,8 +520,7 @@ async fn a_suspended_app_stays_so_without_git() {
     world.edit("shop/kompoxops.yml", "app:\n", "app:\n  reconcile: {suspend: true}\n");
     script.say(Ok(snapshot(&world, 2)));
     first.once().await.unwrap();
-    first.reporter.flush().await;
-    drop(first);
+    first.end().await;
     world.cluster.inner.delete_now(&deployment(&world).await.key);
     let second = Bench::restarted(&world, &Script::new(vec![Err(away())])).await;
     second.run_for(WHILE).await;
@@ -531,8 +533,7 @@ async fn an_app_whose_files_are_not_kept_is_left_alone_without_git() {
     let world = World::new();
     let first = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     first.once().await.unwrap();
-    first.reporter.flush().await;
-    drop(first);
+    first.end().await;
     let before = deployment(&world).await;
     let record = ObjectKey { kind: ObjectKind::Secret, name: "shop--last-applied".into(), ..before.key.clone() };
     assert!(world.cluster.inner.object(&record).is_some());
