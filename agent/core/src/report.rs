@@ -54,6 +54,15 @@ pub struct Status {
     pub target_url: Option<String>,
 }
 
+impl Status {
+    /// Whether it says nothing new after another one of its context. A commit ends once: whoever tells the end again
+    /// may only have counted otherwise, because a process in between was killed before it wrote down what it had done.
+    #[must_use]
+    pub fn repeats(&self, told: &Self) -> bool {
+        self == told || (self.state == told.state && self.state.is_final())
+    }
+}
+
 /// The context of a whole source: `kompox/<status name>`.
 #[must_use]
 pub fn source_context(status_name: &str) -> String {

@@ -98,7 +98,7 @@ impl Outbox {
 
 impl Entry {
     fn put(&mut self, status: Status) {
-        if self.queue.last().or(self.delivered.as_ref()) == Some(&status) {
+        if self.queue.last().or(self.delivered.as_ref()).is_some_and(|last| status.repeats(last)) {
             return;
         }
         // What a later status says anew need not be sent first; but a pending one goes before the final one.
@@ -114,11 +114,21 @@ impl Entry {
     }
 
     /// The forge has this now.
-    fn has(&mut self, status: Option<Status>) {
-        if let Some(at) = self.queue.iter().position(|queued| Some(queued) == status.as_ref()) {
+    fn has(&mut self, status: Status) {
+        if let Some(at) = self.queue.iter().position(|queued| queued.repeats(&status)) {
             self.queue.drain(..=at);
         }
-        self.delivered = status;
+        self.delivered = Some(status);
+    }
+
+    /// The forge shows this already: told by a process that ended before it wrote that down, for example. Nothing is
+    /// on its way any more where the end has been told.
+    fn shows(&mut self, status: Option<Status>) {
+        let Some(status) = status else { return self.delivered = None };
+        if status.state.is_final() {
+            self.queue.retain(|queued| queued.state.is_final());
+        }
+        self.has(status);
     }
 }
 
@@ -266,13 +276,13 @@ impl Courier {
         match (request, answer) {
             (Request::Write { status, .. }, _) => {
                 for entry in entries.filter(|entry| entry.context == status.context) {
-                    entry.has(Some(status.clone()));
+                    entry.has(status.clone());
                 }
             }
             (Request::Read { .. }, Answer::Statuses(statuses)) => {
                 self.known.insert(commit.to_owned());
                 for entry in entries {
-                    entry.has(statuses.iter().find(|status| status.context == entry.context).cloned());
+                    entry.shows(statuses.iter().find(|status| status.context == entry.context).cloned());
                 }
             }
             // The forge trait rules it out; then the commit stays unknown and is asked for again.

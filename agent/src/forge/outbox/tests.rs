@@ -103,7 +103,11 @@ fn the_same_news_is_sent_once() {
     assert_eq!(desk.shown.len(), 1);
     desk.outbox.put(ONE, status("kompox/c", State::Success, "3 changed"));
     desk.deliver();
-    assert_eq!(desk.shown.len(), 2);
+    assert_eq!(desk.shown.len(), 1, "a commit ends once");
+    desk.outbox.put(ONE, pending());
+    desk.outbox.put(ONE, status("kompox/c", State::Success, "3 changed"));
+    desk.deliver();
+    assert_eq!(desk.shown.len(), 3, "unless it begins again");
 }
 
 #[test]
@@ -168,15 +172,32 @@ fn a_killed_process_says_nothing_twice_and_nothing_never() {
             }
         }
         desk.restart(&written_down);
-        // The new process works on the same commit and comes to the same end.
-        desk.outbox.put(ONE, success());
+        // The new process works on the same commit and comes to the same end, but what was done is done already.
+        desk.deliver();
+        desk.outbox.put(ONE, status("kompox/c", State::Success, "nothing to change"));
         desk.deliver();
         let finals = desk.shown.iter().filter(|(_, status)| status.state.is_final()).count();
         assert_eq!(finals, 1, "killed after {killed_after}: {:?}", desk.said());
         let pendings = desk.shown.len() - finals;
         assert!(pendings <= 1, "killed after {killed_after}: {:?}", desk.said());
-        assert_eq!(desk.shown.last().unwrap().1, success());
+        assert_eq!(desk.shown.last().unwrap().1.state, State::Success);
     }
+}
+
+#[test]
+fn what_waits_is_not_told_after_the_end() {
+    let mut desk = Desk::default();
+    desk.outbox.put(ONE, pending());
+    let written_down = serde_json::to_string(&desk.outbox).unwrap();
+    desk.deliver();
+    desk.outbox.put(ONE, success());
+    desk.deliver();
+    desk.restart(&written_down);
+    desk.deliver();
+    assert_eq!(desk.said(), [("kompox/c", State::Pending), ("kompox/c", State::Success)]);
+    desk.outbox.put(ONE, status("kompox/c", State::Failure, "db: CrashLoopBackOff"));
+    desk.deliver();
+    assert_eq!(desk.shown.len(), 3, "another end is news");
 }
 
 #[test]
