@@ -127,10 +127,10 @@ pub(crate) trait ClusterApi: PodApi {
 }
 
 /// How far a deletion got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Deletion {
     /// The object does not exist any more.
     Gone,
-    /// It is marked; a finalizer or its dependents hold it.
-    Terminating,
+    /// It is marked, as it is here; a finalizer or its dependents hold it.
+    Terminating(Box<LiveObject>),
 }

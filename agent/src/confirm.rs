@@ -3,7 +3,8 @@
 //! a broken commit leaves the cluster exactly as it was.
 //!
 //! Of a new App only what most often is refused is tried before it is written: the Deployment and the
-//! Ingresses. The rest is assumed, for a dry-run costs as much as the write.
+//! Ingresses. The rest is assumed, for a dry-run costs as much as the write. What cannot be tried (a webhook
+//! that takes no dry-run) is assumed too, and the plan says so.
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::observed::LiveObject;
@@ -22,6 +23,9 @@ mod refusal;
 
 /// The namespace that every cluster has.
 const DEFAULT_NAMESPACE: &str = "default";
+/// Why something is not tried.
+const NO_DRY_RUN: &str = "a webhook of the cluster takes no dry-run";
+const NO_ROLE: &str = "it cannot be tried before its Role is there";
 /// How many dry-runs and writes of one App are under way at once.
 pub(crate) const PARALLEL: usize = 6;
 
@@ -123,15 +127,17 @@ async fn confirm_action(
                 result = cluster.dry_run(&in_namespace(object, DEFAULT_NAMESPACE), true).await;
             }
             match result {
-                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => *assumed = true,
-                Err(error) if ahead.explains(elsewhere, object, &error) => *assumed = true,
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => {
+                    assume(assumed, &mut action.reason, NO_DRY_RUN)
+                }
+                Err(error) if ahead.explains(elsewhere, object, &error) => assume(assumed, &mut action.reason, NO_ROLE),
                 result => {
                     let answer = result.map_err(|error| failed(object, error))?;
                     unsupported.learn(cluster, object, &answer).await;
                 }
             }
         }
-        What::Change { object, live, takeover, fields, .. } => {
+        What::Change { object, live, takeover, fields, assumed, .. } => {
             // What people took is ours again by the time of the write, which no dry-run can anticipate:
             // what they added would still be there. So the object is tried on its own.
             let (tried, force) = match takeover {
@@ -139,9 +145,14 @@ async fn confirm_action(
                 None => (object.clone(), force),
             };
             let result = match cluster.dry_run(&tried, force).await {
-                // It cannot be tried; the write itself will tell.
-                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => return Ok(Some(action)),
-                Err(error) if ahead.explains(takeover.is_some(), object, &error) => return Ok(Some(action)),
+                Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => {
+                    assume(assumed, &mut action.reason, NO_DRY_RUN);
+                    return Ok(Some(action));
+                }
+                Err(error) if ahead.explains(takeover.is_some(), object, &error) => {
+                    assume(assumed, &mut action.reason, NO_ROLE);
+                    return Ok(Some(action));
+                }
                 Err(error) => match refusal::instead(object, live, fields, &error) {
                     Some((what, reason)) => {
                         let instead = Action { what, reason, origin: action.origin.clone() };
@@ -161,7 +172,7 @@ async fn confirm_action(
                 return Ok(None);
             }
         }
-        What::Replace { object, live, fields } => match cluster.dry_run(object, force).await {
+        What::Replace { object, live, fields, .. } => match cluster.dry_run(object, force).await {
             // The plan goes by what it knows of the kinds. Where the server takes the change after all, nothing
             // has to go.
             Ok(tried) if !stays_fixed(object, live, &tried) => {
@@ -170,7 +181,7 @@ async fn confirm_action(
                 }
                 let (object, live, fields) = (object.clone(), live.clone(), std::mem::take(fields));
                 let restarts = restart::restarts(&object, &fields);
-                action.what = What::Change { object, live, fields, takeover: None, restarts };
+                action.what = What::Change { object, live, fields, takeover: None, restarts, assumed: false };
             }
             Ok(_) | Err(_) => return rehearse(cluster, action).await.map(Some),
         },
@@ -195,14 +206,21 @@ fn stays_fixed(object: &Object, live: &LiveObject, tried: &LiveObject) -> bool {
 
 /// Tries what an object that makes way is replaced by, where no object is in its way: once the old one
 /// is deleted, it is too late to find out.
-async fn rehearse(cluster: &dyn ClusterApi, action: Action) -> Result<Action, Failure> {
-    let What::Replace { object, .. } = &action.what else { return Ok(action) };
+async fn rehearse(cluster: &dyn ClusterApi, mut action: Action) -> Result<Action, Failure> {
+    let What::Replace { object, assumed, .. } = &mut action.what else { return Ok(action) };
     match cluster.dry_run(&rehearsal(object), true).await {
-        Ok(_) | Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => Ok(action),
-        // Without its Role there, a RoleBinding cannot be tried.
-        Err(error) if Ahead::default().explains(true, object, &error) => Ok(action),
-        Err(error) => Err(Failure::of_object(&object.key, &object.origin, &error)),
+        Ok(_) => {}
+        Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => assume(assumed, &mut action.reason, NO_DRY_RUN),
+        Err(error) if Ahead::default().explains(true, object, &error) => assume(assumed, &mut action.reason, NO_ROLE),
+        Err(error) => return Err(Failure::of_object(&object.key, &object.origin, &error)),
     }
+    Ok(action)
+}
+
+/// Marks an action that is not tried; the write itself will tell.
+fn assume(assumed: &mut bool, reason: &mut String, why: &str) {
+    *assumed = true;
+    reason.push_str(&format!("; assumed to be accepted: {why}"));
 }
 
 /// The object as it would be in the agent's own namespace.

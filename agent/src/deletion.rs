@@ -1,8 +1,6 @@
 //! Deletion: what leaves the cluster. Only exactly the object that was seen is deleted (UID and version),
 //! and one that does not go keeps no other one from going.
 
-use std::time::Duration;
-
 use kompox_core::observed::LiveObject;
 use kompox_core::plan::{Action, Counts, What};
 use kompox_manifests::object::Object;
@@ -11,12 +9,6 @@ use tracing::{info, warn};
 use crate::cluster::{ClusterError, Deletion};
 use crate::context::Agent;
 use crate::failure::Failure;
-
-/// How long a reconcile waits for an object that makes way for another one. A Pod that takes longer to
-/// stop is waited for by the next reconcile.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Time between two looks at it.
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// Deletes what the commit no longer asks for, in reverse order, after everything else succeeded.
 ///
@@ -29,9 +21,7 @@ pub(crate) async fn leftovers(agent: &Agent, actions: &[Action], done: &mut Coun
         info!(object = %live.key, reason = %action.reason, "deleting");
         match agent.cluster.delete(&live.key, &live.uid, &live.resource_version).await {
             Ok(deletion) => {
-                if deletion == Deletion::Gone {
-                    agent.cache.forget(live);
-                }
+                remember(agent, live, &deletion);
                 done.deleted += 1;
             }
             Err(error) => {
@@ -45,7 +35,8 @@ pub(crate) async fn leftovers(agent: &Agent, actions: &[Action], done: &mut Coun
 }
 
 /// Deletes an object that another one takes the place of, with everything that it owns: the old Pod is
-/// gone before the new one starts.
+/// gone before the new one starts. What takes its time to go is not waited for: the reconcile that hears of its end
+/// makes the other one.
 ///
 /// # Errors
 /// It does not go, or not at once.
@@ -53,22 +44,21 @@ pub(crate) async fn make_way(agent: &Agent, live: &LiveObject, object: &Object) 
     let origin = Some(&object.origin);
     let failed = |error: ClusterError| Failure::of_deletion(&live.key, origin, &error);
     let deletion = agent.cluster.delete_with_dependents(&live.key, &live.uid, &live.resource_version).await;
-    if deletion.map_err(failed)? == Deletion::Gone {
-        agent.cache.forget(live);
-        return Ok(());
+    let deletion = deletion.map_err(failed)?;
+    remember(agent, live, &deletion);
+    match deletion {
+        Deletion::Gone => Ok(()),
+        Deletion::Terminating(_) => {
+            let text = format!("{}: {} is being deleted; it is made anew once it is gone", object.origin, live.key);
+            Err(Failure::waiting("terminating", text))
+        }
     }
-    let patience = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let found = agent.cluster.get(&live.key).await.map_err(failed)?;
-        if found.is_none_or(|found| found.uid != live.uid) {
-            agent.cache.forget(live);
-            return Ok(());
-        }
-        if tokio::time::Instant::now() >= patience {
-            let text =
-                format!("{}: {} is still being deleted; it is made anew once it is gone", object.origin, live.key);
-            return Err(Failure::waiting("terminating", text));
-        }
-        tokio::time::sleep(PAUSE).await;
+}
+
+/// The next look at the cache must not see the past.
+fn remember(agent: &Agent, live: &LiveObject, deletion: &Deletion) {
+    match deletion {
+        Deletion::Gone => agent.cache.forget(live),
+        Deletion::Terminating(marked) => agent.cache.put(marked),
     }
 }

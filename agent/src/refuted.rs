@@ -60,7 +60,7 @@ mod tests {
     fn candidate(body: Value) -> Action {
         let live = LiveObject { key: key(), uid: "u".into(), resource_version: "1".into(), body };
         let object = memory::object(key(), json!({"spec": {"cpu": "500m"}}));
-        let what = What::Change { object, live, fields: Vec::new(), takeover: None, restarts: false };
+        let what = What::Change { object, live, fields: Vec::new(), takeover: None, restarts: false, assumed: false };
         Action { what, reason: String::new(), origin: None }
     }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodSpec;
 use kompox_core::health::{self, Limits};
 use kompox_core::plan::What;
@@ -170,7 +171,10 @@ pub(crate) fn judged(agent: &Agent, wish: &Wish, state: &State) -> Vec<AppId> {
     let (source, app) = (wish.source.as_deref(), &wish.app.id);
     let goes_on = match state {
         State::Progressing(_) => true,
-        State::Failed(failure) => failure.passes() && is_between_pods(agent, wish),
+        // Also where the Deployment was deleted to be made anew, and is not yet.
+        State::Failed(failure) => {
+            failure.passes() && deployment(agent, wish).is_none_or(|deployment| health::is_between_pods(&deployment))
+        }
         State::Healthy | State::Suspended | State::Paused(_) | State::Removed => false,
     };
     if goes_on {
@@ -182,11 +186,15 @@ pub(crate) fn judged(agent: &Agent, wish: &Wish, state: &State) -> Vec<AppId> {
 
 /// Whether an App's Pod was replaced and the new one is not available yet.
 fn is_between_pods(agent: &Agent, wish: &Wish) -> bool {
+    deployment(agent, wish).is_some_and(|deployment| health::is_between_pods(&deployment))
+}
+
+/// An App's Deployment as the cache has it.
+fn deployment(agent: &Agent, wish: &Wish) -> Option<Deployment> {
     let names = wish.names.as_ref();
     let key = ObjectKey { kind: Kind::Deployment, namespace: Some(names.namespace.clone()), name: names.workload() };
     let workload = agent.cache.workload(&names.hashes.instance, &key);
-    let deployment = workload.ok().and_then(|workload| workload.deployment);
-    deployment.is_some_and(|deployment| health::is_between_pods(&deployment))
+    workload.ok().and_then(|workload| workload.deployment)
 }
 
 fn waiting(wish: &Wish, reason: String, again: Option<Duration>) -> Look {

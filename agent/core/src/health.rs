@@ -162,15 +162,15 @@ pub fn is_rolled_out(deployment: &Deployment) -> bool {
     Replicas::of(deployment).rolled_out()
 }
 
-/// Whether a Deployment's Pod was replaced by another one that is not available yet. A Deployment whose first
-/// Pod is on its way is not between two.
+/// Whether a Deployment's Pod was replaced by another one that is not available yet, or goes with the Deployment
+/// itself. A Deployment whose first Pod is on its way is not between two.
 #[must_use]
 pub fn is_between_pods(deployment: &Deployment) -> bool {
     // The Deployment controller counts Pod templates.
     const REVISION: &str = "deployment.kubernetes.io/revision";
     let revision = deployment.metadata.annotations.as_ref().and_then(|annotations| annotations.get(REVISION));
     let revision: u64 = revision.and_then(|revision| revision.parse().ok()).unwrap_or(0);
-    revision > 1 && !is_rolled_out(deployment)
+    deployment.metadata.deletion_timestamp.is_some() || (revision > 1 && !is_rolled_out(deployment))
 }
 
 /// The numbers of a rollout.

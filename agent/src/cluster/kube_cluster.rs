@@ -204,7 +204,9 @@ impl KubeCluster {
         match self.send_json::<Value>(&call, request).await {
             // The answer is a Status when the object is gone, the object when something holds it;
             // some kinds always answer with the object.
-            Ok(answer) if answer.pointer("/metadata/deletionTimestamp").is_some() => Ok(Deletion::Terminating),
+            Ok(answer) if answer.pointer("/metadata/deletionTimestamp").is_some() => {
+                live_object(&call, key.kind, answer).map(|marked| Deletion::Terminating(Box::new(marked)))
+            }
             Ok(_) | Err(ClusterError { cause: Cause::NotFound(_), .. }) => Ok(Deletion::Gone),
             Err(error) => Err(error),
         }

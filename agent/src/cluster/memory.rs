@@ -307,6 +307,11 @@ impl ClusterApi for Memory {
         if self.matching("delete", key, version)?.uid != uid {
             return Err(ClusterError::new(format!("delete {key}"), Cause::Changed));
         }
+        if self.read(key).is_some_and(|live| !live.finalizers().is_empty()) {
+            let mut body = self.matching("delete", key, version)?.body;
+            body["metadata"]["deletionTimestamp"] = json!(jiff::Timestamp::now().to_string());
+            return Ok(Deletion::Terminating(Box::new(self.store(key, &body))));
+        }
         self.delete_now(key);
         Ok(Deletion::Gone)
     }

@@ -29,7 +29,15 @@ pub(super) fn instead(
             let kind = object.key.kind;
             let reason = format!("it never changes in place: {error}");
             Some(if immutable::is_replaceable(kind) {
-                (What::Replace { object: object.clone(), live: live.clone(), fields: fields.to_vec() }, reason)
+                (
+                    What::Replace {
+                        object: object.clone(),
+                        live: live.clone(),
+                        fields: fields.to_vec(),
+                        assumed: false,
+                    },
+                    reason,
+                )
             } else {
                 let remedy = immutable::remedy(kind).to_owned();
                 (What::Blocked { subject: Subject::Object(object.key.clone()), remedy }, reason)

@@ -33,7 +33,8 @@ pub enum What {
     Create {
         /// The object.
         object: Object,
-        /// It depends on a disk that is made first; its final form is known only then.
+        /// It depends on a disk that is made first, so that its final form is known only then, or it cannot be tried
+        /// beforehand.
         assumed: bool,
     },
     /// Fields of an object are changed.
@@ -49,6 +50,8 @@ pub enum What {
         takeover: Option<Vec<Value>>,
         /// The Pod restarts.
         restarts: bool,
+        /// It cannot be tried beforehand; the write itself will tell.
+        assumed: bool,
     },
     /// An object is deleted and made anew, because a field differs that never changes in place. Never
     /// an object that stands for data; see [`super::immutable`].
@@ -59,6 +62,8 @@ pub enum What {
         live: LiveObject,
         /// The fields that differ.
         fields: Vec<FieldChange>,
+        /// It cannot be tried beforehand; the write itself will tell.
+        assumed: bool,
     },
     /// A PersistentVolume whose claim was deleted is made free for the App's claim again: the same disk.
     GiveBack {

@@ -74,13 +74,13 @@ fn of_action(action: &Action) -> [u8; 32] {
             parts.text(&object.key.to_string());
             parts.value(&mask::masked(object.key.kind, &object.body));
         }
-        What::Change { object, live: _, fields, takeover: _, restarts } => {
+        What::Change { object, live: _, fields, takeover: _, restarts, assumed: _ } => {
             parts.text(&object.key.to_string());
             parts.value(&mask::masked(object.key.kind, &object.body));
             parts.fields(fields);
             parts.text(&restarts.to_string());
         }
-        What::Replace { object, live, fields } => {
+        What::Replace { object, live, fields, assumed: _ } => {
             parts.text(&object.key.to_string());
             parts.text(&live.uid);
             parts.value(&mask::masked(object.key.kind, &object.body));

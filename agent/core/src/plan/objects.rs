@@ -134,7 +134,7 @@ fn change(
     if let Some(fixed) = immutable::among(live, &fields) {
         let reason = format!("{reason}; {} never changes in place", fixed.path);
         return Some(if immutable::is_replaceable(live.key.kind) {
-            (What::Replace { object, live: live.clone(), fields }, reason)
+            (What::Replace { object, live: live.clone(), fields, assumed: false }, reason)
         } else {
             let remedy = immutable::remedy(live.key.kind).to_owned();
             (What::Blocked { subject: Subject::Object(object.key), remedy }, reason)
@@ -142,7 +142,7 @@ fn change(
     }
     let restarts = restart::restarts(&object, &fields);
     let takeover = takeover.map(|takeover| takeover.managed_fields);
-    Some((What::Change { object, live: live.clone(), fields, takeover, restarts }, reason))
+    Some((What::Change { object, live: live.clone(), fields, takeover, restarts, assumed: false }, reason))
 }
 
 /// Whether all fields that change hands were people's, none an older deployment's or our own.

@@ -41,7 +41,7 @@ pub fn field_of(path: &str) -> String {
 /// Takes what is dropped out of a change: its fields, its reason, and whether it restarts the Pod. Gives whether
 /// anything of the change is left.
 pub fn leave_out(action: &mut Action, dropped: &BTreeSet<String>) -> bool {
-    let What::Change { object, live, fields, takeover, restarts } = &mut action.what else { return true };
+    let What::Change { object, live, fields, takeover, restarts, .. } = &mut action.what else { return true };
     let managed = takeover.as_deref().unwrap_or(live.managed_fields());
     let left = diff::compare(&without(object, live, Some(dropped)), live, managed);
     if let Some(start) = action.reason.strip_suffix(&objects::in_words(fields)) {
@@ -199,6 +199,7 @@ mod tests {
                 fields: compare(object, &live, live.managed_fields()),
                 takeover: None,
                 restarts: true,
+                assumed: false,
             },
             reason: "spec.new and 1 more differ".to_owned(),
             origin: None,

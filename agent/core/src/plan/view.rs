@@ -115,13 +115,15 @@ impl ActionView {
             What::CreateDisk(spec) => Self { disk: Some(spec.name.clone()), size_bytes: Some(spec.size), ..shown },
             What::AssignDisk(disk) => Self { disk: Some(disk.name.clone()), size_bytes: Some(disk.size), ..shown },
             What::Create { assumed, .. } => Self { assumed: *assumed, ..shown },
-            What::Change { fields, object, live, restarts, .. } => Self {
+            What::Change { fields, object, live, restarts, assumed, .. } => Self {
                 fields: fields.iter().map(FieldView::of).collect(),
+                assumed: *assumed,
                 downtime: restarts.then(|| restart::downtime(&object.body, &live.body)),
                 ..shown
             },
-            What::Replace { fields, object, live } => Self {
+            What::Replace { fields, object, live, assumed } => Self {
                 fields: fields.iter().map(FieldView::of).collect(),
+                assumed: *assumed,
                 downtime: restart::runs_the_pod(&live.key).then(|| restart::downtime(&object.body, &live.body)),
                 ..shown
             },

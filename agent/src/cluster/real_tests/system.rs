@@ -50,14 +50,17 @@ async fn only_labelled_objects_are_listed_and_exactly_they_are_deleted() {
     assert_eq!(delete("another", &ours.resource_version).await.unwrap_err().cause, Cause::Changed);
     assert_eq!(delete(&ours.uid, "1").await.unwrap_err().cause, Cause::Changed);
     assert!(scene.cluster.get(key).await.unwrap().is_some());
-    assert_eq!(delete(&ours.uid, &ours.resource_version).await.unwrap(), Deletion::Gone);
-    assert_eq!(delete(&ours.uid, &ours.resource_version).await.unwrap(), Deletion::Gone, "it was gone already");
+    assert!(matches!(delete(&ours.uid, &ours.resource_version).await.unwrap(), Deletion::Gone));
+    let again = delete(&ours.uid, &ours.resource_version).await.unwrap();
+    assert!(matches!(again, Deletion::Gone), "it was gone already");
 
     let mut held = scene.object(Kind::ConfigMap, "held", json!({}));
     held.body["metadata"]["finalizers"] = json!(["kompox.dev/test"]);
     let held = scene.cluster.apply(&held, false).await.unwrap();
     let outcome = scene.cluster.delete(&held.key, &held.uid, &held.resource_version).await;
-    assert_eq!(outcome.unwrap(), Deletion::Terminating);
+    let Deletion::Terminating(marked) = outcome.unwrap() else { panic!("nothing holds it") };
+    assert!(marked.is_terminating());
+    assert_ne!(marked.resource_version, held.resource_version);
     scene.person(&["patch", "configmap", "held", "--type=merge", "-p", "{\"metadata\":{\"finalizers\":null}}"]);
 }
 

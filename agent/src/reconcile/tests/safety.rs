@@ -49,6 +49,61 @@ async fn what_never_changes_in_place_is_deleted_and_made_anew() {
 }
 
 #[tokio::test]
+async fn what_takes_its_time_to_go_holds_no_worker_up() {
+    let place = place_of_service().await;
+    let (world, mut memory) = deployed().await;
+    let services = world.cluster.inner.list_owned(Kind::Service).await.unwrap();
+    let service = services.into_iter().next().unwrap();
+    let mut body = service.body.clone();
+    body["metadata"]["finalizers"] = serde_json::json!(["kompox.dev/test"]);
+    world.cluster.inner.store(&service.key, &body);
+    world.cluster.fault_later("dry-run", place, Fault::Refuse(immutable()));
+    let (deleted, key) = (world.calls("delete").len(), service.key.to_string());
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!((failure(&outcome).label, failure(&outcome).passes()), ("terminating", true));
+    assert!(failure(&outcome).text.contains("made anew once it is gone"), "{}", failure(&outcome));
+    assert_eq!(world.calls("delete").get(deleted..), Some([key.clone()].as_slice()));
+    assert!(!world.calls("get").contains(&key), "nobody asks whether it is gone");
+    // The cache has it before any watch tells: what follows waits, and deletes nothing again.
+    let outcome = look(&world.agent, &world.commit(2), &mut memory).await;
+    assert!(failure(&outcome).passes() && failure(&outcome).text.contains("being deleted"), "{}", failure(&outcome));
+    assert_eq!(world.calls("delete").len(), deleted + 1);
+    world.cluster.inner.delete_now(&service.key);
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!((outcome.failures().count(), done(&outcome).created), (0, 1));
+}
+
+#[tokio::test]
+async fn what_no_webhook_can_try_is_shown_as_assumed() {
+    let no_dry_run = || Fault::Refuse(Cause::WebhookNoDryRun("policy".into()));
+    let plan = async |faults: Vec<(usize, Fault)>| {
+        let (world, _) = deployed().await;
+        world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
+        for (place, fault) in faults {
+            world.cluster.fault_later("dry-run", place, fault);
+        }
+        let earlier = world.calls("dry-run").len();
+        let preview = preview(&world.agent, &world.commit(2), &BTreeSet::new()).await.unwrap();
+        assert_eq!(preview.refused.len(), 0);
+        let view = kompox_core::plan::view::View::of(&preview.plans[0]);
+        let assumed: Vec<_> = view.actions.into_iter().filter(|action| action.assumed).collect();
+        (assumed, world.calls("dry-run").split_off(earlier))
+    };
+    let (none, tried) = plan(Vec::new()).await;
+    assert!(none.is_empty());
+    let place = tried.iter().position(|call| call.starts_with("Service ")).unwrap();
+    let (changed, _) = plan(vec![(place, no_dry_run())]).await;
+    let (_, tried) = plan(vec![(place, Fault::Refuse(immutable()))]).await;
+    let rehearsal = tried.iter().position(|call| call.starts_with("Service k4x-system/")).unwrap();
+    let (replaced, _) = plan(vec![(place, Fault::Refuse(immutable())), (rehearsal, no_dry_run())]).await;
+    for (assumed, action) in [(changed, "change"), (replaced, "replace")] {
+        let [only] = assumed.as_slice() else { panic!("{assumed:?}") };
+        assert_eq!((only.action.word(), only.subject.split(' ').next()), (action, Some("Service")));
+        assert!(only.reason.ends_with("; assumed to be accepted: a webhook of the cluster takes no dry-run"));
+    }
+}
+
+#[tokio::test]
 async fn what_would_be_refused_anew_is_not_deleted() {
     let place = place_of_service().await;
     let (world, mut memory) = deployed().await;
