@@ -21,6 +21,7 @@ use crate::disks::Listings;
 use crate::failure::Failure;
 use crate::kept::MadeOf;
 use crate::meter::Meter;
+use crate::outcome::State;
 use crate::refuted::Refuted;
 use crate::restart::{self, Turns};
 use crate::unsupported::Unsupported;
@@ -132,6 +133,8 @@ pub(crate) struct Standing {
     pub(crate) holds: Vec<Hold>,
     /// Sources that do not list it, and say so for certain.
     pub(crate) given_up_by: BTreeSet<String>,
+    /// What it waits for before it is deployed: an App that it depends on and that is not healthy.
+    pub(crate) waits: Option<State>,
 }
 
 /// The plan of one App with everything that it was made from.

@@ -175,14 +175,8 @@ impl Engine {
             self.wake(key.source, self.agent.turns.gone(Some(&source.name), &key.app));
             return self.depart(key).await;
         };
-        let looked = match self.obstacle(&wish, &memory) {
-            Some(state) => Ok(Look::last(AppOutcome::untouched(&wish, state))),
-            // One App that breaks the agent must not take the others with it.
-            None => {
-                let look = self.reconcile(key, &generation, &wish, &mut memory);
-                AssertUnwindSafe(look).catch_unwind().await
-            }
-        };
+        // One App that breaks the agent must not take the others with it.
+        let looked = AssertUnwindSafe(self.reconcile(key, &generation, &wish, &mut memory)).catch_unwind().await;
         let Look { outcome, again, roll_back } = looked.unwrap_or_else(|_| {
             error!(app = %key.app, "the look at the App broke off; this is a fault of the agent");
             memory = Memory::default();
@@ -230,7 +224,8 @@ impl Engine {
 
     async fn reconcile(&self, key: &Key, generation: &Generation, wish: &Wish, memory: &mut Memory) -> Look {
         let standing = match self.standing(key, generation).await {
-            Ok(standing) => standing,
+            Ok(standing) if memory.was_healthy(&wish.digest) => standing,
+            Ok(standing) => Standing { waits: self.obstacle(wish), ..standing },
             Err(failure) => return Look::last(AppOutcome::untouched(wish, State::Failed(failure))),
         };
         let siblings = Siblings { wishes: &generation.wishes, sight: &self.sources[key.source].sight, standing };
@@ -246,7 +241,8 @@ impl Engine {
         };
         let others = self.sources.iter().enumerate().filter(|(index, _)| *index != key.source);
         let given_up = others.filter(|(_, source)| source.ledger().gave_up(&key.app));
-        Ok(Standing { holds, given_up_by: given_up.map(|(_, source)| source.name.clone()).collect() })
+        let given_up_by = given_up.map(|(_, source)| source.name.clone()).collect();
+        Ok(Standing { holds, given_up_by, waits: None })
     }
 
     /// The source that lists an App beside one.
@@ -287,11 +283,8 @@ impl Engine {
         next
     }
 
-    /// What an App that was never seen healthy must wait for: the Apps that it depends on.
-    fn obstacle(&self, wish: &Wish, memory: &Memory) -> Option<State> {
-        if memory.was_healthy(&wish.digest) {
-            return None;
-        }
+    /// What an App must wait for that is not deployed yet: the Apps that it depends on.
+    fn obstacle(&self, wish: &Wish) -> Option<State> {
         wish.app.reconcile.depends_on.iter().find_map(|other| {
             let name = &other.value.app;
             let Some(of) = self.sources.iter().find(|source| source.ledger().lists(&other.value)) else {

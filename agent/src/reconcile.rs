@@ -85,6 +85,9 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     if let Some(look) = rollback::given_up(wish, applied.as_ref()) {
         return Ok(look); //                                                                pure: it was tried
     }
+    if let Some(look) = waits(wish, siblings, applied.as_ref()) {
+        return Ok(look); //                                                                pure: `dependsOn`
+    }
     let known = Known { rebuilt, corrections: corrections(wish, applied.as_ref(), memory), applied };
     let planned = agent.meter.time_now(Stage::Plan, || plan(agent, wish, siblings, observed, &known)); // pure
     if let Some(look) = paused(wish, &planned) {
@@ -106,6 +109,13 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     look.outcome.restored = !is_new && look.outcome.done.wrote();
     look.roll_back = rollback::way_back(wish, &look.outcome, memory); //                   pure
     Ok(look)
+}
+
+/// An App waits for those that it depends on before it is deployed. What is deployed is looked after, however they are.
+fn waits(wish: &Wish, siblings: &Siblings<'_>, applied: Option<&AppliedRecord>) -> Option<Look> {
+    let state = siblings.standing.waits.clone()?;
+    let is_deployed = applied.is_some_and(|applied| *applied.inputs == *wish.digest);
+    (!is_deployed).then(|| Look::last(AppOutcome::untouched(wish, state)))
 }
 
 /// What is known of an App beside what is seen of it.
@@ -189,7 +199,7 @@ async fn note(
 
 fn plan(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, observed: ObservedApp, known: &Known) -> Planned {
     let (app, now) = (Arc::clone(&wish.app), Timestamp::now());
-    let Standing { holds, given_up_by } = siblings.standing.clone();
+    let Standing { holds, given_up_by, waits: _ } = siblings.standing.clone();
     let settings = Settings {
         source: source_of(wish, &observed),
         new_disks: agent.new_disks,

@@ -169,6 +169,7 @@ fn turn(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>) -> Option<Look> {
 /// Notes how a look at an App ended. Gives the Apps of its source that may be interrupted now.
 pub(crate) fn judged(agent: &Agent, wish: &Wish, state: &State) -> Vec<AppId> {
     let (source, app) = (wish.source.as_deref(), &wish.app.id);
+    let next = agent.turns.looked(source, app);
     let goes_on = match state {
         State::Progressing(_) => true,
         // Also where the Deployment was deleted to be made anew, and is not yet.
@@ -179,9 +180,9 @@ pub(crate) fn judged(agent: &Agent, wish: &Wish, state: &State) -> Vec<AppId> {
     };
     if goes_on {
         agent.turns.goes_on(source, app, || is_between_pods(agent, wish));
-        return Vec::new();
+        return next;
     }
-    agent.turns.ended(source, app)
+    next.into_iter().chain(agent.turns.ended(source, app)).collect()
 }
 
 /// Whether an App's Pod was replaced and the new one is not available yet.

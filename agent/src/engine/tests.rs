@@ -330,6 +330,31 @@ async fn an_app_waits_for_those_that_it_depends_on() {
     }
 }
 
+#[tokio::test]
+async fn what_depends_on_an_app_that_fails_later_is_looked_after_all_the_same() {
+    let mut world = World::new();
+    world.app("blog");
+    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
+    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    let source = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let bench = Bench::new(&world, &source).await;
+    bench.once().await.unwrap();
+    world.heal(false);
+    bench.run_for(WHILE).await;
+    let states = |bench: &Bench| bench.engine.sources[0].outcome().unwrap().apps.iter().map(reason).collect::<Vec<_>>();
+    assert!(states(&bench).iter().all(|state| !state.contains("Healthy")), "{:?}", states(&bench));
+    // One process saw it healthy, the next one did not.
+    for bench in [bench, Bench::restarted(&world, &source).await] {
+        let objects = world.objects().await;
+        let service = objects.iter().find(|object| object.starts_with("Service ") && object.contains("blog")).unwrap();
+        let (namespace, name) = service.split_once(' ').unwrap().1.split_once('/').unwrap();
+        let key = ObjectKey { kind: ObjectKind::Service, namespace: Some(namespace.into()), name: name.into() };
+        world.cluster.inner.delete_now(&key);
+        bench.run_for(WHILE).await;
+        assert!(world.objects().await.contains(service), "{:?}", states(&bench));
+    }
+}
+
 fn reason(outcome: &AppOutcome) -> String {
     match &outcome.state {
         State::Progressing(reason) => reason.clone(),

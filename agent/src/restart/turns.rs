@@ -20,6 +20,8 @@ struct Lane {
     down: BTreeSet<AppId>,
     /// Those that want one, the first to ask first.
     waiting: VecDeque<AppId>,
+    /// Those of them that asked in the look that is under way.
+    asking: BTreeSet<AppId>,
     /// Those whose state this process has judged; of the others it goes by what the cluster shows.
     judged: BTreeSet<AppId>,
 }
@@ -71,6 +73,7 @@ impl Turns {
             lane.down.insert(app.clone());
             return Ok(());
         }
+        lane.asking.insert(app.clone());
         Err(down.into_iter().chain(lane.waiting.iter().take(place).cloned()).collect())
     }
 
@@ -79,6 +82,18 @@ impl Turns {
         if let Some(lane) = self.lanes().get_mut(&source.map(str::to_owned)) {
             lane.waiting.retain(|other| other != app);
         }
+    }
+
+    /// A look at an App has ended. Where it did not ask for a turn (any more: it was paused, or something stands in its
+    /// way), it keeps no other one waiting. Gives the Apps that may try again now.
+    pub(crate) fn looked(&self, source: Option<&str>, app: &AppId) -> Vec<AppId> {
+        let mut lanes = self.lanes();
+        let Some(lane) = lanes.get_mut(&source.map(str::to_owned)) else { return Vec::new() };
+        let before = lane.waiting.len();
+        if !lane.asking.remove(app) {
+            lane.waiting.retain(|other| other != app);
+        }
+        if lane.waiting.len() < before { lane.waiting.iter().take(self.most).cloned().collect() } else { Vec::new() }
     }
 
     /// An App is still on its way. `between_pods` tells whether its Pod was replaced: when this process knows
@@ -166,6 +181,22 @@ mod tests {
         turns.leave(OPS, &app("b"));
         assert_eq!(names(turns.gone(OPS, &app("a"))), ["c"]);
         assert_eq!(take(&turns, "c"), Ok(()));
+    }
+
+    #[test]
+    fn who_does_not_ask_again_keeps_nobody_waiting() {
+        let turns = Turns::default();
+        take(&turns, "a").unwrap();
+        for waiting in ["b", "c"] {
+            take(&turns, waiting).unwrap_err();
+            assert_eq!(names(turns.looked(OPS, &app(waiting))), Vec::<String>::new(), "it has asked in this look");
+        }
+        assert_eq!(names(turns.ended(OPS, &app("a"))), ["b"]);
+        // Somebody has paused it meanwhile.
+        assert_eq!(names(turns.looked(OPS, &app("b"))), ["c"]);
+        assert_eq!(take(&turns, "c"), Ok(()));
+        assert_eq!(names(turns.looked(OPS, &app("c"))), Vec::<String>::new());
+        assert_eq!(take(&turns, "b"), Err(vec!["c".into()]), "it comes last now");
     }
 
     #[test]
