@@ -18,7 +18,7 @@ use tracing::info;
 
 use crate::cluster::ClusterError;
 use crate::cluster::error::Cause;
-use crate::confirm::{Confirmed, PARALLEL};
+use crate::confirm::{self, Confirmed, PARALLEL};
 use crate::context::{Agent, Planned};
 use crate::deletion;
 use crate::disks;
@@ -37,21 +37,27 @@ pub(crate) struct Applied {
     pub(crate) done: Counts,
     /// Why it stopped, if it did; the next reconcile goes on from there.
     pub(crate) stopped: Option<Failure>,
+    /// Everything is written, but something that is no longer asked for does not go.
+    pub(crate) left: Option<Failure>,
 }
 
 /// Applies one App's plan. A plan with something blocked or held writes nothing; else it stops at
 /// the first stage in which something fails.
 pub(crate) async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
-    let mut applied = Applied { planned: confirmed.into_planned(), done: Counts::default(), stopped: None };
+    let mut applied = Applied { planned: confirmed.into_planned(), done: Counts::default(), stopped: None, left: None };
     if let Some(obstacle) = applied.planned.plan.obstacle() {
         applied.stopped = Some(Failure::of_obstacle(obstacle));
         return applied;
     }
-    applied.stopped = run(agent, &mut applied.planned, &mut applied.done).await.err();
+    applied.stopped = write(agent, &mut applied.planned, &mut applied.done).await.err();
+    if applied.stopped.is_none() {
+        // After everything else has succeeded; nothing else waits for it.
+        applied.left = deletion::leftovers(agent, &applied.planned.plan.actions, &mut applied.done).await.err();
+    }
     applied
 }
 
-async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
+async fn write(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
     for stage in Stage::ALL {
         check_pause(agent, planned)?;
         match stage {
@@ -62,14 +68,22 @@ async fn run(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<
                 };
                 // Two sources that list one new App must not both believe that it is theirs.
                 let _turn = agent.births.turn(&namespace.key.name).await;
-                check_birth(agent, namespace).await?;
+                let was_there = check_birth(agent, namespace).await?;
                 write_stage(agent, planned, stage, done).await?;
+                if was_there {
+                    let text = format!(
+                        "{}: {} was there already; what is in it is looked at first",
+                        namespace.origin, namespace.key
+                    );
+                    return Err(Failure::retry("changed", text));
+                }
+                confirm::try_in_place(agent, planned).await?;
             }
             Stage::Disks => settle_disks(agent, planned, done).await?,
             _ => write_stage(agent, planned, stage, done).await?,
         }
     }
-    deletion::leftovers(agent, &planned.plan.actions, done).await
+    Ok(())
 }
 
 /// A person who pauses the App while it is being written to is obeyed at the next stage.
@@ -83,9 +97,9 @@ fn check_pause(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
     }
 }
 
-/// A namespace that is to be created must not have appeared since it was looked for: then the plan
-/// is for another world.
-async fn check_birth(agent: &Agent, object: &Object) -> Result<(), Failure> {
+/// A namespace that is to be created must not have become another source's since it was looked for: then the plan is
+/// for another world. Gives whether somebody has made it, without a mark of ours.
+async fn check_birth(agent: &Agent, object: &Object) -> Result<bool, Failure> {
     let found = agent.cluster.get(&object.key).await;
     let found = found.map_err(|error| Failure::of_object(&object.key, &object.origin, &error))?;
     let owner = found.as_ref().and_then(|live| live.annotation(labels::SOURCE));
@@ -93,7 +107,7 @@ async fn check_birth(agent: &Agent, object: &Object) -> Result<(), Failure> {
         let text = format!("{}: {} has appeared in the meantime; looking again", object.origin, object.key);
         return Err(Failure::retry("changed", text));
     }
-    Ok(())
+    Ok(found.is_some())
 }
 
 /// The Namespace of a new App.
@@ -156,7 +170,7 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
                 What::Create { .. } | What::Change { .. } | What::Replace { .. } | What::GiveBack { .. }
             )
         })
-        .map(|action| write(agent, action, planned.app.reconcile.force))
+        .map(|action| write_one(agent, action, planned.app.reconcile.force))
         .collect();
     let mut results = stream::iter(writes).buffer_unordered(PARALLEL);
     let mut first_failure = None;
@@ -177,7 +191,7 @@ enum Written {
     Replaced,
 }
 
-async fn write(agent: &Agent, action: &Action, force: bool) -> Result<Written, Failure> {
+async fn write_one(agent: &Agent, action: &Action, force: bool) -> Result<Written, Failure> {
     let failed = |object: &Object, error: ClusterError| Failure::of_object(&object.key, &object.origin, &error);
     match &action.what {
         What::Create { object, .. } => {

@@ -47,12 +47,13 @@ impl Look {
 
 /// Looks at an App.
 pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &mut Memory) -> Look {
-    let Applied { planned, done, stopped } = applied;
+    let Applied { planned, done, stopped, left } = applied;
     let app = &planned.app;
     let outcome = |state| AppOutcome::of(wish, done, state);
     // The App is as well as it can be, but not as the commit asks.
-    let degraded = planned.plan.undone().find(|action| matches!(action.what, What::Left { .. }));
-    let healthy = || degraded.map_or(State::Healthy, |left| State::Failed(Failure::of_obstacle(left)));
+    let undone = planned.plan.undone().find(|action| matches!(action.what, What::Left { .. }));
+    let degraded = left.or_else(|| undone.map(Failure::of_obstacle));
+    let healthy = || degraded.clone().map_or(State::Healthy, State::Failed);
     if let Some(failure) = stopped {
         memory.unsettled();
         return Look::last(outcome(State::Failed(failure)));

@@ -20,6 +20,9 @@ use crate::failure::{Failure, Kind};
 use crate::outcome::{AppOutcome, HeldFact, State};
 use crate::restart::Preparation;
 
+/// Time between two looks at an App while something stands in its way that no watch shows.
+const UNWATCHED: Duration = Duration::from_secs(60);
+
 /// The memory of one App.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -45,6 +48,8 @@ pub(crate) struct Memory {
     pub(crate) corrections: Corrections,
     /// What was held at the last look.
     pub(crate) holds: Vec<HeldFact>,
+    /// What stood in the way at the last look is somebody else's (an object, a webhook): no watch shows when it ends.
+    pub(crate) unwatched: bool,
     /// What providers said before does not count any more.
     asks_providers: bool,
 }
@@ -127,7 +132,7 @@ impl Memory {
             // It ends without anything being heard.
             State::Paused(_) => false,
             // It goes on watching its Pods, and cannot be told from one that is on its way.
-            State::Failed(failure) => failure.kind == Kind::Obstacle,
+            State::Failed(failure) => failure.kind == Kind::Obstacle && !self.unwatched,
             State::Progressing(_) => false,
         };
         self.settled = (lasting && !outcome.done.wrote()).then(|| (inputs, outcome.state.clone()));
@@ -138,14 +143,15 @@ impl Memory {
         self.state = Some(outcome.state.clone());
     }
 
-    /// When something changes that nothing is heard of: what was put back too often may be put back again, or a
-    /// window opens for what is held.
+    /// When something changes that nothing is heard of: what was put back too often may be put back again, a window
+    /// opens for what is held, or somebody else's object is out of the way.
     pub(crate) fn alarm(&self, wish: &Wish) -> Option<Duration> {
         let now = Timestamp::now();
         let windows = &wish.app.reconcile.windows;
         let opening = if self.holds.is_empty() { None } else { windows::next_opening(windows, now) };
-        let next = self.corrections.over_at(now).into_iter().chain(opening).min()?;
-        Some(Duration::try_from(next.duration_since(now)).unwrap_or_default())
+        let next = self.corrections.over_at(now).into_iter().chain(opening).min();
+        let next = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
+        next.into_iter().chain(self.unwatched.then_some(UNWATCHED)).min()
     }
 
     /// Forgets what spares a look: a person may have mended what no watch shows.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::pause::Pause;
-use kompox_core::plan::{self, AppliedRecord, BY_HAND, Corrections, Settings, What};
+use kompox_core::plan::{self, AppliedRecord, BY_HAND, Corrections, Settings, Subject, What};
 use kompox_core::windows;
 use kompox_manifests::labels;
 use kompox_manifests::object::Kind;
@@ -67,6 +67,7 @@ pub(crate) async fn reconcile(agent: &Agent, wish: &Wish, siblings: &Siblings<'_
         return Look { again: memory.alarm(wish), ..Look::last(outcome) };
     }
     memory.holds.clear();
+    memory.unwatched = false;
     let mut look = match stages(agent, wish, siblings, memory).await {
         Ok(look) => look,
         Err(failure) => Look::last(AppOutcome::untouched(wish, State::Failed(failure))),
@@ -99,11 +100,13 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
         return Ok(look); //                                                               IO: a Pod that pulls images
     }
     let confirmed = agent.meter.time(Stage::Confirm, confirm(agent, wish, planned, memory)).await?; // IO: dry-runs
+    memory.unwatched = blocked_unseen(confirmed.planned());
     if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
         return Ok(look); //                                                               IO: likewise
     }
     let chapter = Chapter::begin(agent, wish, confirmed.planned(), memory); //             pure
     let applied = agent.meter.time(Stage::Apply, apply::apply(agent, confirmed)).await; // IO: writes
+    memory.unwatched |= applied.left.is_some();
     let is_new = note(agent, wish, &applied, chapter, memory).await?; //                   IO: when it is new
     let mut look = health::look(agent, wish, applied, memory).await; //                   IO: cache
     look.outcome.restored = !is_new && look.outcome.done.wrote();
@@ -116,6 +119,14 @@ fn waits(wish: &Wish, siblings: &Siblings<'_>, applied: Option<&AppliedRecord>) 
     let state = siblings.standing.waits.clone()?;
     let is_deployed = applied.is_some_and(|applied| *applied.inputs == *wish.digest);
     (!is_deployed).then(|| Look::last(AppOutcome::untouched(wish, state)))
+}
+
+/// Whether an object stands in the way that is not among those that are watched, because it is none of ours.
+fn blocked_unseen(planned: &Planned) -> bool {
+    planned.plan.actions.iter().any(|action| match &action.what {
+        What::Blocked { subject: Subject::Object(key), .. } => !planned.observed.objects.contains_key(key),
+        _ => false,
+    })
 }
 
 /// What is known of an App beside what is seen of it.
@@ -159,7 +170,7 @@ async fn note(
     chapter: Chapter,
     memory: &mut Memory,
 ) -> Result<bool, Failure> {
-    let Applied { planned, done, stopped } = applied;
+    let Applied { planned, done, stopped, left: _ } = applied;
     let before = memory.applied.clone().flatten();
     let refused = wish.instead_of.as_deref().cloned();
     let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);

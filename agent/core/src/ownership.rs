@@ -192,6 +192,16 @@ pub fn other_owners(live: &LiveObject, path: &str) -> Vec<Owner> {
     owners
 }
 
+/// Whether controllers hold anything of the object beside its status: somebody who is neither the agent nor among
+/// `people`.
+#[must_use]
+pub fn has_other_writers(live: &LiveObject, people: &Managers) -> bool {
+    managed_fields(live)
+        .iter()
+        .filter_map(Entry::read)
+        .any(|entry| entry.subresource != "status" && entry.manager != FIELD_MANAGER && !people.contains(entry.manager))
+}
+
 /// When the agent wrote the object last, in whichever way; `None` when it never did.
 #[must_use]
 pub fn last_write(live: &LiveObject) -> Option<Timestamp> {

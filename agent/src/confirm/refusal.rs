@@ -2,7 +2,7 @@
 //! what the commit says. Pure.
 
 use kompox_core::observed::LiveObject;
-use kompox_core::ownership::value_at;
+use kompox_core::ownership::{Managers, Owner, other_owners, value_at};
 use kompox_core::plan::diff::FieldChange;
 use kompox_core::plan::{Subject, What, immutable, mask};
 use kompox_manifests::object::{Kind, Object};
@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::cluster::ClusterError;
 use crate::cluster::error::{Cause, FieldConflict};
 
+/// What a person can do about fields of a controller.
+const REMEDY: &str = "take the fields out of the repository, make the other manager leave them, or take them over with \
+                      `reconcile.force: true`";
 /// How many conflicts are told; one is enough to act on.
 const MOST: usize = 5;
 
@@ -47,8 +50,26 @@ pub(super) fn instead(
     }
 }
 
+/// Those of the conflicts that are with controllers. What people wrote is put back.
+pub(super) fn not_of(conflicts: Vec<FieldConflict>, people: &Managers) -> Vec<FieldConflict> {
+    conflicts.into_iter().filter(|conflict| !people.contains(&conflict.manager)).collect()
+}
+
+/// The action in the place of a replacement, where the field that never changes in place is a controller's: what it
+/// made is not ours to delete.
+pub(super) fn of_others(live: &LiveObject, fields: &[FieldChange], people: &Managers) -> Option<(What, String)> {
+    let fixed = immutable::among(live, fields)?;
+    let owners = other_owners(live, &format!(".{}", immutable::root(&fixed.path)));
+    let is_controller = |owner: &&Owner| owner.subresource.is_none() && !people.contains(&owner.manager);
+    let Owner { manager, .. } = owners.iter().find(is_controller)?;
+    let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".to_owned());
+    let FieldChange { path, before, after } = fixed;
+    let reason = format!("{path} is {}, set by `{manager}`; the commit asks for {}", side(before), side(after));
+    Some((What::Blocked { subject: Subject::Object(live.key.clone()), remedy: REMEDY.to_owned() }, reason))
+}
+
 /// Fields that another manager holds are neither taken nor fought over.
-fn conflict(object: &Object, live: &LiveObject, conflicts: &[FieldConflict]) -> (What, String) {
+pub(super) fn conflict(object: &Object, live: &LiveObject, conflicts: &[FieldConflict]) -> (What, String) {
     let kind = object.key.kind;
     let words = conflicts.iter().take(MOST).map(|conflict| {
         let FieldConflict { field, manager, .. } = conflict;
@@ -60,9 +81,7 @@ fn conflict(object: &Object, live: &LiveObject, conflicts: &[FieldConflict]) -> 
     if conflicts.len() > MOST {
         reason.push_str(&format!("; and {} more", conflicts.len() - MOST));
     }
-    let remedy = "take the fields out of the repository, make the other manager leave them, or take them over with \
-                  `reconcile.force: true`";
-    (What::Blocked { subject: Subject::Object(object.key.clone()), remedy: remedy.to_owned() }, reason)
+    (What::Blocked { subject: Subject::Object(object.key.clone()), remedy: REMEDY.to_owned() }, reason)
 }
 
 /// The value at a path of the API server's conflict messages, masked where secret.

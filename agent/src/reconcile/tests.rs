@@ -48,11 +48,74 @@ async fn of_a_new_app_the_essentials_are_tried_before_anything_is_written() {
     let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     assert!(outcome.failures().next().is_none());
     let calls = world.cluster.calls();
-    let last_try = calls.iter().rposition(|call| call.starts_with("dry-run")).unwrap();
-    let first_write = calls.iter().position(|call| call.starts_with("apply")).unwrap();
-    assert!(last_try < first_write, "{calls:#?}");
-    // The namespace is not there yet: its objects are rehearsed in the agent's own.
-    assert_eq!(world.calls("dry-run"), ["Deployment k4x-system/shop-app"]);
+    let calls: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.starts_with("dry-run") || call.starts_with("apply"))
+        .map(String::as_str)
+        .collect();
+    // The Namespace is not there yet: its objects are rehearsed in the agent's own. Once it is, policies that go by
+    // Namespaces are asked too, before there is anything in it or a disk.
+    let [first, namespace, second, rest @ ..] = calls.as_slice() else { panic!("{calls:#?}") };
+    assert_eq!(*first, "dry-run Deployment k4x-system/shop-app");
+    assert!(namespace.starts_with("apply Namespace "), "{calls:#?}");
+    assert!(second.starts_with("dry-run Deployment k4x-") && second.ends_with("-shop-p4a7uq/shop-app"), "{calls:#?}");
+    assert!(rest.iter().all(|call| call.starts_with("apply")), "{calls:#?}");
+}
+
+#[tokio::test]
+async fn what_only_its_own_namespace_refuses_costs_no_disk() {
+    let world = World::new();
+    world.cluster.fault_later("dry-run", 1, Fault::Refuse(Cause::Denied("policy: not in this Namespace".into())));
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
+    assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
+    assert!(failure(&outcome).text.contains("not in this Namespace"), "{}", failure(&outcome));
+    assert_eq!((world.calls("apply").len(), world.disks()), (1, 0), "the Namespace alone");
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_made_is_neither_overwritten_nor_adopted() {
+    let world = World::new();
+    // Made by hand ahead of the App, Namespace and all, under a name that the App is going to need.
+    let elsewhere = World::new();
+    elsewhere.look(&elsewhere.commit(1), &mut Memories::default()).await;
+    let first = async |kind| elsewhere.cluster.inner.list_owned(kind).await.unwrap().into_iter().next().unwrap();
+    let (namespace, map) = (first(Kind::Namespace).await, first(Kind::Secret).await);
+    let by_hand = |name: &str| {
+        serde_json::json!({
+            "metadata": {"name": name, "managedFields": [{"manager": "kubectl-create", "operation": "Update",
+                "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {}}}]},
+            "data": {"PRECIOUS": "eA=="},
+        })
+    };
+    world.cluster.inner.store(&namespace.key, &by_hand(&namespace.key.name));
+    let precious = world.cluster.inner.store(&map.key, &by_hand(&map.key.name));
+    let mut memory = Memories::default();
+    world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
+    let preview = preview(&world.agent, &world.commit(1), &BTreeSet::new()).await.unwrap();
+    let obstacle = preview.plans[0].obstacle().expect("it shows in the plan");
+    assert!(obstacle.reason.contains("the agent has not made it"), "{}", obstacle.reason);
+    // The Namespace becomes ours, and then what is in it is seen.
+    let outcome = world.look(&world.commit(1), &mut memory).await;
+    assert!(
+        failure(&outcome).passes() && failure(&outcome).text.contains("was there already"),
+        "{}",
+        failure(&outcome)
+    );
+    let outcome = world.look(&world.commit(1), &mut memory).await;
+    assert_eq!((failure(&outcome).kind, failure(&outcome).label), (FailureKind::Obstacle, "blocked"));
+    assert!(failure(&outcome).text.contains("reconcile.force"), "{}", failure(&outcome));
+    assert_eq!(world.calls("apply").len(), 1, "the Namespace alone");
+    assert_eq!(world.cluster.inner.object(&map.key).unwrap().body, precious.body);
+    // No watch shows it: the App is looked at again all the same.
+    world.cluster.inner.delete_now(&map.key);
+    let outcome = look(&world.agent, &world.commit(1), &mut memory).await;
+    assert_eq!(outcome.failures().count(), 0);
+    // A person's word for another one.
+    let mut world = World::new();
+    world.edit("shop/kompoxops.yml", "  compose:", "  reconcile: {force: true}\n  compose:");
+    world.cluster.inner.store(&map.key, &by_hand(&map.key.name));
+    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
+    assert_eq!(outcome.failures().count(), 0);
 }
 
 #[tokio::test]
@@ -248,10 +311,12 @@ async fn a_cache_that_is_behind_never_leads_to_a_disk() {
 #[tokio::test]
 async fn a_webhook_that_cannot_be_asked_does_not_stop_the_app() {
     let world = World::new();
-    // The only one that a new App makes.
-    world.cluster.fault_later("dry-run", 0, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
+    // The only ones that a new App makes.
+    for call in 0..2 {
+        world.cluster.fault_later("dry-run", call, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
+    }
     let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
-    assert_eq!(world.calls("dry-run").len(), 1);
+    assert_eq!(world.calls("dry-run").len(), 2);
     assert!(outcome.failures().next().is_none());
     assert!(done(&outcome).wrote());
 }

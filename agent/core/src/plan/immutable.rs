@@ -74,6 +74,16 @@ pub fn among<'a>(live: &LiveObject, fields: &'a [FieldChange]) -> Option<&'a Fie
     fields.iter().find(|field| field.before != field.after && has_value(field) && is_fixed(field))
 }
 
+/// The part of a fixed field's path that is fixed as a whole: `spec.selector` of `spec.selector.matchLabels.app`.
+#[must_use]
+pub fn root(path: &str) -> &str {
+    let end = |part: &str| part.find(['.', '[']).unwrap_or(part.len());
+    match path.strip_prefix("spec.") {
+        Some(rest) => &path[.."spec.".len() + end(rest)],
+        None => &path[..end(path)],
+    }
+}
+
 fn is_at_or_below(path: &str, ancestor: &str) -> bool {
     path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

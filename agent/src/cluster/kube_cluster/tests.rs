@@ -215,7 +215,9 @@ async fn a_patch_bears_the_version_that_it_is_meant_for() {
 
 #[tokio::test]
 async fn a_deletion_is_of_exactly_what_was_seen() {
-    let terminating = stored(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}));
+    let metadata = json!({"name": "web", "namespace": "shop", "uid": "u1", "resourceVersion": "8",
+        "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    let terminating = stored(json!({"metadata": metadata}));
     let missing =
         json!({"kind": "Status", "reason": "NotFound", "code": 404, "details": {"name": "web", "kind": "services"}});
     let answers = [(200, json!({"kind": "Status", "status": "Success"})), (200, terminating), (404, missing)];

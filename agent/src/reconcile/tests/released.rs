@@ -56,7 +56,10 @@ async fn a_claim_that_exists_after_all_keeps_its_volume() {
     // The watch has not told of it: what was seen is no proof.
     let commit = world.commit(1);
     let claim = claim_of(&world, &volume);
-    let body = json!({"metadata": {"uid": uid, "name": claim.name, "namespace": claim.namespace}});
+    let ours = json!({"manager": "kompox-agent", "operation": "Apply", "apiVersion": "v1", "fieldsV1": {"f:spec": {}}});
+    let body = json!({
+        "metadata": {"uid": uid, "name": claim.name, "namespace": claim.namespace, "managedFields": [ours]},
+    });
     world.cluster.inner.store(&claim, &body);
     let outcome = look(&world.agent, &commit, &mut memory).await;
     assert!(failure(&outcome).text.contains("still exists"), "{}", failure(&outcome));

@@ -1,5 +1,7 @@
 //! What is deleted, and what is not, whatever the API server answers.
 
+use kompox_manifests::names::Names;
+
 use super::*;
 use crate::cluster::error::FieldConflict;
 
@@ -18,9 +20,14 @@ fn immutable() -> Cause {
     Cause::Invalid(vec![FieldProblem { field: "spec.clusterIP".into(), message, immutable: true }])
 }
 
-/// How many dry-runs come before that of the first object of a kind.
-fn before(world: &World, earlier: usize, kind: &str) -> usize {
-    world.calls("dry-run").iter().skip(earlier).position(|call| call.starts_with(kind)).unwrap()
+/// Whether a dry-run is of an object where none of its name is.
+fn is_rehearsal(call: &str) -> bool {
+    call.ends_with("/kompox-rehearsal")
+}
+
+/// How many dry-runs come before one.
+fn before(world: &World, earlier: usize, is_tried: impl Fn(&str) -> bool) -> usize {
+    world.calls("dry-run").iter().skip(earlier).position(|call| is_tried(call)).unwrap()
 }
 
 /// Dry-runs of the second commit before its first Service.
@@ -28,7 +35,7 @@ async fn place_of_service() -> usize {
     let (world, mut memory) = deployed().await;
     let earlier = world.calls("dry-run").len();
     world.look(&world.commit(2), &mut memory).await;
-    before(&world, earlier, "Service ")
+    before(&world, earlier, |call| call.starts_with("Service "))
 }
 
 #[tokio::test]
@@ -44,7 +51,7 @@ async fn what_never_changes_in_place_is_deleted_and_made_anew() {
     let name = calls[deleted].strip_prefix("delete ").unwrap();
     assert!(calls.iter().skip(deleted).any(|call| call.strip_prefix("apply ") == Some(name)), "{calls:#?}");
     // It was tried where nothing was in its way, before anything was deleted.
-    let tried = calls.iter().position(|call| call.starts_with("dry-run Service k4x-system/")).unwrap();
+    let tried = calls.iter().position(|call| is_rehearsal(call)).unwrap();
     assert!(tried < deleted);
 }
 
@@ -94,7 +101,7 @@ async fn what_no_webhook_can_try_is_shown_as_assumed() {
     let place = tried.iter().position(|call| call.starts_with("Service ")).unwrap();
     let (changed, _) = plan(vec![(place, no_dry_run())]).await;
     let (_, tried) = plan(vec![(place, Fault::Refuse(immutable()))]).await;
-    let rehearsal = tried.iter().position(|call| call.starts_with("Service k4x-system/")).unwrap();
+    let rehearsal = tried.iter().position(|call| is_rehearsal(call)).unwrap();
     let (replaced, _) = plan(vec![(place, Fault::Refuse(immutable())), (rehearsal, no_dry_run())]).await;
     for (assumed, action) in [(changed, "change"), (replaced, "replace")] {
         let [only] = assumed.as_slice() else { panic!("{assumed:?}") };
@@ -113,7 +120,7 @@ async fn what_would_be_refused_anew_is_not_deleted() {
     probe.cluster.fault_later("dry-run", place, Fault::Refuse(immutable()));
     let earlier = probe.calls("dry-run").len();
     probe.look(&probe.commit(2), &mut probed).await;
-    let rehearsal = before(&probe, earlier, "Service k4x-system/");
+    let rehearsal = before(&probe, earlier, is_rehearsal);
     world.cluster.fault_later("dry-run", rehearsal, Fault::Refuse(invalid()));
     let outcome = world.look(&world.commit(2), &mut memory).await;
     assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
@@ -175,19 +182,29 @@ async fn a_refused_deletion_is_said_and_keeps_no_other_from_going() {
     plain.look(&plain.commit(2), &mut memory).await;
     let all = plain.calls("delete");
     assert!(all.len() >= 2, "{all:?}");
-    for (cause, kind, words) in cases {
+    let all = &all;
+    let cases = cases.map(|(cause, kind, words)| async move {
         let (world, mut memory) = with_leftovers().await;
+        world.cluster.fault_later("delete", 0, Fault::Refuse(cause.clone()));
+        let outcome = world.look(&world.commit(2), &mut memory).await;
+        assert_eq!(&world.calls("delete"), all, "the others were tried");
+        assert_eq!(done(&outcome).deleted, all.len() - 1);
+        // Everything else is as asked: that is written down, and the App's health goes on being watched.
+        assert!(outcome.progressing());
+        let names = Names::of(&outcome.apps[0].id);
+        let stored = applied::load(world.cluster.as_ref(), &names).await.unwrap().unwrap();
+        assert_eq!(stored.record.commit, world.commit(2).id);
         world.cluster.fault_later("delete", 0, Fault::Refuse(cause));
+        tokio::time::sleep(std::time::Duration::from_millis(3100)).await;
         let outcome = world.look(&world.commit(2), &mut memory).await;
         let failure = failure(&outcome);
         assert_eq!(failure.kind, kind, "{failure}");
         assert!(failure.text.contains(words) && failure.text.contains("does not go"), "{failure}");
-        assert_eq!(world.calls("delete"), all, "the others were tried");
-        assert_eq!(done(&outcome).deleted, all.len() - 1);
         // Nothing has to be done but to look again.
         let again = world.look(&world.commit(2), &mut memory).await;
         assert_eq!((again.failures().count(), done(&again).deleted), (0, 1));
-    }
+    });
+    futures::future::join_all(cases).await;
 }
 
 #[tokio::test]
