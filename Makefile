@@ -36,7 +36,7 @@ e2e: parts ## end-to-end tests on the real control plane, node and forge
 	$(CARGO) test --package kompox-tests --test e2e -- --test-threads 2
 	$(CARGO) test --package kompox-tests --test soak -- --nocapture
 
-bench: parts ## the agent beside kubectl and a bare client; writes docs/benchmarks.md (ARGS="--apps 50 --looks 0")
+bench: parts ## the agent beside kubectl and a bare client, into docs/benchmarks.md (ARGS="--apps 50 --looks 0" only prints)
 	$(CARGO) run --release --quiet --package kompox-tests --bin bench -- $(ARGS)
 
 parts: ## builds the control plane, kwok, Gitea, CoreDNS and the readers of files once (about 12 minutes the first time)

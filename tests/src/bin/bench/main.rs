@@ -24,25 +24,26 @@ use crate::ground::Ground;
 use crate::rivals::{Rival, RivalFigures};
 use crate::table::Machine;
 
-/// Measures the agent beside kubectl and a bare parallel client, and writes docs/benchmarks.md.
+/// Measures the agent beside kubectl and a bare parallel client. A run that leaves nothing out writes its table to
+/// docs/benchmarks.md; any other one only prints it.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
     /// How many Apps, of 15 objects each; everything is measured once for each of these numbers.
-    #[arg(long, value_delimiter = ',', default_value = "100,300", value_parser = clap::value_parser!(u16).range(1..=999))]
+    #[arg(long, value_delimiter = ',', default_values_t = SIZES, value_parser = clap::value_parser!(u16).range(1..=999))]
     apps: Vec<u16>,
     /// How many commits that change one App each.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = ENOUGH, value_parser = clap::value_parser!(u16).range(1..))]
     changes: u16,
     /// How many edits by people.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = ENOUGH, value_parser = clap::value_parser!(u16).range(1..))]
     edits: u16,
     /// How many looks the agent takes at the first number of Apps, one a second, while its memory is watched; 0 leaves
     /// that out.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = LOOKS)]
     looks: u32,
     /// How many objects of others come into the cluster with the first number of Apps; 0 leaves that out.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = FOREIGN)]
     foreign: u32,
     /// How many requests the bare client has under way at once.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
@@ -53,13 +54,29 @@ struct Arguments {
     cold: Option<u16>,
 }
 
+// What a table is made of that may take the place of the one in docs/benchmarks.md.
+
+/// The numbers of Apps, in this order: what takes long is measured with the first one.
+const SIZES: [u16; 2] = [100, 300];
 /// So many changes and edits at least, for the slowest of a hundred to say something.
 const ENOUGH: u16 = 50;
+/// So many looks at least, for memory that grows to be seen.
+const LOOKS: u32 = 1000;
+/// So many objects of others at least.
+const FOREIGN: u32 = 20_000;
 
 impl Arguments {
-    /// Whether what is measured may take the place of the table that is there.
-    fn is_whole(&self) -> bool {
-        self.changes >= ENOUGH && self.edits >= ENOUGH
+    /// What is missing for the table to be written; nothing for a whole run.
+    fn missing(&self) -> Vec<String> {
+        let [first, second] = SIZES;
+        let needs = [
+            (self.apps == SIZES, format!("{first} and {second} Apps")),
+            (self.changes >= ENOUGH, format!("{ENOUGH} changes")),
+            (self.edits >= ENOUGH, format!("{ENOUGH} edits")),
+            (self.looks >= LOOKS, format!("{LOOKS} looks")),
+            (self.foreign >= FOREIGN, format!("{FOREIGN} foreign objects")),
+        ];
+        needs.into_iter().filter(|(is_met, _)| !is_met).map(|(_, need)| need).collect()
     }
 }
 
@@ -129,12 +146,13 @@ async fn main() -> Result<()> {
     }
     if let Some(machine) = machine {
         let text = table::text(&arguments, &rounds, &machine);
-        if arguments.is_whole() {
+        say(&text);
+        let missing = arguments.missing();
+        if missing.is_empty() {
             table::write(&text)?;
         } else {
-            say(&format!("not written: {ENOUGH} changes and edits make a figure"));
+            say(&format!("nothing was written to docs/benchmarks.md: a whole run has {}", missing.join(", ")));
         }
-        say(&text);
     }
     Ok(())
 }
@@ -194,6 +212,19 @@ fn percentile(all: &[Duration], share: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_whole_run_is_written() {
+        let missing = |arguments: &str| {
+            Arguments::parse_from(["bench"].into_iter().chain(arguments.split_whitespace())).missing()
+        };
+        assert!(missing("").is_empty());
+        assert!(missing("--changes 60 --edits 60 --looks 2000 --foreign 30000").is_empty());
+        assert_eq!(missing("--apps 50 --looks 0"), ["100 and 300 Apps", "1000 looks"]);
+        assert_eq!(missing("--apps 300,100"), ["100 and 300 Apps"]);
+        let few = missing("--changes 49 --edits 49 --looks 999 --foreign 19999");
+        assert_eq!(few, ["50 changes", "50 edits", "1000 looks", "20000 foreign objects"]);
+    }
 
     #[test]
     fn percentiles_are_values_that_were_seen() {
