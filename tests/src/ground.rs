@@ -146,9 +146,17 @@ impl Ground {
     pub async fn settled(&self, agent: &Agent, commit: &str) -> Result<()> {
         until(&format!("commit {commit} to be a success"), self.patience, || async {
             check_runs(agent)?;
-            record::success(self.plane.kubeconfig(), SOURCE, commit)
+            self.success(commit)
         })
         .await
+    }
+
+    /// One look at whether an agent has written down that a commit is a success.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn success(&self, commit: &str) -> Result<Look<()>> {
+        record::success(self.plane.kubeconfig(), SOURCE, commit)
     }
 
     /// Waits until nothing was asked for three seconds.

@@ -83,23 +83,38 @@ impl Ground {
         self.under.proxy.forget();
         let files = [fleet::web_env(app, &format!("v{number}"))];
         let commit = self.under.publish(&files, &format!("Change {number}"))?;
-        let limit = Instant::now() + LONG;
-        let done = loop {
-            check_runs(agent)?;
-            let deployments = |request: &Request| is_written(request) && is_of(request, "deployments");
-            if self.under.proxy.count(is_written) >= 2 && self.under.proxy.count(deployments) >= 1 {
-                break Timestamp::now();
-            }
-            ensure!(Instant::now() < limit, "commit {commit} is not applied");
-            tokio::time::sleep(STEP).await;
-        };
-        let fetched =
-            fetched(&agent.stderr()?, &commit).with_context(|| format!("no word of the fetch of {commit}"))?;
+        let deployments = |request: &Request| is_written(request) && is_of(request, "deployments");
+        let is_applied =
+            || self.under.proxy.count(is_written) >= fleet::CHANGED && self.under.proxy.count(deployments) >= 1;
+        let took = since_fetch(agent, &commit, is_applied).await?;
         self.under.settled(agent, &commit).await?;
         // What is told after the record.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let took = Duration::try_from(done.duration_since(fetched)).context("applied before it was fetched")?;
         Ok((took, self.under.asked().len()))
+    }
+
+    /// Commits that change the same App, each while the agent waits for the health of the one before: no Pod finds a
+    /// node. Gives every time from the fetch of the newer commit to its first write.
+    pub(crate) async fn takeovers(&self, agent: &Agent, count: u16) -> Result<Vec<Duration>> {
+        let all = ground::nodes();
+        let nodes: Vec<&str> = all.iter().map(|node| node.name.as_str()).collect();
+        self.under.kubectl(&[&["cordon"], &nodes[..]].concat())?;
+        let (mut newest, mut times) = (String::new(), Vec::new());
+        for number in 0..=count {
+            self.under.proxy.forget();
+            let files = [fleet::web_env(1, &format!("takeover{number}"))];
+            newest = self.under.publish(&files, &format!("Takeover {number}"))?;
+            let took = since_fetch(agent, &newest, || self.under.proxy.count(is_written) > 0).await?;
+            // The first one takes nothing over.
+            times.extend((number > 0).then_some(took));
+            self.under.quiet().await?;
+            let is_applied = self.under.proxy.count(is_written) >= fleet::CHANGED;
+            let is_over = matches!(self.under.success(&newest)?, Look::Done(()));
+            ensure!(is_applied && !is_over, "the agent does not wait for the health of commit {newest}");
+        }
+        self.under.kubectl(&[&["uncordon"], &nodes[..]].concat())?;
+        self.under.settled(agent, &newest).await?;
+        Ok(times)
     }
 
     /// A person's edit of one Service; gives the time from the edit to its end, as another client sees it.
@@ -168,6 +183,19 @@ impl Ground {
         tokio::time::sleep(Duration::from_secs(3)).await;
         Ok(())
     }
+}
+
+/// The time from the fetch of a commit until `is_done`.
+async fn since_fetch(agent: &Agent, commit: &str, is_done: impl Fn() -> bool) -> Result<Duration> {
+    let limit = Instant::now() + LONG;
+    while !is_done() {
+        check_runs(agent)?;
+        ensure!(Instant::now() < limit, "commit {commit} is not applied");
+        tokio::time::sleep(STEP).await;
+    }
+    let done = Timestamp::now();
+    let fetched = fetched(&agent.stderr()?, commit).with_context(|| format!("no word of the fetch of {commit}"))?;
+    Duration::try_from(done.duration_since(fetched)).context("applied before it was fetched")
 }
 
 /// Whether it is a write of an App's object that the server has accepted.

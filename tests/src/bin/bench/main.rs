@@ -60,6 +60,8 @@ struct Arguments {
 const SIZES: [u16; 2] = [100, 300];
 /// So many changes and edits at least, for the slowest of a hundred to say something.
 const ENOUGH: u16 = 50;
+/// So many commits take over while the one before is waited for.
+const TAKEOVERS: u16 = 5;
 /// So many looks at least, for memory that grows to be seen.
 const LOOKS: u32 = 1000;
 /// So many objects of others at least.
@@ -93,6 +95,8 @@ struct AgentFigures {
     changes: Vec<Duration>,
     /// The most requests that one of these commits cost.
     change_requests: usize,
+    /// Every time from the fetch of a commit to its first write, while the one before it was waited for.
+    takeovers: Vec<Duration>,
     /// Every edit's time until it was undone.
     edits: Vec<Duration>,
     /// Its resident memory.
@@ -181,6 +185,8 @@ async fn measure_agent(
         changes.push(took);
         change_requests = change_requests.max(requests);
     }
+    let takeovers = ground.takeovers(&agent, TAKEOVERS).await?;
+    say(&format!("a newer commit takes over: {takeovers:?}"));
     let mut edits = Vec::new();
     for number in 0..arguments.edits {
         let took = ground.edit(number).await?;
@@ -198,7 +204,8 @@ async fn measure_agent(
         None
     };
     let memory = Memory { applied, changed, looks, foreign };
-    Ok((AgentFigures { cold, idle_requests, idle_cpu, changes, change_requests, edits, memory }, machine, objects))
+    let figures = AgentFigures { cold, idle_requests, idle_cpu, changes, change_requests, takeovers, edits, memory };
+    Ok((figures, machine, objects))
 }
 
 /// The value below which `share` of 100 of all lie; nothing of nothing.

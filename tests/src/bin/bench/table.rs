@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kompox_tests::kubeconfig;
 
 use crate::ground::Ground;
-use crate::{Arguments, Memory, RivalFigures, Round, fleet, percentile};
+use crate::{Arguments, Memory, RivalFigures, Round, TAKEOVERS, fleet, percentile};
 
 const BEGIN: &str = "<!-- benchmark: begin -->";
 /// The name of the rival that is the limit.
@@ -53,7 +53,8 @@ pub(crate) fn text(arguments: &Arguments, rounds: &[Round], on: &Machine) -> Str
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     let day = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
     let mut text = format!(
-        "{day}, {} ({build} build). {}. {} changes, {} edits; the bare client has {} requests under way.\n",
+        "{day}, {} ({build} build). {}. {} changes, {} edits, {TAKEOVERS} takeovers; the bare client has {} requests under \
+         way.\n",
         on.versions, on.hardware, arguments.changes, arguments.edits, arguments.parallel
     );
     for round in rounds {
@@ -118,6 +119,11 @@ fn table(arguments: &Arguments, round: &Round, smaller: Option<&Round>, objects:
     let requests = of(&|rival| Some(rival.one_requests as f64));
     let goal = Goal { text: "at most 10", met: agent.change_requests <= 2 * fleet::CHANGED + 6 };
     row("one App changed (2 objects), most requests", agent.change_requests as f64, &requests, 0, Some(goal));
+
+    row("a newer commit takes over, p50, ms", millis(percentile(&agent.takeovers, 50)), &none, 0, None);
+    let worst = millis(percentile(&agent.takeovers, 100));
+    let goal = Goal { text: "at most 1000", met: worst <= 1000.0 };
+    row("a newer commit takes over, worst, ms", worst, &none, 0, Some(goal));
 
     let mib = |kib: u64| kib as f64 / 1024.0;
     let Memory { applied, changed, looks, foreign } = &agent.memory;
@@ -208,6 +214,7 @@ mod tests {
                 idle_cpu: Duration::ZERO,
                 changes: mine.map(Duration::from_millis).to_vec(),
                 change_requests: 10,
+                takeovers: Vec::new(),
                 edits: Vec::new(),
                 memory: Memory { applied: 0, changed: 0, looks: None, foreign: None },
             },
