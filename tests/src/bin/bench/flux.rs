@@ -30,8 +30,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 
 use crate::ground::is_written;
-use crate::rivals::{RivalFigures, file};
-use crate::{fleet, usage};
+use crate::rivals::{AGAIN, RivalFigures, file};
+use crate::{fleet, percentile, usage};
 
 /// Names the controller's binary.
 const BINARY: &str = "FLUX_KUSTOMIZE_CONTROLLER";
@@ -75,6 +75,8 @@ impl Flux {
         let controller = self.run(proxy.kubeconfig(), &folder)?;
         wait("all objects to be written", &proxy, &controller, objects.len()).await?;
         let cold = start.elapsed();
+        source.settled("first", &controller).await?;
+        let applied_memory = Some(usage::memory(controller.pid())?);
 
         // As long as all of them take once more.
         tokio::time::sleep(INTERVAL).await;
@@ -84,19 +86,31 @@ impl Flux {
         let again_requests = proxy.count(|request| !request.is_upkeep());
         let again_cpu = Some(usage::cpu(controller.pid())?.saturating_sub(before));
 
-        let first = fleet::name(1);
-        change(apps.get_mut(&first).context("no first App")?);
-        proxy.forget();
-        let start = Instant::now();
-        source.offer("second", &apps)?;
-        wait("the change to be written", &proxy, &controller, fleet::CHANGED).await?;
-        let one = start.elapsed();
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let one_requests = proxy.count(|request| !request.is_upkeep());
+        let names: Vec<String> = apps.keys().cycle().take(AGAIN).cloned().collect();
+        let (mut changes, mut one_requests) = (Vec::new(), 0);
+        for (number, app) in names.iter().enumerate() {
+            let revision = format!("change-{number}");
+            change(apps.get_mut(app).context("no such App")?, &revision);
+            proxy.forget();
+            source.offer(&revision, &apps)?;
+            // Only now: packing and telling are no work of the controller's, and the agent's time begins with the fetch.
+            let start = Instant::now();
+            wait("the change to be written", &proxy, &controller, fleet::CHANGED).await?;
+            changes.push(start.elapsed());
+            // A revision makes all Kustomizations be applied again; the next change must not queue behind them.
+            source.settled(&revision, &controller).await?;
+            one_requests = one_requests.max(proxy.count(|request| !request.is_upkeep()));
+        }
 
-        let drift = drift(plane.kubeconfig(), &first, &controller).await?;
+        let mut edits = Vec::new();
+        for (number, app) in names.iter().enumerate() {
+            tokio::time::sleep(before_edit(number)).await;
+            edits.push(drift(plane.kubeconfig(), app, &controller).await?);
+        }
+        let changed_memory = Some(usage::memory(controller.pid())?);
         controller.stop().await?;
-        Ok(RivalFigures { cold, again_requests, again_cpu, one, one_requests, drift })
+        let (one, drift) = (percentile(&changes, 50), percentile(&edits, 50));
+        Ok(RivalFigures { cold, again_requests, again_cpu, one, one_requests, drift, applied_memory, changed_memory })
     }
 
     fn run(&self, kubeconfig: &Path, folder: &Folder) -> Result<Process> {
@@ -153,7 +167,7 @@ impl Source {
                 "digest": format!("sha256:{digest}"),
                 "path": "apps.tar.gz",
                 "url": self.url,
-                "revision": format!("main@{revision}"),
+                "revision": revision_of(revision),
                 "lastUpdateTime": now,
                 "size": packed.stdout.len(),
             },
@@ -171,6 +185,19 @@ impl Source {
         let arguments =
             ["-n", NAMESPACE, "patch", "gitrepository", "apps", "--subresource=status", "--type=merge", "-p"];
         kubectl(&self.kubeconfig, &[&arguments[..], &[&patch]].concat()).map(drop)
+    }
+
+    /// Waits until every Kustomization has applied a revision.
+    async fn settled(&self, revision: &str, controller: &Process) -> Result<()> {
+        let path = "jsonpath={range .items[*]}{.status.lastAppliedRevision}{\"\\n\"}{end}";
+        let revision = revision_of(revision);
+        until(&format!("{revision} to be applied"), LONG, || async {
+            controller.check_running()?;
+            let applied = kubectl(&self.kubeconfig, &["-n", NAMESPACE, "get", "kustomizations", "-o", path])?;
+            let behind = applied.lines().filter(|applied| *applied != revision).count();
+            Ok(if behind == 0 { Look::Done(()) } else { Look::NotYet(format!("{behind} are behind")) })
+        })
+        .await
     }
 
     /// One Kustomization an App.
@@ -210,6 +237,17 @@ async fn serve(listener: TcpListener, artifact: Arc<Mutex<Bytes>>) {
     }
 }
 
+/// A revision as source-controller writes it.
+fn revision_of(name: &str) -> String {
+    format!("main@{name}")
+}
+
+/// How long to wait before an edit. All Apps are applied again at about the same time, which is when the edit before was
+/// undone: an edit at once would always stay for a whole interval, and people's edits come at any time of it.
+fn before_edit(number: usize) -> Duration {
+    INTERVAL.mul_f64((number as f64 + 0.5) / AGAIN as f64)
+}
+
 /// The objects by the App that they are of.
 fn by_app(objects: &[Value]) -> BTreeMap<String, Vec<Value>> {
     let mut apps: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -221,12 +259,12 @@ fn by_app(objects: &[Value]) -> BTreeMap<String, Vec<Value>> {
 }
 
 /// What a commit that changes the environment changes: a Secret, and the Pod that carries its hash.
-fn change(objects: &mut [Value]) {
+fn change(objects: &mut [Value], value: &str) {
     if let Some(secret) = objects.iter_mut().find(|object| object["kind"] == "Secret") {
-        secret["data"]["CHANGED"] = STANDARD.encode("yes").into();
+        secret["data"]["CHANGED"] = STANDARD.encode(value).into();
     }
     if let Some(deployment) = objects.iter_mut().find(|object| object["kind"] == "Deployment") {
-        deployment["spec"]["template"]["metadata"]["annotations"]["changed"] = "yes".into();
+        deployment["spec"]["template"]["metadata"]["annotations"]["changed"] = value.into();
     }
 }
 
@@ -275,9 +313,18 @@ mod tests {
         let all = [object("a", "Secret"), object("a", "Deployment"), object("a", "Service"), object("b", "Secret")];
         let mut apps = by_app(&all);
         assert_eq!((apps["a"].len(), apps["b"].len()), (3, 1));
-        change(apps.get_mut("a").unwrap());
-        let changed = apps["a"].iter().zip(&all).filter(|(now, before)| now != before);
-        assert_eq!(changed.count(), fleet::CHANGED);
+        for value in ["once", "again"] {
+            let before = apps["a"].clone();
+            change(apps.get_mut("a").unwrap(), value);
+            let changed = apps["a"].iter().zip(&before).filter(|(now, before)| now != before);
+            assert_eq!(changed.count(), fleet::CHANGED, "{value}");
+        }
         assert_eq!(apps["b"][0], all[3]);
+    }
+
+    #[test]
+    fn edits_come_all_over_the_interval() {
+        let seconds: Vec<u64> = (0..AGAIN).map(|number| before_edit(number).as_secs()).collect();
+        assert_eq!(seconds, [6, 18, 30, 42, 54]);
     }
 }

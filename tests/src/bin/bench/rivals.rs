@@ -1,15 +1,15 @@
 //! The others: kubectl as a person runs it, and a client that does nothing but server-side applies in parallel.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use kompox_tests::control_plane::{ControlPlane, Options};
 use kompox_tests::folder::Folder;
 use kompox_tests::ground::nodes;
 use kompox_tests::kubeconfig;
-use kompox_tests::kubectl::kubectl;
 use kompox_tests::proxy::ApiProxy;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::fleet::OBJECTS;
-use crate::usage;
+use crate::{percentile, usage};
 
 /// How often one App is applied again; the median counts.
-const AGAIN: usize = 5;
+pub(crate) const AGAIN: usize = 5;
 
 /// Who applies.
 #[derive(Debug)]
@@ -46,6 +46,17 @@ pub(crate) struct RivalFigures {
     pub(crate) one_requests: usize,
     /// How long a person's edit stays; for whoever only applies when told, how long applying the App takes.
     pub(crate) drift: Duration,
+    /// Resident memory when all is applied, in KiB, where it can be told; of whoever ends then, the most.
+    pub(crate) applied_memory: Option<u64>,
+    /// Resident memory after all changes and edits, in KiB, of whoever runs on.
+    pub(crate) changed_memory: Option<u64>,
+}
+
+/// What applying took.
+struct Applied {
+    time: Duration,
+    /// The most resident memory, in KiB, where it can be told.
+    memory: Option<u64>,
 }
 
 /// How long a rival takes to apply everything to a fresh control plane.
@@ -53,7 +64,7 @@ pub(crate) async fn cold(rival: &Rival, objects: &[Value]) -> Result<Duration> {
     let plane = ControlPlane::start(Options { folder: None, nodes: nodes() }).await?;
     let proxy = ApiProxy::start(plane.kubeconfig()).await?;
     let folder = Folder::temporary("rival")?;
-    rival.apply(&proxy, &file(&folder, "all.json", objects)?, objects).await
+    Ok(rival.apply(&proxy, &file(&folder, "all.json", objects)?, objects).await?.time)
 }
 
 /// Measures a rival on a fresh control plane.
@@ -63,7 +74,7 @@ pub(crate) async fn measure(rival: &Rival, objects: &[Value]) -> Result<RivalFig
     let folder = Folder::temporary("rival")?;
     let (all, first) = (file(&folder, "all.json", objects)?, objects_of_first(objects));
     let one = file(&folder, "one.json", &first)?;
-    let cold = rival.apply(&proxy, &all, objects).await?;
+    let Applied { time: cold, memory: applied_memory } = rival.apply(&proxy, &all, objects).await?;
     proxy.forget();
     let before = usage::cpu_of_children()?;
     rival.apply(&proxy, &all, objects).await?;
@@ -76,28 +87,46 @@ pub(crate) async fn measure(rival: &Rival, objects: &[Value]) -> Result<RivalFig
     let mut times = Vec::new();
     for _ in 0..AGAIN {
         proxy.forget();
-        times.push(rival.apply(&proxy, &one, &first).await?);
+        times.push(rival.apply(&proxy, &one, &first).await?.time);
     }
-    let one = crate::percentile(&times, 50);
-    Ok(RivalFigures { cold, again_requests, again_cpu, one, one_requests: proxy.requests().len(), drift: one })
+    let (one, one_requests) = (percentile(&times, 50), proxy.requests().len());
+    Ok(RivalFigures {
+        cold,
+        again_requests,
+        again_cpu,
+        one,
+        one_requests,
+        drift: one,
+        applied_memory,
+        changed_memory: None,
+    })
 }
 
 impl Rival {
-    async fn apply(&self, proxy: &ApiProxy, file: &Path, objects: &[Value]) -> Result<Duration> {
+    async fn apply(&self, proxy: &ApiProxy, file: &Path, objects: &[Value]) -> Result<Applied> {
         let start = Instant::now();
-        match self {
-            Self::Kubectl => {
-                let file = file.to_string_lossy();
-                let arguments = ["apply", "--server-side", "--force-conflicts", "-f", &file];
-                tokio::task::block_in_place(|| kubectl(proxy.kubeconfig(), &arguments))?;
-            }
+        let memory = match self {
+            Self::Kubectl => Some(tokio::task::block_in_place(|| kubectl_apply(proxy.kubeconfig(), file))?),
             Self::Bare(parallel) => {
                 let client = kubeconfig::client(proxy.kubeconfig()).await?;
                 apply_all(&client, objects, *parallel).await?;
+                // It runs in this process, beside the proxy.
+                None
             }
-        }
-        Ok(start.elapsed())
+        };
+        Ok(Applied { time: start.elapsed(), memory })
     }
+}
+
+/// Runs kubectl; gives the most resident memory that it had, in KiB.
+fn kubectl_apply(kubeconfig: &Path, file: &Path) -> Result<u64> {
+    let mut command = Command::new("kubectl");
+    command.args(["apply", "--server-side", "--force-conflicts", "-f"]).arg(file).env("KUBECONFIG", kubeconfig);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("kubectl is not installed")?;
+    let peak = usage::watch_peak(child.id());
+    let output = child.wait_with_output().context("kubectl")?;
+    ensure!(output.status.success(), "kubectl apply: {}", String::from_utf8_lossy(&output.stderr));
+    peak.join().map_err(|_| anyhow!("nobody watched the memory of kubectl"))
 }
 
 /// Applies objects, Namespaces first, `parallel` at a time.

@@ -129,8 +129,10 @@ fn table(arguments: &Arguments, round: &Round, smaller: Option<&Round>, objects:
     let Memory { applied, changed, looks, foreign } = &agent.memory;
     // The goal is for 1,500 objects.
     let most = |kib: u64| (objects <= 1500).then_some(Goal { text: "at most 64", met: mib(kib) <= 64.0 });
-    row("resident memory when all is applied, MiB", mib(*applied), &none, 1, most(*applied));
-    row("resident memory after all changes and edits, MiB", mib(*changed), &none, 1, most(*changed));
+    let theirs = of(&|rival| rival.applied_memory.map(mib));
+    row("resident memory when all is applied, MiB", mib(*applied), &theirs, 1, most(*applied));
+    let theirs = of(&|rival| rival.changed_memory.map(mib));
+    row("resident memory after all changes and edits, MiB", mib(*changed), &theirs, 1, most(*changed));
     if let Some((early, late)) = looks {
         let name = format!("resident memory after {} reconciles, MiB", arguments.looks);
         row(&name, mib(*late), &none, 1, most(*late));
@@ -227,6 +229,8 @@ mod tests {
                     one: Duration::from_millis(bare),
                     one_requests: 15,
                     drift: Duration::from_millis(bare),
+                    applied_memory: None,
+                    changed_memory: None,
                 },
             )],
         };
