@@ -1,0 +1,115 @@
+//! What others have made, and what others decide: neither is overwritten, nor fought over.
+
+use anyhow::{Result, ensure};
+use kompox_tests::wait::{Look, until};
+
+use crate::world::{LONG, NAMESPACE, World, skip};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_somebody_else_has_made_blocks_its_app_and_is_not_touched() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    // A Namespace that was made ahead, with what people keep in it, is taken in.
+    world.kubectl(&["create", "namespace", NAMESPACE])?;
+    world.kubectl(&[
+        "-n",
+        NAMESPACE,
+        "create",
+        "secret",
+        "generic",
+        "app1-app-gitea-override",
+        "--from-literal=A=b",
+    ])?;
+    let agent = world.start_agent().await?;
+    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&first, "success").await?;
+
+    world.kubectl(&[
+        "-n",
+        NAMESPACE,
+        "create",
+        "service",
+        "externalname",
+        "cache",
+        "--external-name=old.example.com",
+    ])?;
+    let version = ["-n", NAMESPACE, "get", "service/cache", "-o", "jsonpath={.metadata.resourceVersion}"];
+    let before = world.kubectl(&version)?;
+    world.forget_when_told().await?;
+    let second = world.push_change("compose.yml", |text| format!("{text}  cache:\n    image: redis:8\n"), "A cache")?;
+    let plan = world.agent(["plan", &world.repo.work_tree().to_string_lossy()]).run(LONG).await?;
+    let told = [format!("BLOCKED        Service {NAMESPACE}/cache"), "the agent has not made it".to_owned()];
+    ensure!(told.iter().all(|words| plan.stdout.contains(words)), "{}{}", plan.stdout, plan.stderr);
+    let failure = world.await_status(&second, "failure").await?;
+    ensure!(failure.description.contains("blocked"), "{}", failure.description);
+    ensure!(world.writes().is_empty(), "{:?}", world.writes());
+    ensure!(world.kubectl(&version)? == before, "it was touched");
+
+    // Nobody watches it. Once it is out of the way, the commit goes on by itself.
+    world.kubectl(&["-n", NAMESPACE, "delete", "service/cache"])?;
+    world.await_status(&second, "success").await?;
+    let port = world.kubectl(&["-n", NAMESPACE, "get", "service/cache", "-o", "jsonpath={.spec.clusterIP}"])?;
+    ensure!(port == "None", "the App's own Service is another one: {port}");
+    let kept = ["-n", NAMESPACE, "get", "secret/app1-app-gitea-override", "-o", "jsonpath={.data.A}"];
+    ensure!(world.kubectl(&kept)? == "Yg==", "people's own Secret");
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+/// Lets no Deployment into any Namespace but the agent's own.
+const ELSEWHERE: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: elsewhere}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}]
+  validations: [{expression: "false", message: not in this Namespace}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: elsewhere}
+spec:
+  policyName: elsewhere
+  validationActions: [Deny]
+  matchResources:
+    namespaceSelector:
+      matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [k4x-system]}]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_goes_by_namespaces_is_asked_before_there_is_a_disk() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let policy = world.folder.write("elsewhere.yml", ELSEWHERE)?;
+    world.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
+    until("the policy to be in force", LONG, || async {
+        let tried = world.kubectl(&["create", "deployment", "probe", "--image", "i", "--dry-run=server"]);
+        Ok(match tried {
+            Err(error) if error.to_string().contains("not in this Namespace") => Look::Done(()),
+            other => Look::NotYet(format!("{other:?}")),
+        })
+    })
+    .await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    let failure = world.await_status(&commit, "failure").await?;
+    ensure!(failure.description.contains("compose.yml:"), "{}", failure.description);
+    ensure!(world.disks()?.is_empty(), "a disk was made");
+    let objects = "configmaps,secrets,services,persistentvolumeclaims,serviceaccounts,networkpolicies";
+    let ours = ["-n", NAMESPACE, "get", objects, "-l", "app.kubernetes.io/managed-by=kompox", "-o", "name"];
+    let made = world.kubectl(&ours)?;
+    ensure!(made.is_empty(), "{made}");
+
+    world.kubectl(&["delete", "-f", &policy.to_string_lossy()])?;
+    let again = world.push_change("compose.yml", |text| text.replace("1.24.6", "1.24.7"), "Again")?;
+    world.await_status(&again, "success").await?;
+    ensure!(world.disks()?.len() == 1);
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
