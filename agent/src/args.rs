@@ -240,9 +240,12 @@ pub(crate) struct ApplyArgs {
     pub(crate) tree: TreeArgs,
     #[command(flatten)]
     pub(crate) terms: TermsArgs,
-    /// Do not ask before writing
+    /// Do not ask before writing, and write whatever is to be done by then
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Do not ask before writing, if the plan is still the one with this digest (of `plan`); else write nothing
+    #[arg(long, value_name = "DIGEST", conflicts_with = "yes")]
+    pub(crate) plan: Option<String>,
     /// Form of the outcome
     #[arg(short, long, default_value = "text", value_name = "FORM")]
     pub(crate) output: Output,

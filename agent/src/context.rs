@@ -1,14 +1,14 @@
 //! What the stages of a reconcile hand to each other and work with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::ownership::Managers;
-use kompox_core::plan::{Hold, HoldDigest, NewDisks, Plan, Refused, Settings};
+use kompox_core::plan::{Hold, HoldDigest, NewDisks, Plan, PlanDigest, Refused, Settings};
 use kompox_manifests::desired::Terms;
-use kompox_manifests::id::ClusterId;
+use kompox_manifests::id::{AppId, ClusterId};
 use kompox_manifests::model::App;
 use kompox_manifests::names::Names;
 use kompox_manifests::source::SourceTree;
@@ -55,6 +55,24 @@ pub(crate) struct Agent {
     /// Tells when this process may no longer write; `None` where nothing is ever written. Writes to
     /// the cluster are fenced by themselves, those to providers ask here.
     pub(crate) lost: Option<LostSignal>,
+    /// The plans that may be carried out; `None` where nobody is asked.
+    pub(crate) review: Option<Review>,
+}
+
+/// The plans that a person has seen and agreed to, by App.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Review(BTreeMap<AppId, PlanDigest>);
+
+impl Review {
+    /// Agrees to exactly these plans.
+    pub(crate) fn of<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Self {
+        Self(plans.into_iter().map(|plan| (plan.app.clone(), PlanDigest::of(plan))).collect())
+    }
+
+    /// Whether a plan is one of them.
+    pub(crate) fn covers(&self, plan: &Plan) -> bool {
+        self.0.get(&plan.app) == Some(&PlanDigest::of(plan))
+    }
 }
 
 impl Agent {

@@ -48,6 +48,8 @@ pub(crate) struct Memory {
     pub(crate) corrections: Corrections,
     /// What was held at the last look.
     pub(crate) holds: Vec<HeldFact>,
+    /// A plan that a person has agreed to was begun: what follows is the rest of it.
+    pub(crate) agreed: bool,
     /// What stood in the way at the last look is somebody else's (an object, a webhook): no watch shows when it ends.
     pub(crate) unwatched: bool,
     /// What providers said before does not count any more.

@@ -25,7 +25,7 @@ use crate::applied::{self, Files};
 use crate::apply::{self, Applied};
 use crate::confirm::{self, Care, Confirmed};
 use crate::context::{Agent, Planned, Standing, Wish};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind as FailureKind};
 use crate::health::{self, Look};
 use crate::memory::{Inputs, Memory};
 use crate::meter::Stage;
@@ -101,12 +101,14 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     }
     let confirmed = agent.meter.time(Stage::Confirm, confirm(agent, wish, planned, memory)).await?; // IO: dry-runs
     memory.unwatched = blocked_unseen(confirmed.planned());
+    agreed(agent, wish, confirmed.planned(), memory)?; //                                  pure: what a person has seen
     if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
         return Ok(look); //                                                               IO: likewise
     }
     let chapter = Chapter::begin(agent, wish, confirmed.planned(), memory); //             pure
     let applied = agent.meter.time(Stage::Apply, apply::apply(agent, confirmed)).await; // IO: writes
     memory.unwatched |= applied.left.is_some();
+    memory.agreed |= agent.review.is_some() && applied.done.wrote();
     let is_new = note(agent, wish, &applied, chapter, memory).await?; //                   IO: when it is new
     let mut look = health::look(agent, wish, applied, memory).await; //                   IO: cache
     look.outcome.restored = !is_new && look.outcome.done.wrote();
@@ -119,6 +121,20 @@ fn waits(wish: &Wish, siblings: &Siblings<'_>, applied: Option<&AppliedRecord>) 
     let state = siblings.standing.waits.clone()?;
     let is_deployed = applied.is_some_and(|applied| *applied.inputs == *wish.digest);
     (!is_deployed).then(|| Look::last(AppOutcome::untouched(wish, state)))
+}
+
+/// A plan that a person was shown and asked about is carried out, and no other one.
+fn agreed(agent: &Agent, wish: &Wish, planned: &Planned, memory: &Memory) -> Result<(), Failure> {
+    let covered = agent.review.as_ref().is_none_or(|review| review.covers(&planned.plan));
+    if covered || memory.agreed || !planned.plan.writes() {
+        return Ok(());
+    }
+    let text = format!(
+        "{}: what would be done is no longer what was shown: the cluster has changed meanwhile; nothing was written, look \
+         at the plan once more",
+        wish.app.at
+    );
+    Err(Failure { text, label: "plan-changed", kind: FailureKind::Obstacle })
 }
 
 /// Whether an object stands in the way that is not among those that are watched, because it is none of ours.

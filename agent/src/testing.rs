@@ -81,6 +81,7 @@ impl World {
             meter: Arc::default(),
             births: Births::default(),
             lost: Some(lost),
+            review: None,
         };
         let mut world = Self { cluster, agent: Arc::new(agent), files: BTreeMap::new(), root, lease };
         world.app("shop");
@@ -150,6 +151,7 @@ impl World {
             meter: Arc::default(),
             births: Births::default(),
             lost: self.agent.lost.clone(),
+            review: None,
         })
     }
 

@@ -19,7 +19,7 @@ use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::Patience;
 use crate::cluster::watch::WatchApi;
 use crate::cluster::{ClusterApi, identity, state};
-use crate::context::Agent;
+use crate::context::{Agent, Review};
 use crate::engine::Engine;
 use crate::engine::observer::Observer;
 use crate::engine::source::Source;
@@ -41,26 +41,42 @@ pub(crate) async fn apply(args: ApplyArgs) -> anyhow::Result<Exit> {
     identity::check(cluster.as_ref(), &cluster_id).await?;
     let cache = Arc::new(Cache::default());
     let _watches = cache.start(&(Arc::clone(&cluster) as Arc<dyn WatchApi>));
-    if !args.yes {
+    let review = if args.yes {
+        None
+    } else {
         cache.synced(FIRST_SIGHT).await;
         let api = Arc::clone(&cluster) as Arc<dyn ClusterApi>;
         let reader = run::reader_of(api, Arc::clone(&cache), cluster_id.clone(), NewDisks::Allow);
         let preview = reconcile::preview(&reader, &commit, &state::sources(cluster.as_ref()).await?).await?;
         tree::loaded(&preview.wanted);
         talk(&as_text(&preview));
-        let question = format!("Apply this to {}?", cluster.origin());
-        // What is refused now may be accepted a moment later, and would be written unseen.
-        let may_write = preview.plans.iter().any(Plan::writes) || !preview.refused.is_empty();
-        if may_write && !confirmed(&question)? {
-            talk("nothing was written");
-            return Ok(Exit::Error);
+        match &args.plan {
+            Some(digest) if *digest != preview.digest().to_string() => {
+                talk(&format!(
+                    "nothing was written: the plan is {} by now, and another one was agreed to",
+                    preview.digest()
+                ));
+                return Ok(Exit::Obstacle);
+            }
+            Some(_) => {}
+            None => {
+                let question = format!("Apply this to {}?", cluster.origin());
+                // What is refused now may be accepted by the time of the next question.
+                let is_moot = preview.refused.is_empty() && !preview.plans.iter().any(Plan::writes);
+                if !is_moot && !confirmed(&question)? {
+                    talk("nothing was written");
+                    return Ok(Exit::Error);
+                }
+            }
         }
-    }
+        Some(Review::of(&preview.plans))
+    };
     identity::claim(cluster.as_ref(), &cluster_id).await?;
     let leadership = run::lead(&cluster, Patience::UntilHolderIsAlive).await?;
     let lost = leadership.signal();
     let fenced: Arc<dyn ClusterApi> = Arc::new(Fenced::new(cluster, lost.clone()));
-    let agent = Arc::new(Agent { lost: Some(lost), ..run::reader_of(fenced, cache, cluster_id, NewDisks::Allow) });
+    let agent =
+        Arc::new(Agent { lost: Some(lost), review, ..run::reader_of(fenced, cache, cluster_id, NewDisks::Allow) });
     restart::sweep(&agent).await;
     let talker = Arc::new(Talker::default());
     let source = Source::by_hand(Arc::clone(&agent), &commit, vec![Arc::clone(&talker) as Arc<dyn Observer>]);

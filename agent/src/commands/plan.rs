@@ -2,7 +2,7 @@
 
 use kompox_core::plan::markdown::{LONGEST, Page};
 use kompox_core::plan::view::View;
-use kompox_core::plan::{Counts, NewDisks, Plan, PlanDigest, text};
+use kompox_core::plan::{Counts, NewDisks, Plan, text};
 use serde_json::{Value, json};
 
 use super::{Exit, answer, tree};
@@ -37,7 +37,7 @@ pub(crate) async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
     let preview = reconcile::preview(&agent, &commit, &sources).await?;
     let complete = tree::loaded(&preview.wanted);
     answer(&match args.output {
-        PlanOutput::Text => as_text(&preview),
+        PlanOutput::Text => as_text(&preview) + &way_on(&preview, args.source.is_some()),
         PlanOutput::Json => format!("{:#}\n", as_json(&preview)),
         PlanOutput::Markdown => as_markdown(&preview),
     })?;
@@ -59,6 +59,14 @@ pub(crate) fn counts(preview: &Preview) -> Counts {
     sum
 }
 
+/// How exactly this plan is carried out; of a source the agent does that.
+fn way_on(preview: &Preview, is_of_source: bool) -> String {
+    if is_of_source || !preview.plans.iter().any(Plan::writes) {
+        return String::new();
+    }
+    format!("To do exactly this: kompox-agent apply --plan {}\n", preview.digest())
+}
+
 /// The whole preview for people.
 pub(crate) fn as_text(preview: &Preview) -> String {
     let mut shown: String = preview.plans.iter().map(text::to_text).collect();
@@ -75,7 +83,7 @@ fn as_json(preview: &Preview) -> Value {
     let rejected: Vec<Value> =
         preview.wanted.rejected.iter().map(|entry| json!({"file": entry.file, "reason": entry.cause})).collect();
     json!({
-        "digest": PlanDigest::of_all(&preview.plans).to_string(),
+        "digest": preview.digest().to_string(),
         "apps": preview.plans.iter().map(View::of).collect::<Vec<_>>(),
         "refused": refused,
         "rejected": rejected,

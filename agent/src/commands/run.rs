@@ -369,6 +369,7 @@ pub(crate) fn reader_of(
         meter: Arc::default(),
         births: Births::default(),
         lost: None,
+        review: None,
     }
 }
 

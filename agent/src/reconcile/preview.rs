@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::plan::unmanaged::{Managed, Unmanaged, unmanaged};
-use kompox_core::plan::{Corrections, Plan};
+use kompox_core::plan::{Corrections, Plan, PlanDigest};
 use kompox_manifests::desired::Conversions;
 use kompox_manifests::names::Names;
 
@@ -33,6 +33,13 @@ pub(crate) struct Preview {
     pub(crate) refused: Vec<AppOutcome>,
     /// What is of no source; it is left alone.
     pub(crate) unmanaged: Vec<Unmanaged>,
+}
+
+impl Preview {
+    /// Names exactly these plans.
+    pub(crate) fn digest(&self) -> PlanDigest {
+        PlanDigest::of_all(&self.plans)
+    }
 }
 
 /// Plans a whole commit and dry-runs it. `sources` are those that are read, as far as it is known.

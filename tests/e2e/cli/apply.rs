@@ -26,12 +26,41 @@ async fn nothing_is_written_unasked() -> Result<()> {
     ensure!(unasked.stderr.contains("NEW EMPTY DISK") && unasked.stderr.contains("--yes"), "{}", unasked.stderr);
     bench.nothing_written()?;
     asked(&bench).await?;
-    // What the server refuses now may be accepted a moment later: it is asked about all the same.
+    // What the server refuses now may be accepted a moment later: nobody has agreed to that.
     bench.kubectl(&["-n", "default", "create", "quota", "full", "--hard=services=0"])?;
     let refused = bench.run(&["apply", "shop"]).await?;
     ensure!(refused.code() == Some(1) && refused.stderr.contains("REFUSED"), "{}", refused.stderr);
-    ensure!(refused.stderr.contains("--yes"), "{}", refused.stderr);
     bench.nothing_written()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_agreed_to_is_done_and_nothing_else() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let bench = Bench::start().await?;
+    bench.app("shop", |entry| entry)?;
+    let digest = async |folder: &'static str| -> Result<String> {
+        let plan = bench.run(&["plan", folder]).await?;
+        let line = plan.stdout.lines().last().unwrap_or_default();
+        let digest = line.strip_prefix("To do exactly this: kompox-agent apply --plan ");
+        Ok(digest.ok_or_else(|| anyhow::anyhow!("no digest in {}", plan.stdout))?.to_owned())
+    };
+    let agreed = digest("shop").await?;
+    ensure!(digest("shop").await? == agreed, "it is another one every time");
+    bench.app("shop", |entry| entry.replace("size: 1Gi", "size: 2Gi"))?;
+    bench.proxy.forget();
+    let other = bench.run(&["apply", "shop", "--plan", &agreed]).await?;
+    ensure!(other.code() == Some(3) && other.stderr.contains("another one was agreed to"), "{}", other.stderr);
+    bench.nothing_written()?;
+    let agreed = digest("shop").await?;
+    let done = bench.run(&["apply", "shop", "--plan", &agreed]).await?;
+    ensure!(done.code() == Some(0) && done.stdout.contains("12 created"), "{}{}", done.stdout, done.stderr);
+    let both = bench.run(&["apply", "shop", "--plan", &agreed, "--yes"]).await?;
+    ensure!(both.code() == Some(1) && both.stderr.contains("cannot be used with"), "{:?}", both.stderr);
+    let nothing = bench.run(&["plan", "shop"]).await?;
+    ensure!(!nothing.stdout.contains("To do exactly this"), "{}", nothing.stdout);
+    Ok(())
 }
 
 /// On a terminal; where none can be played, there is nothing to test.

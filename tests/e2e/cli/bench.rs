@@ -119,13 +119,18 @@ fn without_volume_hash(text: &str) -> String {
     stable
 }
 
-/// Digests are 64 hexadecimal digits between quotes.
+/// Digests are 64 hexadecimal digits between quotes, or at the end of a line.
 fn without_digests(text: &str) -> String {
     let is_digest = |part: &str| part.len() == 64 && part.chars().all(|c| c.is_ascii_hexdigit());
     let quoted = |text: &str, quote: &str| {
         text.split(quote).map(|part| if is_digest(part) { "[digest]" } else { part }).collect::<Vec<_>>().join(quote)
     };
-    quoted(&quoted(text, "\""), "`")
+    let text = quoted(&quoted(text, "\""), "`");
+    let last_word = |line: &str| match line.rsplit_once(' ') {
+        Some((before, digest)) if is_digest(digest) => format!("{before} [digest]"),
+        _ => line.to_owned(),
+    };
+    text.split('\n').map(last_word).collect::<Vec<_>>().join("\n")
 }
 
 /// Disks are named by the time of their commit: 12 letters and digits that begin with `0`.

@@ -49,7 +49,7 @@ async fn plans_from_the_first_deploy_to_a_block() -> Result<()> {
         "{}",
         change.stdout
     );
-    ensure!(change.stdout.ends_with("Plan: 1 changed.\n"), "{}", change.stdout);
+    ensure!(change.stdout.contains("\nPlan: 1 changed.\nTo do exactly this: "), "{}", change.stdout);
 
     blocked(&bench).await?;
     wrong(&bench).await?;

@@ -111,6 +111,31 @@ async fn what_no_webhook_can_try_is_shown_as_assumed() {
 }
 
 #[tokio::test]
+async fn a_plan_that_changed_after_it_was_shown_is_not_carried_out() {
+    let (mut world, mut memory) = deployed().await;
+    world.edit("shop/web.env", "A=1", "A=2");
+    world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
+    let shown = preview(&world.agent, &world.commit(2), &BTreeSet::new()).await.unwrap();
+    let agent = Arc::get_mut(&mut world.agent).unwrap();
+    agent.review = Some(crate::context::Review::of(&shown.plans));
+    let services = world.cluster.inner.list_owned(Kind::Service).await.unwrap();
+    world.cluster.inner.delete_now(&services[0].key);
+    let written = world.calls("apply").len();
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!((failure(&outcome).kind, failure(&outcome).label), (FailureKind::Obstacle, "plan-changed"));
+    assert_eq!(world.calls("apply").len(), written);
+    // As it was when it was shown.
+    world.cluster.inner.store(&services[0].key, &services[0].body);
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!(outcome.failures().count(), 0);
+    assert!(done(&outcome).wrote());
+    // What follows is the rest of it, whatever happens meanwhile.
+    world.cluster.inner.delete_now(&services[0].key);
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!((outcome.failures().count(), done(&outcome).created), (0, 1));
+}
+
+#[tokio::test]
 async fn what_would_be_refused_anew_is_not_deleted() {
     let place = place_of_service().await;
     let (world, mut memory) = deployed().await;
