@@ -9,6 +9,7 @@ use kompox_core::report::State;
 use serde::{Deserialize, Serialize};
 
 use crate::forge::outbox::Outbox;
+use crate::source::Held;
 
 /// The record of one source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub(crate) struct CommitRecord {
     /// What waits for a person's word now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) held: Vec<HeldRecord>,
+    /// A newer commit that is not taken up until a person decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) held_commit: Option<HeldCommit>,
     /// What people have accepted, with this commit or shortly before, and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) accepted: BTreeMap<HoldDigest, Timestamp>,
@@ -69,6 +73,25 @@ pub(crate) struct HeldRecord {
     pub(crate) reason: String,
 }
 
+/// A commit that waits for a person's word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HeldCommit {
+    /// Its id.
+    pub(crate) commit: String,
+    /// What lets it go.
+    pub(crate) digest: HoldDigest,
+    /// Why it is held, and what lets it go.
+    pub(crate) reason: String,
+}
+
+impl From<&Held> for HeldCommit {
+    fn from(held: &Held) -> Self {
+        let Held { revision, reason, digest } = held;
+        Self { commit: revision.id.to_string(), digest: digest.clone(), reason: reason.clone() }
+    }
+}
+
 impl CommitRecord {
     /// A commit that was just seen.
     pub(crate) fn new(id: &str, place: &str) -> Self {
@@ -81,6 +104,7 @@ impl CommitRecord {
             apps: BTreeMap::new(),
             problems: Vec::new(),
             held: Vec::new(),
+            held_commit: None,
             accepted: BTreeMap::new(),
         }
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use kompox_core::plan::HoldDigest;
 use kompox_manifests::source::SourceTree;
 
 use crate::config::{Location, SourceConfig};
@@ -186,6 +187,8 @@ pub(crate) struct Held {
     pub(crate) revision: Revision,
     /// Why it waits, and what lets it go: one sentence without a final full stop.
     pub(crate) reason: String,
+    /// What the person accepts to let exactly this go.
+    pub(crate) digest: HoldDigest,
 }
 
 /// Splits a commit message into its subject and its trailers.

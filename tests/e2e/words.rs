@@ -77,6 +77,47 @@ async fn one_commit_lets_several_holds_go() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_force_push_waits_for_a_word_and_goes_with_it() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&first, "success").await?;
+    let image = || world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={..image}"]);
+    let rewrite = |tag: &str, message: &str| -> Result<String> {
+        let file = world.repo.work_tree().join("compose.yml");
+        let (before, after) = ("gitea:1.24.", std::fs::read_to_string(&file)?);
+        let (start, rest) = after.split_once(before).context("no image of Gitea")?;
+        std::fs::write(&file, format!("{start}{before}{tag}{}", rest.get(1..).unwrap_or_default()))?;
+        world.repo.git(["commit", "--quiet", "--all", "--amend", "--allow-empty", "--message", message])?;
+        world.repo.force_push("main")?;
+        world.repo.head()
+    };
+    // On the command line.
+    let second = rewrite("7", "Rewritten")?;
+    let held = world.await_status(&second, "failure").await?;
+    ensure!(held.description.starts_with("held: ") && held.description.contains("was rewritten"), "{held:?}");
+    ensure!(verb(&world, &["hold", "list"]).await?.contains("  a commit  (source apps)"));
+    let digest = held_digest(&world, "was rewritten").await?;
+    ensure!(!image()?.contains("1.24.7"), "it was followed without a word");
+    verb(&world, &["hold", "accept", &digest]).await?;
+    world.await_status(&second, "success").await?;
+    ensure!(image()?.contains("1.24.7"), "{}", image()?);
+    ensure!(verb(&world, &["hold", "list"]).await? == "nothing is held\n");
+    // In the message of the commit itself.
+    let third = rewrite("8", "Rewritten again")?;
+    world.await_status(&third, "failure").await?;
+    let digest = held_digest(&world, "was rewritten").await?;
+    let word = rewrite("8", &format!("Rewritten again\n\nKompox-Accept: {digest}"))?;
+    world.await_status(&word, "success").await?;
+    ensure!(image()?.contains("1.24.8"), "{}", image()?);
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_agent_fetches_and_looks_when_it_is_asked_to() -> Result<()> {
     if skip() {
         return Ok(());

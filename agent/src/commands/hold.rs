@@ -10,17 +10,28 @@ use super::{Exit, answer, run, sync};
 use crate::args::{HoldAcceptArgs, HoldCommand, HoldListArgs, Output};
 use crate::asked::{self, Asked, Word};
 use crate::cluster::{ClusterApi, state};
-use crate::record::Record;
+use crate::record::{CommitRecord, Record};
 
 /// Something that waits for a person's word.
 #[derive(Debug, Default, PartialEq)]
 struct Waiting {
     /// Sources that it is seen in, with who accepted it there.
     sources: BTreeMap<String, Option<Word>>,
-    /// The Apps (`W/P/C/A`) that the word lets go.
+    /// The Apps (`W/P/C/A`) that the word lets go; none where it is a commit that is held.
     apps: BTreeSet<String>,
     /// What would happen, and why it is held.
     reasons: BTreeSet<String>,
+}
+
+impl Waiting {
+    fn apps(&self) -> Vec<&str> {
+        self.apps.iter().map(String::as_str).collect()
+    }
+
+    /// What the word lets go, for people.
+    fn subject(&self) -> String {
+        if self.apps.is_empty() { "a commit".to_owned() } else { self.apps().join(", ") }
+    }
 }
 
 /// Everything that waits, by what lets it go.
@@ -64,11 +75,11 @@ async fn accept(args: HoldAcceptArgs) -> anyhow::Result<Exit> {
         // Somebody else may have said it before.
         word = asked.accepted(&digest).cloned().unwrap_or(word);
     }
-    let apps: Vec<&str> = waiting.apps.iter().map(String::as_str).collect();
+    let apps = waiting.apps();
     answer(&match args.output {
         Output::Text => format!(
             "{digest} is accepted for {}: the agent does exactly that, and nothing else\n{}",
-            apps.join(", "),
+            waiting.subject(),
             waiting.reasons.iter().map(|reason| format!("  {reason}\n")).collect::<String>()
         ),
         Output::Json => {
@@ -84,16 +95,19 @@ async fn holds(cluster: &dyn ClusterApi) -> anyhow::Result<Holds> {
     for source in state::sources(cluster).await? {
         let stored = state::load(cluster, &source).await?;
         let record: Record = stored.and_then(|stored| serde_json::from_value(stored.value).ok()).unwrap_or_default();
-        let held = record.commit.map(|commit| commit.held).unwrap_or_default();
+        let Some(CommitRecord { held, held_commit, .. }) = record.commit else { continue };
+        let of_apps = held.into_iter().map(|held| (held.digest, Some(held.app), held.reason));
+        let of_source = held_commit.into_iter().map(|held| (held.digest, None, held.reason));
+        let held: Vec<_> = of_source.chain(of_apps).collect();
         if held.is_empty() {
             continue;
         }
         let asked = asked::load(cluster, &source).await?;
-        for held in held {
-            let waiting = holds.entry(held.digest.clone()).or_default();
-            waiting.sources.insert(source.clone(), asked.accepted(&held.digest).cloned());
-            waiting.apps.insert(held.app);
-            waiting.reasons.insert(held.reason);
+        for (digest, app, reason) in held {
+            let waiting: &mut Waiting = holds.entry(digest.clone()).or_default();
+            waiting.sources.insert(source.clone(), asked.accepted(&digest).cloned());
+            waiting.apps.extend(app);
+            waiting.reasons.insert(reason);
         }
     }
     Ok(holds)
@@ -102,10 +116,9 @@ async fn holds(cluster: &dyn ClusterApi) -> anyhow::Result<Holds> {
 fn as_text(holds: &Holds) -> String {
     let mut shown = String::new();
     for (digest, waiting) in holds {
-        let apps: Vec<&str> = waiting.apps.iter().map(String::as_str).collect();
         let sources: Vec<&str> = waiting.sources.keys().map(String::as_str).collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(shown, "{digest}  {}  (source {})", apps.join(", "), sources.join(", "));
+        let _ = writeln!(shown, "{digest}  {}  (source {})", waiting.subject(), sources.join(", "));
         for reason in &waiting.reasons {
             let _ = writeln!(shown, "  {reason}");
         }

@@ -13,7 +13,7 @@ use crate::context::{CommitRef, Wish};
 use crate::desire::Wanted;
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, HeldFact, Outcome, State};
-use crate::record::CommitRecord;
+use crate::record::{CommitRecord, HeldCommit};
 use crate::report;
 
 /// What a commit asks for.
@@ -128,6 +128,14 @@ impl Ledger {
         if let Some(record) = &mut self.record {
             record.accepted = accepted;
         }
+    }
+
+    /// A newer commit is held, or none is any more; whether that is news.
+    pub(crate) fn hold_commit(&mut self, held: Option<HeldCommit>) -> bool {
+        let Some(record) = &mut self.record else { return false };
+        let is_news = record.held_commit != held;
+        record.held_commit = held;
+        is_news
     }
 
     /// Makes the next look at an App that begins a whole one, though nothing of it may have changed. A look that

@@ -29,8 +29,8 @@ use crate::meter::Stage;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
 use crate::rebuild::Sight;
-use crate::record::CommitRecord;
-use crate::source::{self, RevisionId, Snapshot};
+use crate::record::{CommitRecord, HeldCommit};
+use crate::source::{self, Fetched, RevisionId, Snapshot};
 
 mod asking;
 mod keeping;
@@ -170,7 +170,13 @@ impl Source {
         loop {
             if unheard {
                 match self.listen(origin, due).await {
-                    Ok(Looks::Apps(apps)) if apps.is_empty() => unheard = false,
+                    Ok(Looks::Apps(apps)) if apps.is_empty() => {
+                        unheard = false;
+                        // What was accepted may be a commit that is held.
+                        if self.ledger().record().is_some_and(|record| record.held_commit.is_some()) {
+                            fetch_at = Instant::now();
+                        }
+                    }
                     Ok(looks) => {
                         unheard = false;
                         self.look_anew(&looks, due);
@@ -216,8 +222,7 @@ impl Source {
         let mut fetcher = origin.fetcher.lock().await;
         let accepted = self.accepted(origin);
         let mut held = None;
-        let asking = origin.source.fetch(accepted.as_ref());
-        let fetched = match self.agent.meter.time(Stage::Fetch, asking).await {
+        let fetched = match self.ask_for_newest(origin, accepted.as_ref()).await {
             Ok(fetched) => {
                 held = fetched.held;
                 self.take(origin, &mut fetcher, fetched.snapshot, due).await
@@ -226,8 +231,11 @@ impl Source {
         };
         match fetched {
             Ok(()) => {
-                if let Some(held) = &held {
-                    warn!(source = self.name, commit = %held.revision.id, reason = held.reason, "held");
+                if self.ledger().hold_commit(held.as_ref().map(HeldCommit::from)) {
+                    if let Some(held) = &held {
+                        warn!(source = self.name, commit = %held.revision.id, reason = held.reason, "held");
+                    }
+                    self.changed();
                 }
                 self.tell_fetched(held.as_ref().map_or(Came::Taken, |held| Came::Held {
                     commit: held.revision.id.as_str(),
@@ -246,6 +254,23 @@ impl Source {
                 };
                 Err(fetcher.backoff.wait(asked, dice()))
             }
+        }
+    }
+
+    /// The newest revision that may be taken up. A person's word makes one that is held the first of a new history.
+    async fn ask_for_newest(&self, origin: &Origin, accepted: Option<&RevisionId>) -> Result<Fetched, Fault> {
+        let fetched = self.agent.meter.time(Stage::Fetch, origin.source.fetch(accepted)).await?;
+        match &fetched.held {
+            Some(held) if self.accept(&held.revision.trailers).contains_key(&held.digest) => {
+                let newest = self.agent.meter.time(Stage::Fetch, origin.source.fetch(None)).await?;
+                // The word is about no other one that may have come meanwhile.
+                if newest.snapshot.revision.id != held.revision.id {
+                    return Ok(fetched);
+                }
+                info!(source = self.name, commit = %held.revision.id, digest = %held.digest, "what was held is let go");
+                Ok(newest)
+            }
+            _ => Ok(fetched),
         }
     }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use git2::{Oid, Repository};
 use jiff::Timestamp;
+use kompox_core::plan::{Hold, HoldCause};
 use tokio::sync::{mpsc, oneshot};
 
 use self::http::{Found, HttpRemote};
@@ -149,7 +150,7 @@ impl GitSource {
         if named || self.shared.allow_force_push {
             return Ok(Fetched { snapshot, change, held: None });
         }
-        let held = self.hold(snapshot.revision, accepted);
+        let held = self.hold(snapshot.revision, commit, accepted).await?;
         let accepted = match self.ensure(&newest.other(accepted), accepted).await {
             Ok(accepted) => accepted,
             Err(Trouble::Fault(fault)) => return Err(lost(&held, &fault).into()),
@@ -160,15 +161,26 @@ impl GitSource {
         Ok(Fetched { snapshot, change: Change::Unchanged, held: Some(held) })
     }
 
-    fn hold(&self, revision: Revision, accepted: Oid) -> Held {
+    async fn hold(&self, revision: Revision, commit: Oid, accepted: Oid) -> Result<Held, Trouble> {
+        let shared = Arc::clone(&self.shared);
+        // Its content rather than its id: a word in its own message is about the same content.
+        let tree = blocking(move || shared.tree_of(commit)).await?;
         let reason = format!(
-            "{} was rewritten: commit {} does not follow {}, which stays in force; push a commit that follows it, or \
-             set `allowForcePush: true`",
+            "{} was rewritten: commit {} does not follow {}, which stays in force",
             self.shared.reference,
             revision.id.short(),
             RevisionId::of(accepted).short(),
         );
-        Held { revision, reason }
+        let facts = vec![self.shared.location.clone(), accepted.to_string(), tree.to_string()];
+        let remedy = "push a commit that follows it, or set `allowForcePush: true`".to_owned();
+        let hold = Hold { cause: HoldCause::Rewritten, facts, reason, remedy };
+        let digest = hold.digest();
+        let reason = format!(
+            "{}; {}; to let exactly this go: kompox-agent hold accept {digest}, or the line `Kompox-Accept: {digest}` in \
+             its message",
+            hold.reason, hold.remedy
+        );
+        Ok(Held { revision, reason, digest })
     }
 
     /// Asks the remote which commit is the newest.
@@ -369,6 +381,12 @@ impl Shared {
             },
         };
         Ok((change, self.snapshot(commit)?))
+    }
+
+    /// What a commit holds, by its content.
+    fn tree_of(&self, commit: Oid) -> Result<Oid, Trouble> {
+        let repository = self.open_mirror()?;
+        repository.find_commit(commit).map(|commit| commit.tree_id()).map_err(Trouble::Mirror)
     }
 
     fn snapshot(&self, commit: Oid) -> Result<Snapshot, Trouble> {

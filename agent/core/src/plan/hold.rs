@@ -80,6 +80,8 @@ pub enum HoldCause {
     OtherCluster,
     /// An App came with the host or folder of one that left.
     Rename,
+    /// A branch was rewritten: its newest commit does not follow the one that is in force.
+    Rewritten,
 }
 
 impl HoldCause {
@@ -96,6 +98,7 @@ impl HoldCause {
             Self::EmptyEntry => "emptyEntry",
             Self::OtherCluster => "otherCluster",
             Self::Rename => "rename",
+            Self::Rewritten => "rewritten",
         }
     }
 }

@@ -55,11 +55,21 @@ async fn a_rewritten_branch_is_held_and_the_accepted_commit_stays() {
     assert_eq!(held.revision.id, id(&rewritten));
     let expected = format!(
         "the default branch was rewritten: commit {} does not follow {}, which stays in force; push a commit that \
-         follows it, or set `allowForcePush: true`",
+         follows it, or set `allowForcePush: true`; to let exactly this go: kompox-agent hold accept {digest}, or the \
+         line `Kompox-Accept: {digest}` in its message",
         &rewritten[..8],
-        &accepted[..8]
+        &accepted[..8],
+        digest = held.digest,
     );
     assert_eq!(held.reason, expected);
+    // The digest is of the content: the word for it stands in the message of the commit that it is about.
+    let digest = async |rewritten: String| {
+        let held = source.fetch(Some(&id(&accepted))).await.unwrap().held.unwrap();
+        assert_eq!(held.revision.id, id(&rewritten));
+        held.digest
+    };
+    assert_ne!(digest(origin.rewrite("services: {worse: {}}\n")).await, held.digest);
+    assert_eq!(digest(origin.rewrite("services: {evil: {}}\n")).await, held.digest);
     // Merging the old history in lets it go on.
     git(&origin.work(), &["merge", "-q", "-s", "ours", "-m", "Merge", &accepted]);
     let merged = origin.commit_all("Go on");
