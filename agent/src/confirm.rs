@@ -128,6 +128,15 @@ async fn confirm_action(
         What::Change { .. } => return change::confirm(agent, action, ahead, force).await,
         What::Replace { .. } => return change::confirm_replacement(agent, action, ahead, force).await,
         What::GiveBack { .. } => return give_back::confirm(agent.cluster.as_ref(), action).await.map(Some),
+        What::Held { candidate: Some(candidate), .. } => {
+            let tried = Action { what: (**candidate).clone(), reason: String::new(), origin: action.origin.clone() };
+            match Box::pin(confirm_action(agent, tried, ahead, force)).await {
+                Ok(None) => return Ok(None),
+                Err(failure) if failure.passes() => return Err(failure),
+                // What is refused is told once it is to be done.
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
         What::CreateDisk(_)
         | What::AssignDisk(_)
         | What::Delete(_)

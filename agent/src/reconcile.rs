@@ -101,6 +101,7 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     }
     let confirmed = agent.meter.time(Stage::Confirm, confirm(agent, wish, planned, memory)).await?; // IO: dry-runs
     memory.unwatched = blocked_unseen(confirmed.planned());
+    memory.holds = HeldFact::of(&confirmed.planned().plan); //                             some hold nothing after all
     agreed(agent, wish, confirmed.planned(), memory)?; //                                  pure: what a person has seen
     if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
         return Ok(look); //                                                               IO: likewise
@@ -190,12 +191,15 @@ async fn note(
     let before = memory.applied.clone().flatten();
     let refused = wish.instead_of.as_deref().cloned();
     let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);
-    let record = AppliedRecord { refused, ..record };
-    let is_new = before.as_ref().is_none_or(|before| !before.record.says_the_same(&record));
+    let known = before.as_ref().map(|before| &before.record);
+    let record = AppliedRecord { refused, ..record }.with_pod(&planned.plan, known);
+    let is_new = known.is_none_or(|known| !known.says_the_same(&record));
+    // The same files may be rendered to another Pod that the cluster does not tell from the one before.
+    let is_written = !is_new && !done.wrote() && known.is_some_and(|known| known.pod == record.pod);
     if !is_new && done.wrote() {
         memory.corrections.note(&planned.plan.actions, Timestamp::now());
     }
-    if !is_new && !done.wrote() && files::is_kept(wish, before.as_ref()) {
+    if is_written && files::is_kept(wish, before.as_ref()) {
         return Ok(false);
     }
     if stopped.is_some() || agent.may_write().is_err() {
@@ -209,7 +213,7 @@ async fn note(
     let (record, history) = match &before {
         // Nothing of it is applied, but whoever goes on without Git must know that it is suspended.
         Some(before) if suspended => (before.record.clone(), before.history.clone()),
-        Some(_) if !is_new && !done.wrote() && matches!(files, Files::NotYet) => return Ok(false),
+        Some(_) if is_written && matches!(files, Files::NotYet) => return Ok(false),
         Some(before) if !is_new && !done.wrote() => (record, before.history.clone()),
         _ => {
             let history = chapter.written(before.as_ref(), &record, done.wrote());

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use kompox_tests::wait::{Look, until};
+use serde_json::json;
 
 use crate::world::{LONG, NAMESPACE, World, skip};
 
@@ -68,6 +69,45 @@ async fn edits_of_people_are_reverted() -> Result<()> {
     for words in ["NEW EMPTY DISK", "edited by kubectl-set", "create Service k4x-50vf7y-app1-13o40q/postgres"] {
         ensure!(told.stdout.contains(words), "`{words}` is not in {}", told.stdout);
     }
+    drop(agent);
+    Ok(())
+}
+
+/// What a person removes nobody holds any more; that it was a person's edit is seen all the same, and put back at once
+/// rather than held as a restart that nobody has asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_remove_is_put_back_at_once() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let agent = world.start_agent().await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&commit, "success").await?;
+
+    // kubectl edit: one variable goes, another one gets its value from elsewhere.
+    let edits = [
+        json!([{"name": "USER_GID", "$patch": "delete"}]),
+        json!([
+            {"name": "USER_GID", "$patch": "delete"},
+            {"name": "USER_UID", "value": null, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ]),
+    ];
+    let env = "jsonpath={.spec.template.spec.containers[?(@.name==\"gitea\")].env}";
+    let before = world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", env])?;
+    ensure!(before.contains("USER_GID") && before.contains(r#"{"name":"USER_UID","value":"1000"}"#), "{before}");
+    for variables in edits {
+        let template = json!({"spec": {"containers": [{"name": "gitea", "env": variables}]}});
+        let patch = json!({"spec": {"template": template}}).to_string();
+        let edited = ["-n", NAMESPACE, "patch", "deployment/app1-app", "--field-manager=kubectl-edit", "-o", env, "-p"];
+        let edited = world.kubectl(&[&edited[..], &[&*patch]].concat())?;
+        ensure!(edited != before, "nothing was edited: {edited}");
+        comes_back(&world, "the variables", "deployment/app1-app", env, |text| text == before).await?;
+    }
+    let told = world.agent(["history", "app1"]).run(LONG).await?;
+    ensure!(told.stdout.matches("  drift    ").count() >= 2, "{}{}", told.stdout, told.stderr);
+    let held = world.agent(["hold", "list"]).run(LONG).await?;
+    ensure!(!held.stdout.contains("restart"), "{}{}", held.stdout, held.stderr);
     drop(agent);
     Ok(())
 }

@@ -109,6 +109,8 @@ pub struct Plan {
     pub origin: Option<Span>,
     /// The actions, sorted by stage.
     pub actions: Vec<Action>,
+    /// Digest of the Pod as it is rendered; `None` where nothing is rendered.
+    pod: Option<String>,
 }
 
 impl Plan {
@@ -128,6 +130,19 @@ impl Plan {
     #[must_use]
     pub fn writes(&self) -> bool {
         self.actions.iter().any(|action| action.what.writes())
+    }
+
+    /// Digest of the Pod, where the Deployment is as it is rendered once the plan is carried out, but for edits that are
+    /// left on purpose; `None` where it waits for something.
+    #[must_use]
+    pub(crate) fn applied_pod(&self) -> Option<&str> {
+        let is_of_the_pod = |action: &Action| match action.what.subject() {
+            Subject::Object(key) => restart::runs_the_pod(&key),
+            Subject::Volume(_) | Subject::App => false,
+        };
+        let is_done = |action: &Action| action.what.writes() || matches!(action.what, What::Keep(_));
+        let waits = self.actions.iter().any(|action| is_of_the_pod(action) && !is_done(action));
+        self.pod.as_deref().filter(|_| self.obstacle().is_none() && !waits)
     }
 
     /// What keeps everything from being written, if anything does; what needs a person comes first.
@@ -158,13 +173,13 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     if app.reconcile.suspend {
         let reason = "reconcile.suspend is set: nothing is written to this App".to_owned();
         actions.push(Action { what: What::Keep(Subject::App), reason, origin: Some(app.at.clone()) });
-        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions };
+        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions, pod: None };
     }
     if let Some(pause) = paused(observed, settings.now, Some(&app.at)) {
-        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![pause] };
+        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![pause], pod: None };
     }
     if let Some(foreign) = of_another_source(app, observed, settings) {
-        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![foreign] };
+        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![foreign], pod: None };
     }
     let waiting = settings.holds.iter().filter(|hold| !hold.is_accepted(&settings.accepted));
     actions.extend(waiting.map(|hold| hold.clone().action(Subject::App, Some(app.at.clone()))));
@@ -177,13 +192,13 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
         node_pools: placement::node_pools(&observed.nodes),
     };
     placement::decide(app, &observed.nodes, &mut actions);
-    objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
+    let pod = objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
     mounts::guard(app, observed, settings, &mut actions);
-    restart::guard(observed, settings, &mut actions);
+    restart::guard(pod.as_deref(), observed, settings, &mut actions);
     fight::guard(&settings.corrections, settings.now, &mut actions);
     protect(app.cluster.installation_protection, &mut actions);
     actions.sort_by_key(|action| action.what.stage());
-    Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions }
+    Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions, pod }
 }
 
 /// Leaves an App alone that a person has paused.

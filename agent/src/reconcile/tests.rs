@@ -17,6 +17,7 @@ use crate::testing::{Memories, World, look};
 
 mod released;
 mod removal;
+mod rendering;
 mod safety;
 
 fn invalid() -> Cause {

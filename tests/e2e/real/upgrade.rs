@@ -37,6 +37,7 @@ async fn an_agent_that_renders_otherwise_restarts_nothing_until_the_next_commit(
     let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=kompox-agent", "-f"];
     app.ground.kubectl(&[&apply[..], &[&*file.to_string_lossy()]].concat())?;
     app.await_other_pod(&first).await?;
+    app.record_another_rendering()?;
     let pod = app.pod()?;
     let generation = app.deployment("jsonpath={.metadata.generation}")?;
 
@@ -122,6 +123,19 @@ impl App {
             Ok(if written { Look::Done(()) } else { Look::NotYet(names) })
         })
         .await
+    }
+
+    /// Writes down that another build has rendered the Pod that was applied.
+    fn record_another_rendering(&self) -> Result<()> {
+        let namespace = self.namespace()?;
+        let secret = ["-n", &*namespace, "get", "secret", "beater--last-applied", "-o"];
+        let path = r#"go-template={{index .data "record.json" | base64decode}}"#;
+        let mut record: Value = serde_json::from_str(&self.ground.kubectl(&[&secret[..], &[path]].concat())?)?;
+        ensure!(record["pod"].is_string(), "the Pod was not written down: {record}");
+        record["pod"] = json!("of another build");
+        let patch = json!({"stringData": {"record.json": record.to_string()}}).to_string();
+        let patched = ["-n", &*namespace, "patch", "secret", "beater--last-applied", "--type=merge", "-p", &*patch];
+        self.ground.kubectl(&patched).map(drop)
     }
 
     /// Waits until another Pod than this one runs, alone.

@@ -108,6 +108,9 @@ pub enum What {
         remedy: String,
         /// What the person accepts to let exactly this go.
         digest: HoldDigest,
+        /// The change that is held, where a dry-run may show that it changes nothing: then there is nothing to
+        /// hold.
+        candidate: Option<Box<What>>,
     },
 }
 

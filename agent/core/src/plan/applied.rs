@@ -9,6 +9,7 @@ use kompox_manifests::model::{App, DeletionPolicy, Protection};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::Plan;
 use crate::observed::ObservedApp;
 
 /// What was applied last of one App. It is kept with the App, in its Namespace.
@@ -33,6 +34,10 @@ pub struct AppliedRecord {
     pub hosts: BTreeSet<String>,
     /// What the Cluster forbade.
     pub protection: ProtectionRecord,
+    /// Digest of the Pod as it was rendered when it was applied; `None` where an earlier build of the agent has written
+    /// this. It is made of hashes of Secrets too, so it is shown nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
     /// What was given up for this, because it did not become healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
@@ -96,16 +101,24 @@ impl AppliedRecord {
                 .collect(),
             hosts: hosts(app),
             protection: app.cluster.installation_protection.into(),
+            pod: None,
             refused: None,
         }
     }
-}
 
-impl AppliedRecord {
-    /// Whether the other record says something new; the commit alone is nothing new.
+    /// The same with the Pod that is there once `plan` is carried out: as it is rendered, or as it was applied `before`
+    /// where the plan leaves the Deployment waiting.
+    #[must_use]
+    pub fn with_pod(self, plan: &Plan, before: Option<&Self>) -> Self {
+        let pod = plan.applied_pod().map(str::to_owned).or_else(|| before?.pod.clone());
+        Self { pod, ..self }
+    }
+
+    /// Whether the other record says the same. The commit alone is nothing new, nor is a Pod that the same files are
+    /// rendered to otherwise: nobody has asked for anything.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        *self == Self { commit: self.commit.clone(), ..other.clone() }
+        *self == Self { commit: self.commit.clone(), pod: self.pod.clone(), ..other.clone() }
     }
 }
 

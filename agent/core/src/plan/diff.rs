@@ -43,15 +43,13 @@ pub fn compare(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<Fi
     walked(desired, live, managed).into_iter().map(|found| found.change).collect()
 }
 
-/// The fields that differ, as [`compare`] finds them: first those that people hold, then those that differ although
-/// no person holds them. `taken` is the `managedFields` list under which people's edits are ours.
+/// The fields among those that [`compare`] finds that no person holds. `taken` is the `managedFields` list under which
+/// people's edits are ours.
 #[must_use]
-pub fn by_people_or_not(desired: &Object, live: &LiveObject, taken: &[Value]) -> (Vec<FieldChange>, Vec<FieldChange>) {
+pub fn held_by_nobody(desired: &Object, live: &LiveObject, taken: &[Value]) -> Vec<FieldChange> {
     let ours = walked(desired, live, live.managed_fields());
     let is_ours = |found: &Found| !found.owned || ours.contains(found);
-    let (ours, edited): (Vec<Found>, Vec<Found>) = walked(desired, live, taken).into_iter().partition(is_ours);
-    let changes = |found: Vec<Found>| found.into_iter().map(|found| found.change).collect();
-    (changes(edited), changes(ours))
+    walked(desired, live, taken).into_iter().filter(is_ours).map(|found| found.change).collect()
 }
 
 /// A field that differs.

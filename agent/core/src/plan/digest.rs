@@ -99,7 +99,7 @@ fn of_action(action: &Action) -> [u8; 32] {
         | What::Left { subject, .. }
         | What::Awaited { subject, .. }
         | What::Blocked { subject, .. } => parts.text(&named(subject)),
-        What::Held { subject, remedy: _, digest } => {
+        What::Held { subject, remedy: _, digest, candidate: _ } => {
             parts.text(&named(subject));
             parts.text(&digest.to_string());
         }
@@ -168,6 +168,16 @@ impl Parts {
     fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
+}
+
+/// A hash of the Pod that a rendered Deployment makes, and of the selector that finds it. What is secret in it has its
+/// full part: it lies in a Secret, and is shown nowhere.
+pub(super) fn of_pod(deployment: &Value) -> String {
+    let mut parts = Parts::new("pod");
+    for pointer in ["/spec/template", "/spec/selector"] {
+        parts.value(deployment.pointer(pointer).unwrap_or(&Value::Null));
+    }
+    PlanDigest(parts.finish()).to_string()
 }
 
 /// A hash of an object's masked body, for the facts of holds.

@@ -139,7 +139,8 @@ impl Hold {
     /// The action that says it.
     pub(super) fn action(self, subject: Subject, origin: Option<Span>) -> Action {
         let digest = self.digest();
-        Action { what: What::Held { subject, remedy: self.remedy, digest }, reason: self.reason, origin }
+        let what = What::Held { subject, remedy: self.remedy, digest, candidate: None };
+        Action { what, reason: self.reason, origin }
     }
 }
 

@@ -10,11 +10,11 @@ use kompox_manifests::render::render;
 use kompox_manifests::slots::Slots;
 
 use super::diff::{self, FieldChange};
-use super::{Action, Settings, Subject, What, immutable, released, restart, unsupported};
+use super::{Action, Settings, Subject, What, digest, immutable, released, restart, unsupported};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::{self, FIELD_MANAGER, LEGACY_MANAGERS, Managers, Takeover};
 
-/// Adds the actions for every object of the App.
+/// Adds the actions for every object of the App, and gives the digest of its Pod as it is rendered.
 ///
 /// Where a volume has no disk yet and gets none (blocked or held), nothing is said about objects:
 /// what they would look like is not known.
@@ -25,11 +25,14 @@ pub(super) fn decide(
     observed: &ObservedApp,
     settings: &Settings,
     actions: &mut Vec<Action>,
-) {
+) -> Option<String> {
     if app.volumes.iter().any(|volume| !slots.volumes.contains_key(&volume.name)) {
-        return;
+        return None;
     }
     let rendered = render(app, slots);
+    let deployment = rendered.iter().find(|object| restart::runs_the_pod(&object.key));
+    let pod = deployment.map(|deployment| digest::of_pod(&deployment.body));
+    let is_as_applied = restart::is_as_applied(pod.as_deref(), settings.applied.as_ref());
     let names = Names::of(&app.id);
     let wanted: BTreeSet<ObjectKey> = rendered.iter().map(|object| object.key.clone()).collect();
     for object in rendered {
@@ -37,7 +40,10 @@ pub(super) fn decide(
         let decided = match observed.objects.get(&object.key) {
             None => Some(create(object, unsettled)),
             Some(live) if live.is_terminating() => Some(going(live, settings)),
-            Some(live) => change(object, live, observed.dropped.get(&key), app.reconcile.drift, &settings.people),
+            Some(live) => {
+                let is_as_applied = is_as_applied.filter(|_| restart::runs_the_pod(&key));
+                change(object, live, observed.dropped.get(&key), app.reconcile.drift, is_as_applied, &settings.people)
+            }
         };
         // A candidate for a change may be refuted yet; a real one and this meet at the volume's version.
         let is_free = matches!(decided, None | Some((What::Keep(_) | What::Change { .. }, _)));
@@ -54,6 +60,7 @@ pub(super) fn decide(
             actions.push(Action { what, reason, origin: Some(app.at.clone()) });
         }
     }
+    pod
 }
 
 fn create(object: Object, unsettled: &BTreeSet<String>) -> (What, String) {
@@ -102,6 +109,7 @@ fn change(
     live: &LiveObject,
     dropped: Option<&BTreeSet<String>>,
     drift: DriftPolicy,
+    is_as_applied: Option<bool>,
     people: &Managers,
 ) -> Option<(What, String)> {
     let takeover = ownership::takeover(live, &object.body, people);
@@ -121,11 +129,11 @@ fn change(
     };
     // An object that the commit changes is applied whole: without their values it would be neither
     // what people made of it nor what the commit asks for.
-    let is_edits_only = || diff::by_people_or_not(&compared, live, managed).1.is_empty();
-    let is_drift = takeover.as_ref().is_some_and(by_people) && is_edits_only();
+    let of_nobody = || diff::held_by_nobody(&compared, live, managed);
+    let is_drift = || takeover.as_ref().is_none_or(by_people) && is_edited(&fields, of_nobody, is_as_applied);
     match drift {
-        DriftPolicy::Off if is_drift => return None,
-        DriftPolicy::Report if is_drift => {
+        DriftPolicy::Off if is_drift() => return None,
+        DriftPolicy::Report if is_drift() => {
             let reason = format!("{reason}; `reconcile.drift: report` leaves it");
             return Some((What::Keep(Subject::Object(object.key)), reason));
         }
@@ -145,6 +153,20 @@ fn change(
     Some((What::Change { object, live: live.clone(), fields, takeover, restarts, assumed: false }, reason))
 }
 
+/// Whether all that differs is somebody's edit: a person holds it or, of a Pod that is rendered as it was applied, has
+/// removed it. A Pod that is rendered otherwise differs by itself, whoever holds its fields.
+fn is_edited(
+    fields: &[FieldChange],
+    of_nobody: impl FnOnce() -> Vec<FieldChange>,
+    is_as_applied: Option<bool>,
+) -> bool {
+    match is_as_applied {
+        Some(true) => of_nobody().iter().all(|field| restart::is_of_the_pod(field) && field.before.is_none()),
+        Some(false) if fields.iter().any(restart::is_of_the_pod) => false,
+        Some(false) | None => of_nobody().is_empty(),
+    }
+}
+
 /// Whether all fields that change hands were people's, none an older deployment's or our own.
 fn by_people(takeover: &Takeover) -> bool {
     let is_ours = |manager: &str| manager == FIELD_MANAGER || LEGACY_MANAGERS.contains(&manager);
@@ -161,17 +183,8 @@ fn editors(takeover: &Takeover) -> String {
 pub(super) fn in_words(fields: &[FieldChange]) -> String {
     match fields {
         [] => String::new(),
-        [_] => format!("{} differs", named(fields)),
-        [..] => format!("{} differ", named(fields)),
-    }
-}
-
-/// The fields in a few words.
-pub(super) fn named(fields: &[FieldChange]) -> String {
-    match fields {
-        [] => String::new(),
-        [only] => only.path.clone(),
-        [first, rest @ ..] => format!("{} and {} more", first.path, rest.len()),
+        [only] => format!("{} differs", only.path),
+        [first, rest @ ..] => format!("{} and {} more differ", first.path, rest.len()),
     }
 }
 

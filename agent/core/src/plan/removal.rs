@@ -137,7 +137,7 @@ pub fn removal(departed: Departed<'_>, leave: Leave<'_>) -> Plan {
         protect(protection, &mut actions);
     }
     actions.sort_by_key(|action| action.what.stage());
-    Plan { app: departed.id.clone(), origin: None, actions }
+    Plan { app: departed.id.clone(), origin: None, actions, pod: None }
 }
 
 fn decide(departed: Departed<'_>, leave: Leave<'_>, actions: &mut Vec<Action>) {

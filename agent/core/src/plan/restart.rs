@@ -1,9 +1,12 @@
 //! Restarts are deliberate: what each one costs, and which of them nobody has asked for.
 //!
 //! A Pod template can differ from the one that runs although the commit asks for nothing new: this
-//! agent renders something otherwise than the one before it, or the nodes' labels have changed. Such a
-//! restart is held until the App's next commit, a person's word, or a window; upgrading the agent
+//! agent renders something otherwise than the one before it, or the nodes' labels have changed. That is
+//! seen by the digest of the Pod as it was rendered when it was applied ([`AppliedRecord::pod`]): rendered
+//! is compared with rendered, so that neither what people edit nor what the cluster drops has a part in it.
+//! Such a restart is held until the App's next commit, a person's word, or a window; upgrading the agent
 //! restarts nothing. What people edited in the same object waits with it: an apply does all or nothing.
+//! A Pod that is rendered as it was applied differs by somebody's edit, which is put back at once.
 
 use std::fmt;
 
@@ -14,9 +17,9 @@ use serde_json::Value;
 use super::action::{Action, What};
 use super::diff::{self, FieldChange};
 use super::hold::{Hold, HoldCause};
-use super::objects::named;
-use super::{Settings, digest, unsupported};
+use super::{AppliedRecord, Settings, digest};
 use crate::observed::ObservedApp;
+use crate::ownership;
 
 /// Seconds that a Pod gets to stop where its template says nothing.
 const GRACE_PERIOD: u64 = 30;
@@ -65,7 +68,8 @@ pub fn restarts(object: &Object, fields: &[FieldChange]) -> bool {
     runs_the_pod(&object.key) && fields.iter().any(is_of_the_pod)
 }
 
-fn is_of_the_pod(field: &FieldChange) -> bool {
+/// Whether a field is one of the Pod that a Deployment makes.
+pub(super) fn is_of_the_pod(field: &FieldChange) -> bool {
     field.path.starts_with("spec.template")
 }
 
@@ -89,65 +93,72 @@ fn delay(probe: &Value) -> Option<u64> {
     probe.get("initialDelaySeconds")?.as_u64()
 }
 
+/// Whether the Pod is rendered as it was when it was applied last; `None` where nothing tells that.
+pub(super) fn is_as_applied(rendered: Option<&str>, applied: Option<&AppliedRecord>) -> Option<bool> {
+    Some(applied?.pod.as_deref()? == rendered?)
+}
+
 /// Holds every restart that neither the commit nor a person has asked for. The object waits alone:
-/// everything else of the App goes on.
-pub(super) fn guard(observed: &ObservedApp, settings: &Settings, actions: &mut [Action]) {
+/// everything else of the App goes on. `rendered` is the digest of the Pod.
+pub(super) fn guard(rendered: Option<&str>, observed: &ObservedApp, settings: &Settings, actions: &mut [Action]) {
     let (Some(inputs), Some(applied)) = (&settings.inputs, &settings.applied) else { return };
     // A Secret that operators keep in the cluster has changed: its new content is meant to take effect.
     let asked = *inputs != applied.inputs || super::applied::externals_digest(observed) != applied.externals;
     if asked || settings.may_restart {
         return;
     }
+    let why = match is_as_applied(rendered, Some(applied)) {
+        Some(true) => return,
+        Some(false) => "this agent renders the Pod otherwise than it was applied, or the nodes have changed",
+        // An earlier build has applied it, and this one may well render it otherwise. Where nothing differs, it is
+        // written down now; else it can be told from no edit.
+        None => "how the Pod was rendered when it was applied is not known",
+    };
     for action in actions {
-        let Some(hold) = hold(action, observed) else { continue };
+        let Some(hold) = hold(action, why, settings) else { continue };
         if hold.is_accepted(&settings.accepted) {
             continue;
         }
+        let candidate = match &action.what {
+            // Of what people edited, no dry-run can show that it changes nothing.
+            What::Change { takeover: None, .. } => Some(Box::new(action.what.clone())),
+            _ => None,
+        };
         *action = hold.action(action.what.subject(), action.origin.clone());
+        if let What::Held { candidate: held, .. } = &mut action.what {
+            *held = candidate;
+        }
     }
 }
 
-/// The hold of an action that would restart the Pod, unless all it does to the Pod template is to put people's edits
-/// back. What a person removed nobody holds any more: it looks like what this agent renders for the first time.
-fn hold(action: &Action, observed: &ObservedApp) -> Option<Hold> {
-    let Action { what, reason, .. } = action;
+/// The hold of an action that would restart the Pod.
+fn hold(action: &Action, why: &str, settings: &Settings) -> Option<Hold> {
     let part = |object: &Object, pointer: &str| {
         digest::of_body(object.key.kind, object.body.pointer(pointer).unwrap_or(&Value::Null))
     };
-    let then = "it is done with the App's next commit, or in a window of `reconcile.windows`";
-    let (facts, reason, remedy) = match what {
-        What::Change { object, live, takeover, restarts: true, .. } => {
-            let compared = unsupported::without(object, live, observed.dropped.get(&object.key));
-            let taken = takeover.as_deref().unwrap_or(live.managed_fields());
-            let (edited, ours) = diff::by_people_or_not(&compared, live, taken);
-            let of_the_pod = |fields: Vec<FieldChange>| fields.into_iter().filter(is_of_the_pod).collect::<Vec<_>>();
-            let ours = of_the_pod(ours);
-            if ours.is_empty() {
-                return None;
-            }
-            let (why, remedy) = if edited.is_empty() {
-                (", and the commit asks for nothing new; this would restart the Pod".to_owned(), then.to_owned())
-            } else {
-                let edit = match of_the_pod(edited) {
-                    within if within.is_empty() => "the edit".to_owned(),
-                    within => format!("the edit of {}", named(&within)),
-                };
-                let why = format!(
-                    "; no person holds {}, and the commit asks for nothing new; undoing {edit} would apply that too, and \
-                     restart the Pod",
-                    named(&ours)
-                );
-                (why, format!("{then}; before, the edit can be undone by hand"))
-            };
-            // The Pod that would follow is the same one, whatever people edit in the meantime.
-            (vec![object.key.to_string(), part(object, "/spec/template")], format!("{reason}{why}"), remedy)
+    // The Pod that would follow is the same one, whatever people edit in the meantime.
+    let (object, live, fields, facts, restarts) = match &action.what {
+        What::Change { object, live, fields, restarts: true, .. } => {
+            let facts = vec![object.key.to_string(), part(object, "/spec/template")];
+            (object, live, fields, facts, "this would restart the Pod")
         }
-        What::Replace { object, .. } if runs_the_pod(&object.key) => (
-            vec![object.key.to_string(), "replaced".to_owned(), part(object, "/spec")],
-            format!("{reason}, and the commit asks for nothing new; making it anew would restart the Pod"),
-            then.to_owned(),
-        ),
+        What::Replace { object, live, fields, .. } if runs_the_pod(&object.key) => {
+            let facts = vec![object.key.to_string(), "replaced".to_owned(), part(object, "/spec")];
+            (object, live, fields, facts, "making it anew would restart the Pod")
+        }
         _ => return None,
+    };
+    let reason = format!("{}; {why}; the commit asks for nothing new, and {restarts}", action.reason);
+    let then = "it is done with the App's next commit, or in a window of `reconcile.windows`";
+    // What people hold of it may be a wish that is respected: then nothing of theirs is put back.
+    let is_edited = ownership::takeover(live, &object.body, &settings.people).is_some_and(|takeover| {
+        let of_nobody = diff::held_by_nobody(object, live, &takeover.managed_fields);
+        fields.iter().any(|field| !of_nobody.contains(field))
+    });
+    let remedy = if is_edited {
+        format!("{then}; what people edited is put back with it, and can be undone by hand before")
+    } else {
+        then.to_owned()
     };
     Some(Hold { cause: HoldCause::Restart, facts, reason, remedy })
 }

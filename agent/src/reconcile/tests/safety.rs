@@ -288,14 +288,14 @@ async fn a_window_lets_a_restart_go_that_no_commit_asks_for() {
             "  volumes:\n",
             &format!("  reconcile: {{windows: [{window}]}}\n  volumes:\n"),
         );
-        let mut memory = Memories::default();
-        world.look(&world.commit(1), &mut memory).await;
+        world.look(&world.commit(1), &mut Memories::default()).await;
         // An older renderer has written another template.
+        rendering::applied_by_another(&world, Some("otherwise")).await;
         let deployment = world.cluster.inner.list_owned(Kind::Deployment).await.unwrap().remove(0);
         let mut body = deployment.body;
         body["spec"]["template"]["spec"]["containers"][0]["image"] = serde_json::json!("nginx:0");
         world.cluster.inner.store(&deployment.key, &body);
-        let outcome = world.look(&world.commit(1), &mut memory).await;
+        let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
         assert_eq!((done(&outcome).changed == 1, outcome.apps[0].holds.is_empty()), (restarts, restarts), "{window}");
     }
 }

@@ -1,6 +1,6 @@
 //! What waits for a person, and how exactly that is let go.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::*;
 use super::world::{World, set_by};
@@ -125,6 +125,7 @@ mod restarts {
         let live = world.live(Kind::Deployment, "app");
         let annotations = live.body.pointer_mut("/spec/template/metadata/annotations").unwrap();
         annotations["kompox.dev/compose-content-hash"] = json!("older");
+        world.rendered_otherwise();
         world
     }
 
@@ -137,7 +138,7 @@ mod restarts {
         held(&world);
         assert!(plan.obstacle().is_none(), "{}", text::to_text(&plan));
         assert_eq!((plan.counts().changed, plan.undone().count()), (1, 1), "the Service is mended all the same");
-        assert!(text::to_text(&plan).contains("the commit asks for nothing new; this would restart the Pod"));
+        assert!(text::to_text(&plan).contains("the commit asks for nothing new, and this would restart the Pod"));
     }
 
     #[test]
@@ -205,6 +206,7 @@ mod restarts {
         let mut world = World::deployed();
         world.record();
         world.live(Kind::Deployment, "app").body["spec"]["selector"]["matchLabels"]["app"] = json!("older");
+        world.rendered_otherwise();
         world
     }
 
@@ -260,22 +262,27 @@ mod restarts {
         label(&mut beside);
         insta::assert_snapshot!(unnamed(&beside), @r#"
         /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
-          ! HELD           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-label; metadata.labels.owner and 1 more differ; no person holds spec.template.metadata.annotations.kompox.dev/compose-content-hash, and the commit asks for nothing new; undoing the edit would apply that too, and restart the Pod (compose.yml:2:3)
-                to do: it is done with the App's next commit, or in a window of `reconcile.windows`; before, the edit can be undone by hand
+          ! HELD           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-label; metadata.labels.owner and 1 more differ; this agent renders the Pod otherwise than it was applied, or the nodes have changed; the commit asks for nothing new, and this would restart the Pod (compose.yml:2:3)
+                to do: it is done with the App's next commit, or in a window of `reconcile.windows`; what people edited is put back with it, and can be undone by hand before
                 to let it go: a commit with the line `Kompox-Accept: DIGEST`, or kompox-agent hold accept DIGEST
         "#);
         let mut within = other_renderer();
         image(&mut within);
         insta::assert_snapshot!(unnamed(&within), @r#"
         /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
-          ! HELD           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-set; spec.template.metadata.annotations.kompox.dev/compose-content-hash and 1 more differ; no person holds spec.template.metadata.annotations.kompox.dev/compose-content-hash, and the commit asks for nothing new; undoing the edit of spec.template.spec.containers[postgres].image would apply that too, and restart the Pod (compose.yml:2:3)
-                to do: it is done with the App's next commit, or in a window of `reconcile.windows`; before, the edit can be undone by hand
+          ! HELD           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl-set; spec.template.metadata.annotations.kompox.dev/compose-content-hash and 1 more differ; this agent renders the Pod otherwise than it was applied, or the nodes have changed; the commit asks for nothing new, and this would restart the Pod (compose.yml:2:3)
+                to do: it is done with the App's next commit, or in a window of `reconcile.windows`; what people edited is put back with it, and can be undone by hand before
                 to let it go: a commit with the line `Kompox-Accept: DIGEST`, or kompox-agent hold accept DIGEST
         "#);
         // A wish of theirs is no edit that waits.
         let mut restarted = other_renderer();
         restart(&mut restarted);
-        assert!(restarted.text().contains("asks for nothing new; this would restart the Pod"), "{}", restarted.text());
+        assert!(!restarted.text().contains("people edited"), "{}", restarted.text());
+        assert!(
+            restarted.text().contains("asks for nothing new, and this would restart the Pod"),
+            "{}",
+            restarted.text()
+        );
     }
 
     /// The agent renders annotations of the Pod, and the one that applied last did not.
@@ -286,6 +293,7 @@ mod restarts {
         live.body["spec"]["template"]["metadata"]["annotations"] = json!({});
         let ours = live.body.pointer_mut("/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:metadata").unwrap();
         ours.as_object_mut().unwrap().remove("f:annotations").unwrap();
+        world.rendered_otherwise();
         world
     }
 
@@ -299,13 +307,192 @@ mod restarts {
     #[test]
     fn what_the_cluster_drops_keeps_no_edit_waiting() {
         let mut world = newly_annotated();
-        image(&mut world);
         held(&world);
         let key = world.live(Kind::Deployment, "app").key.clone();
         let hash = "spec.template.metadata.annotations.kompox.dev/compose-content-hash";
         world.observed.dropped.insert(key, [hash.to_owned()].into());
         nothing_held(&world);
+        assert!(world.plan().actions.is_empty(), "{}", world.text());
+        world.record();
+        image(&mut world);
+        nothing_held(&world);
         assert_eq!(world.plan().counts().changed, 1, "{}", world.text());
+    }
+
+    /// A variable of the service `gitea` that people edit.
+    const EDITED: &str = "USER_UID";
+    /// One that they remove.
+    const REMOVED: &str = "USER_GID";
+
+    fn variables(world: &mut World) -> (&mut Vec<Value>, usize) {
+        let live = world.live(Kind::Deployment, "app");
+        let containers = live.body["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
+        let container = containers.iter().position(|container| container["name"] == "gitea").unwrap();
+        (containers[container]["env"].as_array_mut().unwrap(), container)
+    }
+
+    /// What the agent holds of the variables.
+    fn held_variables(world: &mut World) -> &mut serde_json::Map<String, Value> {
+        let pointer =
+            "/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:spec/f:containers/k:{\"name\":\"gitea\"}/f:env";
+        let live = world.live(Kind::Deployment, "app");
+        live.body.pointer_mut(pointer).unwrap().as_object_mut().unwrap()
+    }
+
+    /// `kubectl edit`: a variable is taken out. Nobody holds it any more.
+    fn remove(world: &mut World) {
+        let (variables, _) = variables(world);
+        variables.retain(|variable| variable["name"] != REMOVED);
+        held_variables(world).remove(&format!("k:{{\"name\":\"{REMOVED}\"}}")).unwrap();
+    }
+
+    /// `kubectl edit`: a variable gets its value from elsewhere. Nobody holds its `value` any more.
+    fn refer(world: &mut World) {
+        let (variables, container) = variables(world);
+        let index = variables.iter().position(|variable| variable["name"] == EDITED).unwrap();
+        variables[index] = json!({"name": EDITED, "valueFrom": ""});
+        let key = format!("k:{{\"name\":\"{EDITED}\"}}");
+        held_variables(world).get_mut(&key).unwrap().as_object_mut().unwrap().remove("f:value").unwrap();
+        let fields = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"gitea\"}": {
+            "f:env": {key: {"f:valueFrom": {}}},
+        }}}}}});
+        let pointer = format!("/spec/template/spec/containers/{container}/env/{index}/valueFrom");
+        let source = json!({"fieldRef": {"fieldPath": "metadata.name"}});
+        set_by(world.live(Kind::Deployment, "app"), "kubectl-edit", &pointer, source, fields);
+    }
+
+    fn both(world: &mut World) {
+        refer(world);
+        remove(world);
+    }
+
+    fn removal_and_image(world: &mut World) {
+        image(world);
+        remove(world);
+    }
+
+    const REMOVALS: [Edit; 4] = [remove, refer, both, removal_and_image];
+
+    #[test]
+    fn what_people_remove_is_put_back_all_the_same() {
+        for edit in REMOVALS {
+            let mut world = World::deployed();
+            world.record();
+            edit(&mut world);
+            nothing_held(&world);
+            let plan = world.plan();
+            assert_eq!((plan.counts().changed, plan.actions.len()), (1, 1), "{}", world.text());
+            world.apply();
+            assert!(world.plan().actions.is_empty(), "{}", world.text());
+        }
+    }
+
+    #[test]
+    fn what_people_remove_is_told_or_left_where_the_app_says_so() {
+        for edit in REMOVALS {
+            for (drift, kept) in [("report", 1), ("off", 0)] {
+                let mut world = World::deployed();
+                world.in_app(&format!("  reconcile: {{drift: {drift}}}\n"));
+                world.record();
+                edit(&mut world);
+                let plan = world.plan();
+                let is_kept = plan.actions.iter().all(|action| matches!(action.what, What::Keep(_)));
+                assert!(is_kept && plan.actions.len() == kept, "{}", world.text());
+                // Another commit that asks for the same Pod changes nothing of that.
+                world.settings.inputs = Some("i2".into());
+                assert!(!world.plan().writes(), "{}", world.text());
+                // One that asks for another Pod is applied whole, also where it changes what people have edited.
+                world.edit("compose.yml", "postgres:17", "postgres:18");
+                assert_eq!(world.plan().counts().changed, 1, "{}", world.text());
+            }
+        }
+    }
+
+    #[test]
+    fn what_people_remove_lets_no_restart_ride_along() {
+        let unedited = held(&other_renderer());
+        for edit in REMOVALS {
+            let mut world = other_renderer();
+            edit(&mut world);
+            assert_eq!(held(&world), unedited, "{}", world.text());
+            assert!(!world.plan().writes(), "{}", world.text());
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_not_written_down_until_it_is_let_go() {
+        for start in [other_renderer, other_selector] {
+            let mut world = start();
+            for edit in [|_: &mut World| {}, image, remove] as [Edit; 3] {
+                edit(&mut world);
+                let digest = held(&world);
+                world.apply();
+                world.record();
+                assert_eq!(held(&world), digest, "another look lets nothing go");
+            }
+            let mut commit = start();
+            commit.settings.inputs = Some("i2".into());
+            world.accept();
+            for mut free in [world, commit] {
+                nothing_held(&free);
+                free.record();
+                free.apply();
+                free.settings.accepted.clear();
+                assert!(free.plan().actions.is_empty(), "{}", free.text());
+                // From now on, what differs is an edit.
+                remove(&mut free);
+                nothing_held(&free);
+                assert_eq!(free.plan().counts().changed, 1, "{}", free.text());
+            }
+        }
+    }
+
+    #[test]
+    fn a_pod_of_an_earlier_build_is_written_down_where_nothing_differs_and_held_where_something_does() {
+        let mut edited = World::deployed();
+        edited.record();
+        edited.settings.applied.as_mut().unwrap().pod = None;
+        let mut world = World::deployed();
+        world.settings.applied = edited.settings.applied.clone();
+        image(&mut edited);
+        held(&edited);
+        assert!(
+            edited.text().contains("how the Pod was rendered when it was applied is not known"),
+            "{}",
+            edited.text()
+        );
+        edited.record();
+        held(&edited);
+        assert!(world.plan().actions.is_empty(), "{}", world.text());
+        world.record();
+        image(&mut world);
+        nothing_held(&world);
+        assert_eq!(world.plan().counts().changed, 1, "{}", world.text());
+    }
+
+    #[test]
+    fn a_deployment_that_people_made_anew_is_put_back() {
+        let mut world = World::deployed();
+        world.record();
+        world.live(Kind::Deployment, "app").body["spec"]["selector"]["matchLabels"]["app"] = json!("theirs");
+        nothing_held(&world);
+        assert_eq!(world.plan().counts().replaced, 1, "{}", world.text());
+    }
+
+    #[test]
+    fn a_plan_that_writes_nothing_of_the_app_writes_down_no_pod() {
+        let mut world = World::deployed();
+        world.record();
+        let applied = world.settings.applied.clone().unwrap();
+        assert!(applied.pod.is_some());
+        world.rendered_otherwise();
+        world.in_app("  reconcile: {suspend: true}\n");
+        world.record();
+        assert_eq!(world.settings.applied.as_ref().unwrap().pod.as_deref(), Some("otherwise"));
+        let older = AppliedRecord { pod: None, ..applied.clone() };
+        assert!(applied.says_the_same(&older), "nobody has asked for anything");
+        let read: AppliedRecord = serde_json::from_str(&serde_json::to_string(&older).unwrap()).unwrap();
+        assert_eq!(read, older);
     }
 
     #[test]
@@ -316,8 +503,8 @@ mod restarts {
             let digest = held(&world);
             assert_ne!(digest, held(&other_renderer()), "a word for a restart is none for a deletion");
             assert!(!world.plan().writes() && world.plan().obstacle().is_none(), "{}", world.text());
-            let why = "spec.selector never changes in place, and the commit asks for nothing new; making it anew would \
-                       restart the Pod";
+            let why = "spec.selector never changes in place; this agent renders the Pod otherwise than it was applied, or \
+                       the nodes have changed; the commit asks for nothing new, and making it anew would restart the Pod";
             assert!(world.text().contains(why), "{}", world.text());
             let mut window = other_selector();
             edit(&mut window);

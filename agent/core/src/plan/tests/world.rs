@@ -95,10 +95,16 @@ impl World {
         plan(&self.app(), &self.observed, &self.settings)
     }
 
-    /// Writes down that the commit was applied.
+    /// Writes down that the plan was carried out.
     pub(super) fn record(&mut self) {
         let inputs = self.settings.inputs.clone().unwrap();
-        self.settings.applied = Some(AppliedRecord::of(&self.app(), "c1", &inputs, &self.observed));
+        let record = AppliedRecord::of(&self.app(), "c1", &inputs, &self.observed);
+        self.settings.applied = Some(record.with_pod(&self.plan(), self.settings.applied.as_ref()));
+    }
+
+    /// Another version of the agent has applied the Pod last.
+    pub(super) fn rendered_otherwise(&mut self) {
+        self.settings.applied.as_mut().unwrap().pod = Some("otherwise".into());
     }
 
     /// Accepts every hold of the plan.
