@@ -1,14 +1,14 @@
 //! Departure: Apps that a source has deployed and lists no more. What is seen of them together with what
 //! the commit lists is judged by the core ([`kompox_core::plan::sweep`]); what goes is deleted here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
 use kompox_core::pause::Pause;
 use kompox_core::plan::sweep::Listing;
-use kompox_core::plan::{Counts, Departed, Hold, Leave, Plan, removal};
+use kompox_core::plan::{self, Counts, Departed, Hold, Leave, Plan, removal};
 use kompox_manifests::id::AppId;
 use kompox_manifests::names::Names;
 use kompox_manifests::object::Kind;
@@ -99,12 +99,12 @@ pub(crate) fn present(agent: &Agent, view: View<'_>) -> Vec<AppId> {
     apps(agent, view).into_iter().filter(|id| !bare(id)).collect()
 }
 
-/// What must be accepted before an App comes that is not in the cluster yet.
+/// What must be accepted before an App comes that is not deployed yet.
 ///
 /// # Errors
 /// The cluster cannot be read.
 pub(crate) async fn against(agent: &Agent, view: View<'_>, id: &AppId) -> Result<Vec<Hold>, Failure> {
-    if agent.cache.apps_of_source(view.source).contains(&id.slashed()) || present(agent, view).is_empty() {
+    if present(agent, view).is_empty() || is_deployed(agent, &agent.cache.apps_of_source(view.source), id) {
         return Ok(Vec::new());
     }
     let gone = gone(agent, view, None).await?;
@@ -187,10 +187,10 @@ fn plan_one(agent: &Agent, view: View<'_>, gone: &[Gone], app: &Gone) -> Plan {
 }
 
 fn listing<'a>(agent: &Agent, view: View<'a>, gone: &'a [Gone]) -> Listing<'a> {
-    let deployed = agent.cache.apps_of_source(view.source);
+    let written = agent.cache.apps_of_source(view.source);
     let listed = view.wanted.apps.iter().map(|wish| wish.app.as_ref());
     Listing {
-        deployed: listed.clone().map(|app| &app.id).filter(|id| deployed.contains(&id.slashed())).collect(),
+        deployed: listed.clone().map(|app| &app.id).filter(|id| is_deployed(agent, &written, id)).collect(),
         listed: listed.collect(),
         entries: &view.wanted.entries,
         elsewhere: &view.wanted.elsewhere,
@@ -198,13 +198,22 @@ fn listing<'a>(agent: &Agent, view: View<'a>, gone: &'a [Gone]) -> Listing<'a> {
     }
 }
 
+/// Whether an App is deployed. `written` are the Apps that the source has ever written: their Namespaces stay.
+fn is_deployed(agent: &Agent, written: &BTreeSet<String>, id: &AppId) -> bool {
+    written.contains(&id.slashed()) && plan::is_deployed(id, &seen(agent, &Names::of(id)))
+}
+
+/// What is seen of an App in the cluster.
+fn seen(agent: &Agent, names: &Names) -> ObservedApp {
+    ObservedApp { objects: agent.cache.objects(&names.hashes.instance), ..ObservedApp::default() }
+}
+
 /// Everything that is known of the Apps that left. Of those that are long gone, only `asked` is looked up.
 async fn gone(agent: &Agent, view: View<'_>, asked: Option<&AppId>) -> Result<Vec<Gone>, Failure> {
     let mut all = Vec::new();
     for id in apps(agent, view) {
         let names = Names::of(&id);
-        let observed = ObservedApp { objects: agent.cache.objects(&names.hashes.instance), ..ObservedApp::default() };
-        let mut gone = Gone { stored: None, id, names, observed };
+        let mut gone = Gone { stored: None, observed: seen(agent, &names), id, names };
         if !gone.is_bare() || asked == Some(&gone.id) {
             gone.stored = view.records.of(agent, &gone.id, &gone.names).await?;
         }

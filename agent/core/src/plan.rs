@@ -50,7 +50,7 @@ pub use fight::Corrections;
 pub use hold::{Hold, HoldCause, HoldDigest, NoHoldDigest};
 pub use kind::ActionKind;
 pub use released::FormerClaim;
-pub use removal::{Departed, Leave, removal};
+pub use removal::{Departed, Leave, is_deployed, removal};
 
 /// The source of Apps that only a person has applied so far. Any source may take them over.
 pub const BY_HAND: &str = "by-hand";

@@ -102,6 +102,18 @@ impl Departed<'_> {
     }
 }
 
+/// Whether an App is deployed: something of it is there that the agent has applied and that is not going, beside its
+/// Namespace, which stays for ever, and what stands for its disks.
+///
+/// An App that left with its disks kept is not: where it is listed again, it comes, and to its own disk. It comes back
+/// to what it had, but whoever only renamed another App to it would find that one's data no more and this one's
+/// instead, so that a rename is to be suspected as with an App that never was there.
+#[must_use]
+pub fn is_deployed(id: &AppId, observed: &ObservedApp) -> bool {
+    let stands_for_data = |kind| matches!(kind, Kind::PersistentVolume | Kind::PersistentVolumeClaim);
+    Departed { id, observed, applied: None }.content().any(|live| !stands_for_data(live.key.kind))
+}
+
 /// Under what terms an App leaves.
 #[derive(Clone, Debug)]
 pub struct Leave<'a> {

@@ -24,7 +24,8 @@ const FEWEST_APPS: usize = 2;
 pub struct Listing<'a> {
     /// Apps that the commit lists for this cluster.
     pub listed: Vec<&'a App>,
-    /// Those of them that are in the cluster.
+    /// Those of them that are deployed; see [`super::is_deployed`]. A Namespace alone stays of every App
+    /// that ever was there.
     pub deployed: BTreeSet<&'a AppId>,
     /// Every entry that could be read, with the number of its Apps for this cluster.
     pub entries: &'a BTreeMap<String, usize>,

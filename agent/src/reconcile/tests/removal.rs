@@ -168,6 +168,27 @@ async fn a_renamed_app_waits_on_both_sides_and_gets_no_new_disk() {
 }
 
 #[tokio::test]
+async fn a_renamed_app_waits_also_where_its_new_name_was_used_before() {
+    let (mut world, mut memory) = deployed().await;
+    world.app("store");
+    world.look(&world.commit(2), &mut memory).await;
+    leave(&mut world, "store");
+    let outcome = world.look(&world.commit(3), &mut memory).await;
+    let commit = accepting(&world, 4, &outcome);
+    for _ in 0..2 {
+        world.look(&commit, &mut memory).await;
+    }
+    assert_eq!(objects_of(&world, "store").await.len(), 1, "its Namespace stays for ever");
+    let before = (world.disks(), world.calls("delete").len(), objects_of(&world, "shop").await);
+
+    world.edit("shop/kompoxops.yml", "name: shop", "name: store");
+    let outcome = world.look(&world.commit(5), &mut memory).await;
+    assert_eq!(outcome.failures().map(|failure| failure.label).collect::<Vec<_>>(), ["held", "held"]);
+    assert_eq!((world.disks(), world.calls("delete").len(), objects_of(&world, "shop").await), before);
+    assert_eq!(objects_of(&world, "store").await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_app_of_nobodys_source_is_left_alone() {
     let (mut world, mut memory) = deployed().await;
     leave(&mut world, "a3");

@@ -81,7 +81,8 @@ impl Source {
             observed,
             applied: Some(record),
         });
-        let deployed = self.cluster.keys().filter(|id| is_listed(id)).collect();
+        let deployed = self.cluster.iter().filter(|(id, (observed, _))| is_listed(id) && is_deployed(id, observed));
+        let deployed = deployed.map(|(id, _)| id).collect();
         Listing {
             departed: departed.collect(),
             deployed,
@@ -189,6 +190,37 @@ fn a_rename_is_suspected_by_host_and_by_folder_and_holds_both() {
     earlier.cluster.values_mut().next().unwrap().0.objects.retain(|key, _| key.kind == Kind::Namespace);
     earlier.entry("f0", "new", "c1", "h0.example.com");
     assert!(earlier.holds().is_empty());
+}
+
+#[test]
+fn a_name_that_was_used_before_is_no_deployed_app() {
+    let stays = |also: Option<Kind>| move |kind: Kind| kind == Kind::Namespace || Some(kind) == also;
+    for stays in [stays(None), stays(Some(Kind::PersistentVolumeClaim)), stays(Some(Kind::PersistentVolume))] {
+        let mut source = Source::of(8);
+        source.leave("f0");
+        // `a1` was removed long ago; what stays of it is its Namespace, or its disk too.
+        let objects = |source: &mut Source, kept: &dyn Fn(Kind) -> bool| {
+            let (observed, _) = source.cluster.values_mut().nth(1).unwrap();
+            observed.objects.retain(|key, _| kept(key.kind));
+        };
+        let mut volumes = super::world::World::deployed().observed.objects;
+        volumes.retain(|key, _| matches!(key.kind, Kind::PersistentVolume | Kind::PersistentVolumeClaim));
+        source.cluster.values_mut().nth(1).unwrap().0.objects.extend(volumes);
+        source.entry("f1", "a1", "c1", "h0.example.com");
+        assert!(source.holds().is_empty(), "two that were there: {:?}", source.holds());
+        objects(&mut source, &stays);
+        assert_eq!(source.holds(), ["a0: rename", "a1: rename"]);
+        // What is on its way out is not deployed either.
+        let mut going = Source::of(8);
+        going.leave("f0");
+        going.entry("f1", "a1", "c1", "h0.example.com");
+        for live in going.cluster.values_mut().nth(1).unwrap().0.objects.values_mut() {
+            if live.key.kind != Kind::Namespace {
+                live.body["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z".into();
+            }
+        }
+        assert_eq!(going.holds(), ["a0: rename", "a1: rename"]);
+    }
 }
 
 #[test]
