@@ -30,10 +30,21 @@ pub(crate) struct View<'a> {
     pub(crate) commit: &'a Arc<CommitRef>,
     /// What it lists.
     pub(crate) wanted: &'a Wanted,
-    /// Whether another source of this agent lists an App: then it has moved, not left.
-    pub(crate) elsewhere: &'a (dyn Fn(&AppId) -> bool + Send + Sync),
+    /// What the other sources of this agent say about an App.
+    pub(crate) elsewhere: &'a (dyn Fn(&AppId) -> Elsewhere + Send + Sync),
     /// Records of Apps that left.
     pub(crate) records: &'a Records,
+}
+
+/// What the other sources say about an App that one source lists no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Elsewhere {
+    /// None of them lists it: it has left.
+    Nowhere,
+    /// One of them lists it: it has moved.
+    Listed,
+    /// One of them may list it; which one, why nobody knows, and whose act tells.
+    Perhaps(String),
 }
 
 /// What was applied last of Apps that left, as far as it was read: nobody writes it any more.
@@ -78,10 +89,18 @@ impl Gone {
     fn is_bare(&self) -> bool {
         self.observed.objects.keys().all(|key| key.kind == Kind::Namespace)
     }
+
+    /// Whether a removal would take anything away, be it only the record of what was applied last.
+    fn is_anything_left(&self) -> bool {
+        self.stored.is_some() || !self.is_bare()
+    }
 }
 
 /// The Apps that a source has deployed in this cluster and that its commit lists no more, nor any other
-/// source. None where it is not certain what the commit lists.
+/// source for certain. None where it is not certain what the commit lists.
+///
+/// Also those that another source may list: nothing of them is deleted before that is known, but what comes where they
+/// were is judged as if they leave.
 pub(crate) fn apps(agent: &Agent, view: View<'_>) -> Vec<AppId> {
     if !view.wanted.certain {
         return Vec::new();
@@ -89,7 +108,7 @@ pub(crate) fn apps(agent: &Agent, view: View<'_>) -> Vec<AppId> {
     let written = agent.cache.apps_of_source(view.source);
     let ids = written.iter().filter(|slashed| !view.wanted.lists(slashed) && !view.wanted.may_list(slashed));
     let ids = ids.filter_map(|slashed| AppId::from_slashed(slashed).ok());
-    ids.filter(|id| id.cluster == agent.cluster_id && !(view.elsewhere)(id)).collect()
+    ids.filter(|id| id.cluster == agent.cluster_id && (view.elsewhere)(id) != Elsewhere::Listed).collect()
 }
 
 /// As [`apps`], those of which something is left.
@@ -146,6 +165,11 @@ async fn remove(
     let Some(app) = app else { return Ok(None) };
     if let Ok(Some(pause)) = Pause::of_app(&app.observed, Timestamp::now()) {
         return Ok(Some(State::Paused(pause)));
+    }
+    if let Elsewhere::Perhaps(doubt) = (view.elsewhere)(id)
+        && app.is_anything_left()
+    {
+        return Ok(Some(State::Progressing(format!("nothing of it is deleted yet: it left this source, but {doubt}"))));
     }
     let plan = plan_one(agent, view, &gone, app);
     *holds = HeldFact::of(&plan);

@@ -33,6 +33,9 @@ pub(crate) struct Wanted {
     pub(crate) recalled: bool,
 }
 
+/// What a person can do about a source of which nothing is known.
+pub(crate) const READ_IT: &str = "make it readable, or take it out of the agent's configuration";
+
 /// An entry that is rejected as a whole: nothing of it is touched.
 #[derive(Debug)]
 pub(crate) struct RejectedEntry {
@@ -116,7 +119,30 @@ impl Wanted {
 
     /// Whether an App (`W/P/C/A`) that could not be loaded may be in the commit all the same.
     pub(crate) fn may_list(&self, app: &str) -> bool {
-        !self.certain || self.rejected.iter().any(|entry| entry.claims.iter().any(|id| id.slashed() == app))
+        !self.certain || self.claimant(app).is_some()
+    }
+
+    /// Why an App (`W/P/C/A`) that could not be loaded may be in the commit all the same, and whose act tells; `None`
+    /// where it is certain that it is not.
+    pub(crate) fn doubt(&self, app: &str) -> Option<String> {
+        if self.recalled {
+            let known =
+                "nothing could be fetched of it since the agent started, and only what was applied last is known";
+            return Some(format!("{known}; {READ_IT}"));
+        }
+        if let Some(RejectedEntry { file, cause, claims: _ }) = self.claimant(app) {
+            return Some(format!(
+                "its entry {file} lists the App and is rejected: {cause}; mend that entry, or take the App out of it"
+            ));
+        }
+        let errors = || self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let cause = || errors().next().map(|error| format!(": {error}")).unwrap_or_default();
+        (!self.certain).then(|| format!("not all of its entries can be read{}; mend that, or take it out", cause()))
+    }
+
+    /// The rejected entry that an App is in.
+    fn claimant(&self, app: &str) -> Option<&RejectedEntry> {
+        self.rejected.iter().find(|entry| entry.claims.iter().any(|id| id.slashed() == app))
     }
 }
 

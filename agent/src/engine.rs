@@ -24,7 +24,7 @@ use self::queue::{Cause, Key, Next};
 use self::source::{Due, Source};
 use crate::cluster::cache::News;
 use crate::context::{Agent, Standing, Wish};
-use crate::departure;
+use crate::departure::{self, Elsewhere};
 use crate::failure::{Failure, Kind};
 use crate::health::{Look, RollBack};
 use crate::memory::Memory;
@@ -124,7 +124,14 @@ impl Engine {
 
     fn enqueue(&self, source: usize, due: Due) {
         match due {
-            Due::Wish(apps) => self.queue.add(apps.into_iter().map(|app| Key { source, app }), Cause::Wish),
+            Due::Wish(apps) => {
+                self.queue.add(apps.into_iter().map(|app| Key { source, app }), Cause::Wish);
+                // What left the others may have waited for what this one lists.
+                let others = (0..self.sources.len()).filter(|other| *other != source);
+                let departed =
+                    |source: usize| self.sources[source].departed().into_iter().map(move |app| Key { source, app });
+                self.queue.add(others.flat_map(departed), Cause::Event);
+            }
             Due::Timer => self.queue.add(self.keys_of(source), Cause::Timer),
         }
     }
@@ -234,7 +241,7 @@ impl Engine {
 
     /// How an App stands among all that is listed.
     async fn standing(&self, key: &Key, generation: &Generation) -> Result<Standing, Failure> {
-        let elsewhere = |app: &AppId| self.lister(key.source, app).is_some();
+        let elsewhere = |app: &AppId| self.elsewhere(key.source, app);
         let holds = match self.sources[key.source].view(generation, &elsewhere) {
             Some(view) => departure::against(&self.agent, view, &key.app).await?,
             None => Vec::new(),
@@ -251,6 +258,19 @@ impl Engine {
         sources.position(|(index, source)| index != beside && source.ledger().lists(app))
     }
 
+    /// What the sources beside one say about an App that this one does not list.
+    fn elsewhere(&self, beside: usize, app: &AppId) -> Elsewhere {
+        if self.lister(beside, app).is_some() {
+            return Elsewhere::Listed;
+        }
+        let mut others = self.sources.iter().enumerate().filter(|(index, _)| *index != beside);
+        let doubt = others.find_map(|(_, other)| {
+            let doubt = other.ledger().doubt(app)?;
+            Some(Elsewhere::Perhaps(format!("source `{}` may list it: {doubt}", other.name)))
+        });
+        doubt.unwrap_or(Elsewhere::Nowhere)
+    }
+
     /// One look at an App that left its source.
     async fn depart(&self, key: &Key) -> Next {
         let source = &self.sources[key.source];
@@ -259,12 +279,15 @@ impl Engine {
             // It has moved; what keeps the other source from taking it over may have ended.
             self.queue.add([Key { source: other, app: key.app.clone() }], Cause::Event);
         }
-        let elsewhere = |app: &AppId| self.lister(key.source, app).is_some();
+        let elsewhere = |app: &AppId| self.elsewhere(key.source, app);
+        let is_awaited = matches!(elsewhere(&key.app), Elsewhere::Perhaps(_));
         let outcome = match source.view(&generation, &elsewhere) {
             Some(view) => departure::look(&self.agent, view, &key.app).await,
             None => None,
         };
         let next = match outcome.as_ref().map(|outcome| &outcome.state) {
+            // The other source's news wake it.
+            Some(State::Progressing(_)) if is_awaited => Next::Rest,
             Some(State::Progressing(_)) => Next::Again(GOING),
             Some(State::Failed(Failure { kind: Kind::Fault(After::Retry { after }), .. })) => Next::Retry(*after),
             Some(State::Failed(Failure { kind: Kind::Fault(After::Wait), .. })) => Next::Retry(None),

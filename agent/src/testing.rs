@@ -21,7 +21,7 @@ use crate::cluster::lease::lost_signal;
 use crate::cluster::memory::Memory as MemoryCluster;
 use crate::cluster::watch::WatchApi;
 use crate::context::{Agent, Commit, CommitRef, Standing, Wish};
-use crate::departure::{self, Records, View};
+use crate::departure::{self, Elsewhere, Records, View};
 use crate::desire;
 use crate::disks::Listings;
 use crate::memory::Memory;
@@ -221,7 +221,7 @@ pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) 
         source,
         commit: &of_commit,
         wanted: &wanted,
-        elsewhere: &|_| false,
+        elsewhere: &|_| Elsewhere::Nowhere,
         records: &memory.records,
     });
     let mut outcomes: Vec<AppOutcome> = Vec::new();

@@ -10,7 +10,8 @@ use kompox_manifests::names::Names;
 
 use crate::cluster::cache::News;
 use crate::context::{CommitRef, Wish};
-use crate::desire::Wanted;
+use crate::desire::{READ_IT, Wanted};
+use crate::fault::Fault;
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, HeldFact, Outcome, State};
 use crate::record::{CommitRecord, HeldCommit};
@@ -53,6 +54,8 @@ pub(crate) struct Ledger {
     /// How the Apps are that left, as far as they were looked at for the generation; `None` where nothing
     /// is to be done about one.
     departed: BTreeMap<AppId, Option<AppOutcome>>,
+    /// Why nothing could be fetched lately; it counts while there is no generation.
+    unfetched: Option<String>,
 }
 
 impl Ledger {
@@ -235,6 +238,23 @@ impl Ledger {
     pub(crate) fn gave_up(&self, app: &AppId) -> bool {
         let wanted = self.generation.as_ref().map(|generation| &generation.wanted);
         !self.lists(app) && wanted.is_some_and(|wanted| !wanted.may_list(&app.slashed()))
+    }
+
+    /// Why an App that is not asked for may be all the same, and what a person can do about it.
+    pub(crate) fn doubt(&self, app: &AppId) -> Option<String> {
+        if self.lists(app) {
+            return None;
+        }
+        let Some(generation) = &self.generation else {
+            let fault = self.unfetched.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
+            return Some(format!("nothing was fetched of it since the agent started{fault}; {READ_IT}"));
+        };
+        generation.wanted.doubt(&app.slashed())
+    }
+
+    /// Nothing could be fetched, and why.
+    pub(crate) fn not_fetched(&mut self, fault: &Fault) {
+        self.unfetched = Some(fault.to_string());
     }
 
     /// How everything is that is asked for, and that left. What was not looked at yet is on its way;

@@ -22,7 +22,7 @@ use crate::asked::{Asked, Looks};
 use crate::cluster::cache::News;
 use crate::config::SourceConfig;
 use crate::context::{Agent, Commit, CommitRef};
-use crate::departure::{self, Records, View};
+use crate::departure::{self, Elsewhere, Records, View};
 use crate::desire;
 use crate::fault::Fault;
 use crate::meter::Stage;
@@ -246,6 +246,7 @@ impl Source {
             }
             Err(fault) => {
                 warn!(source = self.name, error = %told(&fault), "cannot fetch; the last good commit is kept");
+                self.ledger().not_fetched(&fault);
                 self.tell_fetched(Came::Failed(&fault));
                 self.recall(origin, &mut fetcher, accepted.as_ref(), due).await;
                 let asked = match fault.next {
@@ -382,11 +383,11 @@ impl Source {
     }
 
     /// What a commit lists, for judging which Apps have left. `elsewhere` tells whether another source lists
-    /// an App. `None` where a person applies a working tree: nothing is removed because of that.
+    /// an App, or may. `None` where a person applies a working tree: nothing is removed because of that.
     pub(crate) fn view<'a>(
         &'a self,
         generation: &'a Generation,
-        elsewhere: &'a (dyn Fn(&AppId) -> bool + Send + Sync),
+        elsewhere: &'a (dyn Fn(&AppId) -> Elsewhere + Send + Sync),
     ) -> Option<View<'a>> {
         self.origin.as_ref().map(|_| View {
             source: &self.name,
@@ -401,13 +402,15 @@ impl Source {
     /// another source lists now.
     pub(crate) fn departed(&self) -> Vec<AppId> {
         let Some(generation) = self.ledger().generation().cloned() else { return Vec::new() };
-        self.view(&generation, &|_| false).map(|view| departure::present(&self.agent, view)).unwrap_or_default()
+        self.view(&generation, &|_| Elsewhere::Nowhere)
+            .map(|view| departure::present(&self.agent, view))
+            .unwrap_or_default()
     }
 
     /// The Apps that are not listed any more and that news of the cluster are about.
     pub(crate) fn departed_concerned(&self, news: &BTreeSet<News>) -> Vec<AppId> {
         let Some(generation) = self.ledger().generation().cloned() else { return Vec::new() };
-        let Some(view) = self.view(&generation, &|_| false) else { return Vec::new() };
+        let Some(view) = self.view(&generation, &|_| Elsewhere::Nowhere) else { return Vec::new() };
         let is_concerned = |id: &AppId| {
             let instance = Names::of(id).hashes.instance;
             news.iter().any(|item| matches!(item, News::App(of) if **of == *instance))

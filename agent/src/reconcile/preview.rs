@@ -12,7 +12,7 @@ use kompox_manifests::names::Names;
 use super::{Known, Siblings, last_applied, plan};
 use crate::confirm::{self, Care};
 use crate::context::{Agent, Commit, CommitRef, Standing, Wish};
-use crate::departure::{self, Records, View};
+use crate::departure::{self, Elsewhere, Records, View};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
 use crate::memory::Memory;
@@ -57,7 +57,7 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<S
         commit: &of_commit,
         wanted: &wanted,
         // What other sources list is not known here.
-        elsewhere: &|_| false,
+        elsewhere: &|_| Elsewhere::Nowhere,
         records: &records,
     });
     let planned = stream::iter(&wishes).map(|wish| one(agent, wish, &wishes, &sight, view)).buffered(PARALLEL_APPS);

@@ -138,6 +138,37 @@ async fn an_app_that_left_counts_until_the_next_commit() {
 }
 
 #[tokio::test]
+async fn an_app_that_may_be_asked_for_says_whose_act_tells() {
+    let mut world = three();
+    let mut ledger = Ledger::default();
+    let doubt = |ledger: &Ledger, app: &str| ledger.doubt(&id(app)).unwrap_or_default();
+    let start = "nothing was fetched of it since the agent started";
+    assert!(doubt(&ledger, "wiki").starts_with(&format!("{start}; make it readable")));
+    ledger.not_fetched(&Fault::retry("remote", "no route"));
+    assert!(doubt(&ledger, "wiki").starts_with(&format!("{start}: no route; make it readable")));
+    ledger.take(Arc::new(Generation::new(CommitRef::of(&world.commit(1)), Wanted::recalled(Vec::new()))));
+    assert!(doubt(&ledger, "wiki").contains("only what was applied last is known"));
+    ledger.not_fetched(&Fault::retry("remote", "no route"));
+    ledger.take(generation(&world, 1));
+    assert_eq!((doubt(&ledger, "wiki"), ledger.gave_up(&id("wiki"))), (String::new(), false), "it lists it");
+    world.edit("wiki/compose.yml", "image: nginx:1", "imago: nginx:1");
+    ledger.take(generation(&world, 2));
+    let told = doubt(&ledger, "wiki");
+    assert!(
+        told.starts_with("its entry wiki/kompoxops.yml lists the App and is rejected: wiki/compose.yml:"),
+        "{told}"
+    );
+    assert_eq!((doubt(&ledger, "gone"), ledger.gave_up(&id("gone"))), (String::new(), true), "another entry's fault");
+    world.edit("wiki/kompoxops.yml", "version: v1", "version: [");
+    ledger.take(generation(&world, 3));
+    let told = doubt(&ledger, "gone");
+    assert!(told.starts_with("not all of its entries can be read: wiki/kompoxops.yml:"), "{told}");
+    world.files.retain(|file, _| !file.starts_with("wiki/"));
+    ledger.take(generation(&world, 4));
+    assert_eq!((doubt(&ledger, "wiki"), ledger.gave_up(&id("wiki"))), (String::new(), true));
+}
+
+#[tokio::test]
 async fn news_of_the_cluster_concerns_the_apps_that_it_is_about() {
     let world = three();
     let mut ledger = Ledger::default();
