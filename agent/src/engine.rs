@@ -235,7 +235,8 @@ impl Engine {
             Ok(standing) => Standing { waits: self.obstacle(wish), ..standing },
             Err(failure) => return Look::last(AppOutcome::untouched(wish, State::Failed(failure))),
         };
-        let siblings = Siblings { wishes: &generation.wishes, sight: &self.sources[key.source].sight, standing };
+        let Source { sight, words, .. } = self.sources[key.source].as_ref();
+        let siblings = Siblings { wishes: &generation.wishes, sight, words, standing };
         reconcile(&self.agent, wish, &siblings, memory).await
     }
 

@@ -29,6 +29,7 @@ mod kept;
 mod memory;
 mod meter;
 mod metrics;
+mod new_disks;
 mod observe;
 mod outcome;
 mod pace;

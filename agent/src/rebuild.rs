@@ -118,7 +118,7 @@ fn failed(error: ClusterError) -> Failure {
 }
 
 /// Whether the provider says that a volume of the App has no disk.
-fn misses_disks(app: &App, seen: &ObservedApp) -> bool {
+pub(crate) fn misses_disks(app: &App, seen: &ObservedApp) -> bool {
     let Ok(disks) = &seen.disks else { return false };
     app.volumes.iter().any(|volume| disks.iter().all(|disk| disk.volume != volume.name))
 }

@@ -29,6 +29,7 @@ use crate::failure::{Failure, Kind as FailureKind};
 use crate::health::{self, Look};
 use crate::memory::{Inputs, Memory};
 use crate::meter::Stage;
+use crate::new_disks::{self, Said, Words};
 use crate::observe;
 use crate::outcome::{AppOutcome, HeldFact, State};
 use crate::rebuild::{self, Rebuilt, Sight};
@@ -49,6 +50,8 @@ pub(crate) struct Siblings<'a> {
     pub(crate) wishes: &'a [Arc<Wish>],
     /// What is known of a cluster that was rebuilt.
     pub(crate) sight: &'a Sight,
+    /// What is known of words for new disks.
+    pub(crate) words: &'a Words,
     /// How the App stands among them.
     pub(crate) standing: Standing,
 }
@@ -82,6 +85,7 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     agent.cache.check()?; //                                                          a blind agent decides nothing
     let observed = agent.meter.time(Stage::Observe, observe::observe(agent, wish)).await?; // IO: cache, provider
     let rebuilt = rebuild::recognize(agent, siblings.sight, siblings.wishes, wish, &observed).await?; // IO: rare
+    let said = new_disks::said(agent, siblings.words, wish, &observed).await?; //         IO: rare
     let applied = last_applied(agent, wish, &observed, memory).await?; //                  IO: once
     if let Some(look) = rollback::given_up(wish, applied.as_ref()) {
         return Ok(look); //                                                                pure: it was tried
@@ -89,7 +93,7 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     if let Some(look) = waits(wish, siblings, applied.as_ref()) {
         return Ok(look); //                                                                pure: `dependsOn`
     }
-    let known = Known { rebuilt, corrections: corrections(wish, applied.as_ref(), memory), applied };
+    let known = Known { rebuilt, said, corrections: corrections(wish, applied.as_ref(), memory), applied };
     let planned = agent.meter.time_now(Stage::Plan, || plan(agent, wish, siblings, observed, &known)); // pure
     if let Some(look) = paused(wish, &planned) {
         return Ok(look); //                                                               pure: a person's word
@@ -106,10 +110,14 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
         return Ok(look); //                                                               IO: likewise
     }
+    new_disks::use_up(agent, siblings.words, wish, confirmed.planned()).await?; //         IO: before such a disk is made
     let chapter = Chapter::begin(agent, wish, confirmed.planned(), memory); //             pure
     let applied = agent.meter.time(Stage::Apply, apply::apply(agent, confirmed)).await; // IO: writes
     memory.unwatched |= applied.left.is_some();
     memory.agreed |= agent.review.is_some() && applied.done.wrote();
+    if applied.done.disks_created > 0 {
+        new_disks::made(agent, siblings.words, wish, &applied.planned.observed).await?; // IO: likewise, after it
+    }
     let is_new = note(agent, wish, &applied, chapter, memory).await?; //                   IO: when it is new
     let mut look = health::look(agent, wish, applied, memory).await; //                   IO: cache
     look.outcome.restored = !is_new && look.outcome.done.wrote();
@@ -149,6 +157,7 @@ fn blocked_unseen(planned: &Planned) -> bool {
 /// What is known of an App beside what is seen of it.
 struct Known {
     rebuilt: Rebuilt,
+    said: Said,
     applied: Option<AppliedRecord>,
     corrections: Corrections,
 }
@@ -236,6 +245,8 @@ fn plan(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, observed: ObservedA
         new_disks: agent.new_disks,
         commit_time: wish.commit.time,
         rebuild: known.rebuilt.against(&app),
+        installation: known.said.installation.clone(),
+        spent: known.said.spent.clone(),
         people: agent.people.clone(),
         now,
         accepted: wish.commit.accepted.clone(),

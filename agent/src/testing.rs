@@ -25,6 +25,7 @@ use crate::departure::{self, Elsewhere, Records, View};
 use crate::desire;
 use crate::disks::Listings;
 use crate::memory::Memory;
+use crate::new_disks::Words;
 use crate::outcome::{AppOutcome, Outcome};
 use crate::rebuild::Sight;
 use crate::reconcile::{Siblings, reconcile};
@@ -209,6 +210,7 @@ impl World {
 pub(crate) struct Memories {
     apps: BTreeMap<AppId, Memory>,
     sight: Sight,
+    words: Words,
     records: Records,
 }
 
@@ -231,7 +233,7 @@ pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) 
             None => Vec::new(),
         };
         let standing = Standing { holds, ..Standing::default() };
-        let siblings = Siblings { wishes: &wishes, sight: &memory.sight, standing };
+        let siblings = Siblings { wishes: &wishes, sight: &memory.sight, words: &memory.words, standing };
         let of_app = memory.apps.entry(wish.app.id.clone()).or_default();
         outcomes.push(reconcile(agent, wish, &siblings, of_app).await.outcome);
     }

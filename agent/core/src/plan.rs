@@ -51,6 +51,7 @@ pub use hold::{Hold, HoldCause, HoldDigest, NoHoldDigest};
 pub use kind::ActionKind;
 pub use released::FormerClaim;
 pub use removal::{Departed, Leave, is_deployed, removal};
+pub use volumes::new_disk_hold;
 
 /// The source of Apps that only a person has applied so far. Any source may take them over.
 pub const BY_HAND: &str = "by-hand";
@@ -67,6 +68,11 @@ pub struct Settings {
     /// Set when this looks like a rebuilt cluster (nothing of the source is in it): the other Apps
     /// of the source that do have disks at the provider.
     pub rebuild: Vec<String>,
+    /// Names the installation of the agent, which ends with its cluster. What was said of a new disk in another one
+    /// does not count in this one.
+    pub installation: String,
+    /// The words on which the last disks of volumes were made, by volume: each was good for one disk.
+    pub spent: BTreeMap<String, HoldDigest>,
     /// Managers whose edits are reverted.
     pub people: Managers,
     /// The time of planning.

@@ -19,6 +19,9 @@ const PREFIX: &str = "kompox-source-";
 /// its name.
 pub(crate) const REBUILT: &str = ".rebuilt";
 
+/// What follows the source's name in the document that [`crate::new_disks`] keeps.
+pub(crate) const NEW_DISKS: &str = ".new-disks";
+
 /// What follows the source's name in the document of what people ask of it ([`crate::asked`]).
 pub(crate) const ASKED: &str = ".asked";
 
@@ -97,7 +100,8 @@ pub(crate) async fn save(
 pub(crate) async fn sources(api: &dyn ClusterApi) -> Result<BTreeSet<String>, ClusterError> {
     let records = api.list_records().await?;
     let names = records.iter().filter_map(|name| name.strip_prefix(PREFIX));
-    Ok(names.filter(|name| !name.ends_with(REBUILT) && !name.ends_with(ASKED)).map(str::to_owned).collect())
+    let is_record = |name: &&str| ![REBUILT, NEW_DISKS, ASKED].iter().any(|suffix| name.ends_with(suffix));
+    Ok(names.filter(is_record).map(str::to_owned).collect())
 }
 
 /// The source of which something is asked in the ConfigMap with this name.

@@ -26,6 +26,7 @@ use crate::departure::{self, Elsewhere, Records, View};
 use crate::desire;
 use crate::fault::Fault;
 use crate::meter::Stage;
+use crate::new_disks::Words;
 use crate::outcome::Outcome;
 use crate::pace::{Backoff, dice, jittered};
 use crate::rebuild::Sight;
@@ -52,6 +53,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// What is known of a cluster that was rebuilt.
     pub(crate) sight: Sight,
+    /// What is known of words for new disks.
+    pub(crate) words: Words,
     /// What was applied last of Apps that left.
     records: Records,
     ledger: Mutex<Ledger>,
@@ -136,6 +139,7 @@ impl Source {
         Self {
             name: "by-hand".to_owned(),
             sight: Sight::default(),
+            words: Words::default(),
             records: Records::default(),
             ledger: Mutex::new(ledger),
             asked: Mutex::default(),

@@ -16,6 +16,7 @@ use crate::departure::{self, Elsewhere, Records, View};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
 use crate::memory::Memory;
+use crate::new_disks::{self, Words};
 use crate::observe;
 use crate::outcome::{AppOutcome, State};
 use crate::rebuild::{self, Sight};
@@ -50,7 +51,7 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<S
     agent.cache.check()?;
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
     let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
-    let (sight, records) = (Sight::default(), Records::default());
+    let (sight, words, records) = (Sight::default(), Words::default(), Records::default());
     let of_commit = Arc::new(CommitRef::of(commit));
     let view = commit.source.as_deref().map(|source| View {
         source,
@@ -60,7 +61,8 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<S
         elsewhere: &|_| Elsewhere::Nowhere,
         records: &records,
     });
-    let planned = stream::iter(&wishes).map(|wish| one(agent, wish, &wishes, &sight, view)).buffered(PARALLEL_APPS);
+    let planned =
+        stream::iter(&wishes).map(|wish| one(agent, wish, (&wishes, &sight, &words), view)).buffered(PARALLEL_APPS);
     let results: Vec<(&Arc<Wish>, Result<Plan, Failure>)> =
         wishes.iter().zip(planned.collect::<Vec<_>>().await).collect();
     let (mut plans, mut refused) = (Vec::new(), Vec::new());
@@ -84,20 +86,20 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<S
 async fn one(
     agent: &Agent,
     wish: &Wish,
-    wishes: &[Arc<Wish>],
-    sight: &Sight,
+    (wishes, sight, words): (&[Arc<Wish>], &Sight, &Words),
     view: Option<View<'_>>,
 ) -> Result<Plan, Failure> {
     let holds = match view {
         Some(view) => departure::against(agent, view, &wish.app.id).await?,
         None => Vec::new(),
     };
-    let siblings = Siblings { wishes, sight, standing: Standing { holds, ..Standing::default() } };
+    let siblings = Siblings { wishes, sight, words, standing: Standing { holds, ..Standing::default() } };
     let observed = observe::observe(agent, wish).await?;
     let rebuilt = rebuild::recognize(agent, sight, wishes, wish, &observed).await?;
+    let said = new_disks::said(agent, words, wish, &observed).await?;
     let applied = last_applied(agent, wish, &observed, &mut Memory::default()).await?;
-    let planned =
-        plan(agent, wish, &siblings, observed, &Known { rebuilt, applied, corrections: Corrections::default() });
+    let known = Known { rebuilt, said, applied, corrections: Corrections::default() };
+    let planned = plan(agent, wish, &siblings, observed, &known);
     let confirmed = confirm::confirm(agent, planned, Care::Whole).await?;
     Ok(confirmed.into_planned().plan)
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use kompox_core::plan::Counts;
+use kompox_core::plan::{Counts, NewDisks};
+use kompox_manifests::object::ObjectKey;
 
 use super::*;
 use crate::cluster::error::{Cause, FieldProblem};
 use crate::cluster::faulty::Fault;
 use crate::cluster::watch::{Audience as _, Topic};
-use crate::cluster::{ClusterApi as _, ClusterError};
+use crate::cluster::{ClusterApi as _, ClusterError, SYSTEM_NAMESPACE};
 use crate::context::Commit;
 use crate::failure::Kind as FailureKind;
 use crate::outcome::{Outcome, State};
@@ -418,4 +419,84 @@ async fn a_rebuilt_cluster_that_cannot_be_noted_is_not_written_to() {
     assert!(outcome.failures().any(|failure| failure.text.contains("rebuilt cluster: ")), "{}", failure(&outcome));
     assert!(world.calls("apply").iter().all(|call| !call.contains("shop")));
     assert_eq!(world.disks(), 1);
+}
+
+/// The agent is installed, and makes new disks on a person's word only.
+fn ask_about_disks(world: &mut World, installation: &str) {
+    let key = ObjectKey { kind: Kind::Namespace, namespace: None, name: SYSTEM_NAMESPACE.into() };
+    world.cluster.inner.store(&key, &serde_json::json!({"metadata": {"uid": installation}}));
+    Arc::get_mut(&mut world.agent).unwrap().new_disks = NewDisks::Hold;
+}
+
+/// The commit, which says yes to everything that is held as well.
+fn accepting(commit: &Commit, outcome: &Outcome) -> Commit {
+    let held: Vec<_> = outcome.apps.iter().flat_map(|app| &app.holds).map(|held| held.digest.clone()).collect();
+    assert!(!held.is_empty(), "nothing is held");
+    Commit { accepted: commit.accepted.iter().cloned().chain(held).collect(), ..commit.clone() }
+}
+
+/// Nothing is left of the Apps and their disks, and nothing that speaks of them.
+async fn lose_everything(world: &World) {
+    world.lose_disks();
+    for kind in Kind::ALL {
+        for live in world.cluster.inner.list_owned(kind).await.unwrap() {
+            world.cluster.inner.delete_now(&live.key);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_word_for_a_new_disk_makes_no_second_one() {
+    let mut world = World::new();
+    ask_about_disks(&mut world, "k1");
+    let mut memory = Memories::default();
+    let mut commit = world.commit(1);
+    for _ in 0..3 {
+        let outcome = world.look(&commit, &mut memory).await;
+        assert!(failure(&outcome).text.contains("`newDisks: hold`") && world.disks() == 0, "{}", failure(&outcome));
+        // So does another process say.
+        let other = world.look(&commit, &mut Memories::default()).await;
+        assert_eq!(other.apps[0].holds, outcome.apps[0].holds);
+        commit = accepting(&commit, &outcome);
+        let outcome = world.look(&commit, &mut memory).await;
+        assert_eq!((outcome.failures().count(), world.disks()), (0, 1));
+        lose_everything(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_word_for_a_new_disk_is_none_for_a_rebuilt_cluster() {
+    let mut before = World::new();
+    ask_about_disks(&mut before, "k1");
+    let outcome = before.look(&before.commit(1), &mut Memories::default()).await;
+    let commit = accepting(&before.commit(1), &outcome);
+    assert!(before.look(&commit, &mut Memories::default()).await.failures().next().is_none());
+    before.lose_disks();
+    let mut after = World::on_disks_of(&before);
+    ask_about_disks(&mut after, "k2");
+    let outcome = after.look(&commit, &mut Memories::default()).await;
+    assert!(failure(&outcome).text.contains("`newDisks: hold`"), "{}", failure(&outcome));
+    assert_eq!(after.disks(), 0);
+    let outcome = after.look(&accepting(&commit, &outcome), &mut Memories::default()).await;
+    assert_eq!((outcome.failures().count(), after.disks()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_word_counts_until_its_disk_is_made_and_not_a_moment_longer() {
+    // What fails: writing down that the word is used, making the Namespace of the disk, writing down that it was made.
+    for (verb, disks) in [("create", 0), ("apply", 0), ("patch", 1)] {
+        let mut world = World::new();
+        ask_about_disks(&mut world, "k1");
+        let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
+        let commit = accepting(&world.commit(1), &outcome);
+        world.cluster.fault_later(verb, 0, Fault::Refuse(unavailable()));
+        let outcome = world.look(&commit, &mut Memories::default()).await;
+        assert_eq!((outcome.failures().count(), world.disks()), (1, disks), "{verb}");
+        // Another process goes on.
+        let outcome = world.look(&commit, &mut Memories::default()).await;
+        assert_eq!((outcome.failures().count(), world.disks()), (0, 1), "{verb}");
+        lose_everything(&world).await;
+        let outcome = world.look(&commit, &mut Memories::default()).await;
+        assert_eq!((outcome.apps[0].holds.len(), world.disks()), (1, 0), "{verb}");
+    }
 }

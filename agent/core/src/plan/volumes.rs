@@ -214,7 +214,7 @@ fn first_disk(app: &App, volume: &Volume, op: OpKey, observed: &ObservedApp, set
 
 /// A volume that never had a disk: it gets one, unless something says that a person should look first.
 fn create_or_hold(app: &App, volume: &Volume, op: OpKey, observed: &ObservedApp, settings: &Settings) -> Decision {
-    if let Some(hold) = speaks_against_a_new_disk(app, volume, settings)
+    if let Some(hold) = new_disk_hold(app, volume, settings)
         && !hold.is_accepted(&settings.accepted)
     {
         return Decision::held(volume, hold);
@@ -229,20 +229,28 @@ fn create_or_hold(app: &App, volume: &Volume, op: OpKey, observed: &ObservedApp,
 }
 
 /// What a person should look at before a volume gets a new empty disk.
-fn speaks_against_a_new_disk(app: &App, volume: &Volume, settings: &Settings) -> Option<Hold> {
-    let (reason, remedy) = if !settings.rebuild.is_empty() {
+///
+/// A word is good for one disk, though the commit that says it may be the newest one for ever. So its digest is made of
+/// everything that the person could see: why it is asked for, which other Apps have their disks, in which installation
+/// of the agent, and which word made the disk that the volume had before.
+#[must_use]
+pub fn new_disk_hold(app: &App, volume: &Volume, settings: &Settings) -> Option<Hold> {
+    let (why, reason, remedy) = if !settings.rebuild.is_empty() {
         let reason = format!(
             "this looks like a rebuilt cluster: other apps of the source still have disks ({}), this volume has none",
             settings.rebuild.join(", ")
         );
-        (reason, "look for its disk at the provider; to start empty, apply it by hand: kompox-agent apply FOLDER")
+        let remedy = "look for its disk at the provider; to start empty, apply it by hand: kompox-agent apply FOLDER";
+        ("rebuilt", reason, remedy)
     } else if settings.new_disks == NewDisks::Hold {
         let reason = "a new empty disk is needed, and `newDisks: hold` is set".to_owned();
-        (reason, "set `newDisks: allow` in the agent's configuration")
+        ("configured", reason, "set `newDisks: allow` in the agent's configuration")
     } else {
         return None;
     };
-    let facts = vec![app.id.to_string(), volume.name.clone()];
+    let spent = settings.spent.get(&volume.name).map(ToString::to_string).unwrap_or_default();
+    let mut facts = vec![app.id.to_string(), volume.name.clone(), why.to_owned(), settings.installation.clone(), spent];
+    facts.extend(settings.rebuild.iter().cloned());
     Some(Hold { cause: HoldCause::NewDisk, facts, reason, remedy: remedy.to_owned() })
 }
 

@@ -537,11 +537,35 @@ mod new_disks {
     fn a_word_makes_the_disk() {
         let mut world = World::gitea();
         world.settings.new_disks = NewDisks::Hold;
-        let digest = held(&world);
-        let mut rebuilt = World::gitea();
-        rebuilt.settings.rebuild = vec!["shop".into()];
-        assert_eq!(held(&rebuilt), digest, "the same would happen");
         world.accept();
         assert_eq!(world.plan().counts().disks_created, 1);
+    }
+
+    #[test]
+    fn a_word_is_good_for_one_disk_and_for_what_was_seen() {
+        let mut world = World::gitea();
+        world.settings.new_disks = NewDisks::Hold;
+        let word = held(&world);
+        let mut said = vec![word.clone()];
+        let mut asked = |change: &dyn Fn(&mut Settings)| {
+            let mut other = World::gitea();
+            other.settings.new_disks = NewDisks::Hold;
+            change(&mut other.settings);
+            other.settings.accepted.extend(said.iter().cloned());
+            // None of those before is a word for this.
+            said.push(held(&other));
+            other.accept();
+            assert_eq!(other.plan().counts().disks_created, 1, "{}", other.text());
+        };
+        // Its disk was made, and is lost with everything that speaks of it.
+        asked(&|settings| drop(settings.spent.insert("default".into(), word.clone())));
+        // So is the cluster, and its other Apps have their disks still, or they have not.
+        asked(&|settings| settings.installation = "k2".into());
+        asked(&|settings| settings.rebuild = vec!["shop".into()]);
+        asked(&|settings| settings.rebuild = vec!["blog".into(), "shop".into()]);
+        asked(&|settings| (settings.rebuild, settings.installation) = (vec!["shop".into()], "k2".into()));
+        // What made another volume's disk is no reason to ask anew.
+        world.settings.spent.insert("other".into(), word.clone());
+        assert_eq!(held(&world), word);
     }
 }

@@ -42,6 +42,8 @@ impl World {
                 new_disks: NewDisks::Allow,
                 commit_time: "2026-01-02T03:04:05Z".parse().unwrap(),
                 rebuild: Vec::new(),
+                installation: "k1".into(),
+                spent: BTreeMap::new(),
                 people: Managers::default(),
                 now: "2026-01-02T03:05:00Z".parse().unwrap(),
                 accepted: BTreeSet::new(),
