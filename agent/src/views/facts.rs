@@ -68,7 +68,6 @@ pub(super) fn source(config: &SourceConfig, now: Timestamp) -> SourceFacts {
         commit: None,
         held: None,
         fetch_error: None,
-        fault: None,
         rejected: Vec::new(),
         left_over: Vec::new(),
         apps: None,

@@ -121,8 +121,6 @@ pub struct SourceFacts {
     pub held: Option<HeldCommit>,
     /// Why nothing could be fetched the last time.
     pub fetch_error: Option<String>,
-    /// Why the commit as a whole could not be reconciled the last time.
-    pub fault: Option<String>,
     /// Entries of the commit that are wrong.
     pub rejected: Vec<RejectedEntry>,
     /// Apps in the cluster that the commit no longer lists, `W/P/C/A`.
@@ -217,12 +215,11 @@ impl SourceFacts {
         *self == Self { at: self.at, ..other.clone() }
     }
 
-    /// Whether the commit is deployed whole.
+    /// Whether the commit is deployed whole. A commit asks for an App to be suspended; a pause is a person's, and
+    /// nobody knows what the commit would change once it ends.
     fn is_deployed(&self) -> bool {
-        let at_rest = |state: &AppState| matches!(state, AppState::Healthy | AppState::Suspended | AppState::Paused(_));
-        self.rejected.is_empty()
-            && self.fault.is_none()
-            && self.apps.as_ref().is_some_and(|apps| apps.values().all(at_rest))
+        let as_asked = |state: &AppState| matches!(state, AppState::Healthy | AppState::Suspended);
+        self.rejected.is_empty() && self.apps.as_ref().is_some_and(|apps| apps.values().all(as_asked))
     }
 }
 
@@ -261,9 +258,6 @@ fn findings(facts: &SourceFacts) -> Vec<Finding> {
 fn verdict(facts: &SourceFacts) -> ([Truth; 3], &'static str, String) {
     use Truth::{False, True, Unknown};
     const WRONG: [Truth; 3] = [False, False, True];
-    if let Some(fault) = &facts.fault {
-        return ([Unknown, True, False], "Faulted", fault.clone());
-    }
     if let Some(held) = &facts.held {
         return (WRONG, "CommitHeld", format!("{} is held: {}", short_id(&held.commit), held.reason));
     }
@@ -292,6 +286,11 @@ fn verdict(facts: &SourceFacts) -> ([Truth; 3], &'static str, String) {
         let cause = first(|state| matches!(state, AppState::Progressing(_) | AppState::Failed(_)));
         let number = usize::try_from(progressing).unwrap_or_default();
         return ([False, True, False], "AppsProgressing", count(number, "App on its way", "Apps on their way", &cause));
+    }
+    let paused = apps.values().filter(|state| matches!(state, AppState::Paused(_))).count();
+    if paused > 0 {
+        let cause = first(|state| matches!(state, AppState::Paused(_)));
+        return ([Unknown, False, False], "AppsPaused", count(paused, "App is paused", "Apps are paused", &cause));
     }
     ([True, False, False], "Deployed", "every App is as the commit asks".to_owned())
 }

@@ -262,7 +262,6 @@ fn source_facts() -> SourceFacts {
         commit: Some(SECOND.into()),
         held: None,
         fetch_error: None,
-        fault: None,
         rejected: Vec::new(),
         left_over: Vec::new(),
         apps: Some(BTreeMap::from([("shop".into(), AppState::Healthy), ("wiki".into(), AppState::Suspended)])),
@@ -280,6 +279,7 @@ fn each_state_of_a_source_has_its_conditions() {
         ..whole.clone()
     };
     let waiting = || AppState::Progressing("starting".into());
+    let paused = |text: &str| AppState::Paused(text.into());
     let table = [
         (whole.clone(), [True, False, False], "Deployed", "every App is as the commit asks"),
         (
@@ -313,6 +313,18 @@ fn each_state_of_a_source_has_its_conditions() {
             "1 App failed; b: because",
         ),
         (
+            apps(&[("a", AppState::Healthy), ("b", paused("paused until noon")), ("c", paused("paused until two"))]),
+            [Unknown, False, False],
+            "AppsPaused",
+            "2 Apps are paused; b: paused until noon",
+        ),
+        (
+            apps(&[("a", paused("paused until noon")), ("b", waiting())]),
+            [False, True, False],
+            "AppsProgressing",
+            "1 App on its way; b: starting",
+        ),
+        (
             SourceFacts {
                 rejected: vec![RejectedEntry {
                     path: "a/kompoxops.yml".into(),
@@ -338,12 +350,6 @@ fn each_state_of_a_source_has_its_conditions() {
             [False, False, True],
             "CommitHeld",
             "01234567 is held: not a fast-forward",
-        ),
-        (
-            SourceFacts { fault: Some("no answer".into()), ..whole.clone() },
-            [Unknown, True, False],
-            "Faulted",
-            "no answer",
         ),
     ];
     for (facts, truths, reason, text) in table {
@@ -373,6 +379,18 @@ fn a_source_remembers_what_was_deployed_whole() {
         assert_eq!(counts, AppCounts { failed: 1, ..AppCounts::default() });
     };
     expected(server.status());
+    // What the commit would change of a paused App is not known before the pause ends.
+    memory.absorb(SourceFacts {
+        apps: Some(BTreeMap::from([("shop".into(), AppState::Paused("until noon".into()))])),
+        ..source_facts()
+    });
+    server.settle(NOON, |live| view(&memory, live));
+    assert_eq!((&server.status()["commit"], &server.status()["appliedCommit"]), (&json!(SECOND), &json!(FIRST)));
+    memory.absorb(SourceFacts {
+        apps: Some(BTreeMap::from([("shop".into(), trouble(TroubleSort::Unhealthy, "CrashLoopBackOff"))])),
+        ..source_facts()
+    });
+    server.settle(NOON, |live| view(&memory, live));
     // After a restart, before the first look at the Apps.
     let memory = SourceMemory::new(SourceFacts { apps: None, ..source_facts() });
     server.settle(NOON, |live| view(&memory, live));
