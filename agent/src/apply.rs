@@ -83,10 +83,10 @@ async fn write(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Resul
             _ => write_stage(agent, planned, stage, done).await?,
         }
     }
-    Ok(())
+    check_pause(agent, planned)
 }
 
-/// A person who pauses the App while it is being written to is obeyed at the next stage.
+/// A person who pauses the App while it is being written to is obeyed at the next stage, and before anything is deleted.
 fn check_pause(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
     let name = Names::of(&planned.app.id).namespace;
     let namespace = agent.cache.object(&ObjectKey { kind: Kind::Namespace, namespace: None, name });

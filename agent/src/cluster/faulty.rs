@@ -16,7 +16,6 @@ use super::watch::{Change, Sighting, Topic, WatchApi};
 use super::{ClusterApi, ClusterError, ContentHash, Deletion};
 
 /// What goes wrong with a call.
-#[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// It is not carried out.
     Refuse(Cause),
@@ -24,6 +23,8 @@ pub(crate) enum Fault {
     LoseReply,
     /// It never ends.
     Hang,
+    /// It goes well, and meanwhile something else happens.
+    Meanwhile(Box<dyn FnOnce() + Send>),
 }
 
 /// See the module.
@@ -78,6 +79,10 @@ impl<C> Faulty<C> {
                 Err(ClusterError::new(action, Cause::TimedOut(Duration::from_secs(30))))
             }
             Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Meanwhile(happens)) => {
+                happens();
+                call.await
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use crate::failure::Kind as FailureKind;
 use crate::outcome::{Outcome, State};
 use crate::testing::{Memories, World, look};
 
+mod paused;
 mod released;
 mod removal;
 mod rendering;

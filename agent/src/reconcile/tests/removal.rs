@@ -207,6 +207,29 @@ async fn an_app_of_nobodys_source_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_app_that_left_is_left_alone_while_it_is_paused() {
+    let (mut world, mut memory) = deployed().await;
+    leave(&mut world, "a3");
+    let before = objects_of(&world, "a3").await;
+    paused::pause(&world, "a3", Some("2999-01-01T00:00:00Z"))();
+    let state = |outcome: &Outcome| outcome.apps.iter().find(|app| app.id.app == "a3").unwrap().state.clone();
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert!(matches!(state(&outcome), State::Paused(_)), "{:?}", state(&outcome));
+    // A person means a pause, whatever the agent makes of its end.
+    paused::pause(&world, "a3", Some("soon"))();
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!(failure(&outcome).kind, FailureKind::Obstacle);
+    assert!(failure(&outcome).text.contains("a pause is meant"), "{}", failure(&outcome));
+    assert_eq!((objects_of(&world, "a3").await, world.calls("delete").len()), (before, 0));
+    for until in ["2020-01-01T00:00:00Z", ""] {
+        paused::pause(&world, "a3", Some(until))();
+        let outcome = world.look(&world.commit(2), &mut memory).await;
+        assert!(outcome.failures().next().is_none(), "{until}");
+    }
+    assert_eq!(objects_of(&world, "a3").await.len(), 1, "it goes when the pause is over");
+}
+
+#[tokio::test]
 async fn a_person_who_applies_a_folder_removes_nothing() {
     let (mut world, mut memory) = deployed().await;
     leave(&mut world, "a3");
