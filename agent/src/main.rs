@@ -45,6 +45,7 @@ mod restart;
 mod secret;
 mod server;
 mod source;
+mod standby;
 mod telemetry;
 #[cfg(test)]
 mod testing;

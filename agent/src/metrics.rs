@@ -110,14 +110,11 @@ impl Metrics {
         text
     }
 
-    /// How everything is, for people, in plain text.
-    pub(crate) fn page(&self) -> String {
+    /// How everything is, for people, in plain text; `None` while the Lease is not held.
+    pub(crate) fn page(&self) -> Option<String> {
         let numbers = self.numbers();
-        let mut text = String::from(if numbers.queue.is_some() {
-            "kompox-agent: holds the Lease and reconciles\n"
-        } else {
-            "kompox-agent: stands by; another agent holds the Lease, or this one has just begun\n"
-        });
+        numbers.queue.as_ref()?;
+        let mut text = String::from("kompox-agent: holds the Lease and reconciles\n");
         for (name, source) in &numbers.sources {
             let commit = source.commit.as_deref().unwrap_or("none yet");
             let _ = writeln!(text, "\nsource {name}  commit {commit}");
@@ -129,7 +126,7 @@ impl Metrics {
                 let _ = writeln!(text, "  {app}  {}{holds}", numbers.state);
             }
         }
-        text
+        Some(text)
     }
 }
 

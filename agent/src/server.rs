@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 
 use crate::cluster::cache::Cache;
 use crate::metrics::Metrics;
+use crate::standby;
 
 /// Connections at a time; more wait until one ends.
 const MOST_CONNECTIONS: usize = 32;
@@ -127,7 +128,7 @@ impl Pages {
                 Err(failure) => page(StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n")),
             },
             "/metrics" => page(StatusCode::OK, self.metrics.text()),
-            "/" => page(StatusCode::OK, self.metrics.page()),
+            "/" => page(StatusCode::OK, self.metrics.page().unwrap_or_else(|| standby::page(&self.cache))),
             _ => page(StatusCode::NOT_FOUND, "there are /, /healthz, /readyz and /metrics\n"),
         }
     }

@@ -37,6 +37,13 @@ async fn a_standby_writes_nothing_and_a_leader_that_is_cut_off_stops_first() -> 
         let (_, page) = serving.get("/").await?;
         ensure!(page.contains(said), "no {said:?} in {page}");
     }
+    // Whoever reaches the standby sees how Apps are, too.
+    until("the standby to show the App", LONG, || async {
+        let (_, page) = second.get("/").await?;
+        let shows = page.contains("\nsource apps\n  /ws/") && page.contains("/app/app1  healthy\n");
+        Ok(if shows { Look::Done(()) } else { Look::NotYet(page) })
+    })
+    .await?;
     let change = |text: &str| text.replace("gitea:1.24.6", "gitea:1.24.7");
     let commit = world.push_change("compose.yml", change, "Update Gitea")?;
     world.await_status(&commit, "success").await?;

@@ -195,6 +195,12 @@ impl Cache {
         found.into_iter().filter_map(live_object).collect()
     }
 
+    /// The Namespaces of all Apps.
+    pub(crate) fn namespaces(&self) -> Vec<LiveObject> {
+        let found = self.state().store.of_topic(Topic::Owned(Kind::Namespace));
+        found.into_iter().filter_map(live_object).collect()
+    }
+
     /// The version of an object in the cache.
     pub(crate) fn object(&self, key: &ObjectKey) -> Option<LiveObject> {
         let entry = self.state().store.get(&Slot::object(key))?;

@@ -40,7 +40,7 @@ fn sample(metrics: &Metrics, series: &str) -> Option<String> {
 #[test]
 fn looks_and_commits_are_counted_by_source() {
     let metrics = Metrics::new(&Arc::default());
-    assert_eq!(sample(&metrics, "kompox_leader").as_deref(), Some("0"));
+    assert_eq!((sample(&metrics, "kompox_leader").as_deref(), metrics.page()), (Some("0"), None));
     metrics.leads(Some(Arc::default()));
     metrics.commit("ops", &CommitRecord::new(&commit_id(1), "here"), None);
     metrics.fetched("ops", Came::Held { commit: &commit_id(2), reason: "rewritten" });
@@ -63,7 +63,7 @@ fn looks_and_commits_are_counted_by_source() {
     ] {
         assert_eq!(sample(&metrics, series).as_deref(), Some(value), "{series}");
     }
-    let page = metrics.page();
+    let page = metrics.page().unwrap();
     assert!(page.contains("holds the Lease") && page.contains("/app/b  held"), "{page}");
     assert!(!page.contains("because"), "causes are for the log and the statuses: {page}");
 }

@@ -164,6 +164,12 @@ impl Store {
         self.entries.iter().map(|(slot, entry)| (slot.clone(), entry.clone())).collect()
     }
 
+    /// Everything of one topic.
+    pub(super) fn of_topic(&self, topic: Topic) -> Vec<(Slot, Entry)> {
+        let of_topic = self.entries.iter().filter(|(slot, _)| slot.topic == topic);
+        of_topic.map(|(slot, entry)| (slot.clone(), entry.clone())).collect()
+    }
+
     pub(super) fn apps_of_source(&self, source: &str) -> BTreeSet<String> {
         self.owners.values().filter(|owner| owner.source == source).map(|owner| owner.app.clone()).collect()
     }
