@@ -204,6 +204,8 @@ impl Engine {
             source.observers().iter().for_each(|observer| observer.app(&source.name, &outcome));
             source.changed();
             self.wake_dependents(key);
+        } else if source.ledger().is_asked(&wish) {
+            source.observers().iter().for_each(|observer| observer.unchanged(&source.name, &outcome));
         }
         match &outcome.state {
             State::Failed(Failure { kind: Kind::Fault(After::Retry { after }), .. }) => Next::Retry(*after),

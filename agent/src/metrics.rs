@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use kompox_manifests::id::AppId;
 
 use crate::engine::Scheduler;
 use crate::engine::observer::{Came, Observer};
@@ -31,8 +32,12 @@ const METRICS: [(&str, &str, &str); 14] = [
     ("kompox_drift_corrections_total", "counter", "Objects that were put back to what had been applied before."),
     ("kompox_app_state", "gauge", "1 for the state that the App is in."),
     ("kompox_app_holds", "gauge", "Parts of the App's plan that wait for a person's word."),
-    ("kompox_app_last_success_timestamp_seconds", "gauge", "When a look that found news last saw the App healthy."),
-    ("kompox_source_last_success_timestamp_seconds", "gauge", "When every App of the source was last told healthy."),
+    ("kompox_app_last_success_timestamp_seconds", "gauge", "When a look last found the App healthy."),
+    (
+        "kompox_source_last_success_timestamp_seconds",
+        "gauge",
+        "When the last App of the source was found healthy, as all were.",
+    ),
 ];
 
 /// Takes the labels of a sample and its value.
@@ -60,7 +65,16 @@ struct SourceNumbers {
     reconciles: BTreeMap<&'static str, u64>,
     writes: u64,
     last_success: Option<Timestamp>,
+    /// While every App is as its commit asks.
+    round: Option<Round>,
     apps: BTreeMap<String, AppNumbers>,
+}
+
+/// A round of looks at all Apps of a source, which ends when each was found well once more: a single one that nobody
+/// comes to look at any more is to be seen.
+struct Round {
+    all: BTreeSet<AppId>,
+    unseen: BTreeSet<AppId>,
 }
 
 struct AppNumbers {
@@ -83,8 +97,14 @@ impl Metrics {
     /// agent's to say.
     pub(crate) fn leads(&self, queue: Option<Arc<Scheduler>>) {
         let mut numbers = self.numbers();
+        let is_over = queue.is_none();
         numbers.queue = queue;
-        numbers.sources.values_mut().for_each(|source| source.apps.clear());
+        for source in numbers.sources.values_mut() {
+            source.apps.clear();
+            if is_over {
+                (source.last_success, source.round) = (None, None);
+            }
+        }
     }
 
     /// All numbers in the text format of Prometheus.
@@ -186,7 +206,27 @@ impl SourceNumbers {
         }
     }
 
+    /// Takes what a look at an App came to.
     fn see(&mut self, outcome: &AppOutcome, now: Timestamp) {
+        self.enter(outcome, now);
+        match &outcome.state {
+            State::Healthy | State::Suspended => self.advance(&outcome.id, now),
+            State::Removed => {}
+            State::Paused(_) | State::Progressing(_) | State::Failed(_) => self.round = None,
+        }
+    }
+
+    /// An App was found well.
+    fn advance(&mut self, app: &AppId, now: Timestamp) {
+        let Some(round) = &mut self.round else { return };
+        round.unseen.remove(app);
+        if round.unseen.is_empty() {
+            round.unseen.clone_from(&round.all);
+            self.last_success = Some(now);
+        }
+    }
+
+    fn enter(&mut self, outcome: &AppOutcome, now: Timestamp) {
         let app = outcome.id.to_string();
         if outcome.state == State::Removed {
             self.apps.remove(&app);
@@ -212,10 +252,19 @@ impl Observer for Metrics {
         numbers.see(outcome, Timestamp::now());
     }
 
+    fn unchanged(&self, source: &str, outcome: &AppOutcome) {
+        let mut numbers = self.numbers();
+        if let Some(numbers) = numbers.sources.get_mut(source) {
+            numbers.see(outcome, Timestamp::now());
+        }
+    }
+
     fn commit(&self, source: &str, record: &CommitRecord, _before: Option<&CommitRecord>) {
         let mut numbers = self.numbers();
         let numbers = numbers.sources.entry(source.to_owned()).or_default();
         numbers.commits += 1;
+        // What it asks for is not known to be there yet.
+        numbers.round = None;
         numbers.commit = Some(record.id.clone());
     }
 
@@ -228,12 +277,17 @@ impl Observer for Metrics {
             Came::Failed(_) => "failed",
         };
         *numbers.fetches.entry(outcome).or_default() += 1;
+        // Where there is no App to look at, the commit itself is all that is asked for.
+        if matches!(came, Came::Taken) && numbers.round.as_ref().is_some_and(|round| round.all.is_empty()) {
+            numbers.last_success = Some(Timestamp::now());
+        }
     }
 
     fn source(&self, source: &str, record: &CommitRecord, outcome: &Outcome) {
         let mut numbers = self.numbers();
         let numbers = numbers.sources.entry(source.to_owned()).or_default();
         numbers.commit = Some(record.id.clone());
+        numbers.round = None;
         if !outcome.complete {
             return;
         }
@@ -241,6 +295,9 @@ impl Observer for Metrics {
         numbers.apps.retain(|app, _| known.contains(app));
         if outcome.failures().next().is_none() && !outcome.progressing() {
             numbers.last_success = Some(Timestamp::now());
+            let there = outcome.apps.iter().filter(|app| app.state != State::Removed);
+            let all: BTreeSet<AppId> = there.map(|app| app.id.clone()).collect();
+            numbers.round = Some(Round { unseen: all.clone(), all });
         }
     }
 }

@@ -157,6 +157,11 @@ impl Ledger {
         self.pins.get(app).or_else(|| self.wishes.get(app))
     }
 
+    /// Whether this is what is to be brought about, and not what an older commit asked for.
+    pub(crate) fn is_asked(&self, wish: &Wish) -> bool {
+        self.effective(&wish.app.id).is_some_and(|effective| effective.digest == wish.digest)
+    }
+
     /// What is asked of an App now, and what is remembered of it. Nobody else may work on it.
     pub(crate) fn begin(&mut self, app: &AppId) -> Option<(Arc<Wish>, Arc<Generation>, Memory)> {
         let wish = Arc::clone(self.effective(app)?);
@@ -173,7 +178,7 @@ impl Ledger {
         let Some(now) = self.wishes.get(app) else { return false };
         self.memories.insert(app.clone(), memory);
         // Something else is asked for by now, and will be looked at.
-        if self.effective(app).is_none_or(|effective| effective.digest != wish.digest) {
+        if !self.is_asked(wish) {
             return false;
         }
         if let Some(record) = &mut self.record {

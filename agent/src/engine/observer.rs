@@ -10,6 +10,10 @@ pub(crate) trait Observer: Send + Sync {
     /// A look at an App came to something new.
     fn app(&self, _source: &str, _outcome: &AppOutcome) {}
 
+    /// A look at an App found it as the one before did. In peace this is all that is heard, App by App with every
+    /// timer: whoever listens must not make more of it than a number.
+    fn unchanged(&self, _source: &str, _outcome: &AppOutcome) {}
+
     /// A new commit is what is asked for now; `before` is the record of the one before.
     fn commit(&self, _source: &str, _record: &CommitRecord, _before: Option<&CommitRecord>) {}
 

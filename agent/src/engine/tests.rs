@@ -1,6 +1,7 @@
 //! Sources that answer by a script, over a cluster in memory that is watched.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use kompox_core::report::State as Told;
@@ -86,10 +87,24 @@ fn config(name: &str) -> SourceConfig {
     }
 }
 
+/// Counts the looks that find an App healthy as before.
+#[derive(Default)]
+struct Peace(AtomicUsize);
+
+impl observer::Observer for Peace {
+    fn unchanged(&self, source: &str, outcome: &AppOutcome) {
+        assert_eq!(source, "ops");
+        if outcome.state == State::Healthy {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// One source under an engine, and the watches of its cluster.
 struct Bench {
     engine: Arc<Engine>,
     reporter: Reporter,
+    peace: Arc<Peace>,
     _watches: JoinSet<()>,
 }
 
@@ -120,8 +135,10 @@ impl Bench {
         let config = SourceConfig { age_keys, ..config("ops") };
         let loaded = reporter::load(world.cluster.as_ref(), "ops").await.unwrap();
         let record = loaded.commit();
-        let reporter = Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
-        let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone())];
+        let reporter =
+            Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
+        let peace = Arc::new(Peace::default());
+        let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone()), Arc::clone(&peace) as _];
         let source = Source::new(
             Arc::clone(&agent),
             config,
@@ -132,7 +149,7 @@ impl Bench {
             Asked::default(),
         );
         let engine = Engine::new(agent, vec![Arc::new(source)]);
-        Self { engine, reporter, _watches: watches }
+        Self { engine, reporter, peace, _watches: watches }
     }
 
     async fn once(&self) -> Option<Outcome> {
@@ -286,6 +303,27 @@ async fn nothing_is_asked_while_nothing_changes() {
     let before = world.cluster.calls().len();
     bench.run_for(Duration::from_millis(1500)).await;
     let calls = world.cluster.calls().split_off(before);
+    assert!(calls.is_empty(), "{calls:#?}");
+}
+
+#[tokio::test]
+async fn a_timer_finds_settled_apps_healthy_again_and_asks_nothing_for_it() {
+    let world = World::new();
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    bench.once().await.unwrap();
+    bench.run_for(WHILE).await;
+    bench.reporter.flush().await;
+    let (calls, before) = (world.cluster.calls().len(), bench.peace.0.load(Ordering::Relaxed));
+    let looks = async {
+        while bench.peace.0.load(Ordering::Relaxed) < before + 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = bench.engine.run() => unreachable!("it works for ever"),
+        looked = tokio::time::timeout(Duration::from_secs(60), looks) => looked.expect("the timer comes by"),
+    }
+    let calls = world.cluster.calls().split_off(calls);
     assert!(calls.is_empty(), "{calls:#?}");
 }
 

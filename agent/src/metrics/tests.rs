@@ -115,6 +115,76 @@ fn a_source_succeeds_when_all_its_apps_are_healthy() {
     assert!(sample(&metrics, series).is_some());
 }
 
+/// As if everything had succeeded long ago.
+fn age(metrics: &Metrics) {
+    for source in metrics.numbers().sources.values_mut() {
+        source.last_success = source.last_success.map(|_| Timestamp::UNIX_EPOCH);
+        source.apps.values_mut().for_each(|app| app.last_success = app.last_success.map(|_| Timestamp::UNIX_EPOCH));
+    }
+}
+
+#[test]
+fn looks_that_find_nothing_new_move_the_times_of_success() {
+    let (source, app_of) = ("kompox_source_last_success_timestamp_seconds{source=\"ops\"}", |name: &str| {
+        format!("kompox_app_last_success_timestamp_seconds{{source=\"ops\",app=\"/ws/w/prv/p/cls/c/app/{name}\"}}")
+    });
+    let record = CommitRecord::new(&commit_id(1), "here");
+    let metrics = Metrics::new(&Arc::default());
+    let is_old = |series: &str| sample(&metrics, series).map(|value| value == "0");
+    let (a, b) = (app("a", State::Healthy), app("b", State::Healthy));
+    let all = || vec![a.clone(), b.clone(), app("c", State::Suspended), app("d", State::Removed)];
+    all().iter().for_each(|app| metrics.app("ops", app));
+    metrics.source("ops", &record, &outcome(all()));
+    let writes = sample(&metrics, "kompox_writes_total{source=\"ops\"}");
+    age(&metrics);
+    for known in [&a, &b] {
+        metrics.unchanged("ops", known);
+    }
+    assert_eq!((is_old(&app_of("a")), is_old(&app_of("b"))), (Some(false), Some(false)));
+    assert_eq!(is_old(source), Some(true), "one was not looked at");
+    metrics.unchanged("ops", &app("c", State::Suspended));
+    assert_eq!(is_old(source), Some(false));
+    assert_eq!(sample(&metrics, "kompox_writes_total{source=\"ops\"}"), writes, "it is no news");
+    // The next round is one of its own.
+    age(&metrics);
+    metrics.unchanged("ops", &a);
+    metrics.unchanged("ops", &a);
+    assert_eq!(is_old(source), Some(true));
+    // What is not well holds it up, until all are.
+    let broken = app("b", failed(Kind::Unhealthy, "CrashLoopBackOff"));
+    metrics.app("ops", &broken);
+    age(&metrics);
+    for known in [&a, &broken, &app("c", State::Suspended)] {
+        metrics.unchanged("ops", known);
+    }
+    metrics.source("ops", &record, &outcome(vec![a.clone(), broken]));
+    assert_eq!((is_old(source), is_old(&app_of("b"))), (Some(true), Some(true)));
+    metrics.app("ops", &b);
+    metrics.source("ops", &record, &outcome(vec![a.clone(), b.clone()]));
+    assert_eq!(is_old(source), Some(false));
+    // Of another commit nothing is known yet.
+    metrics.commit("ops", &record, None);
+    age(&metrics);
+    all().iter().for_each(|app| metrics.unchanged("ops", app));
+    assert_eq!(is_old(source), Some(true));
+    metrics.leads(None);
+    assert_eq!(is_old(source), None, "a standby does not know");
+}
+
+#[test]
+fn a_source_without_apps_succeeds_with_every_fetch() {
+    let series = "kompox_source_last_success_timestamp_seconds{source=\"ops\"}";
+    let metrics = Metrics::new(&Arc::default());
+    metrics.fetched("ops", Came::Taken);
+    assert_eq!(sample(&metrics, series), None);
+    metrics.source("ops", &CommitRecord::new(&commit_id(1), "here"), &outcome(Vec::new()));
+    age(&metrics);
+    metrics.fetched("ops", Came::Held { commit: &commit_id(2), reason: "rewritten" });
+    assert_eq!(sample(&metrics, series).as_deref(), Some("0"));
+    metrics.fetched("ops", Came::Taken);
+    assert_ne!(sample(&metrics, series).as_deref(), Some("0"));
+}
+
 #[test]
 fn series_of_apps_are_bounded() {
     let metrics = Metrics::new(&Arc::default());

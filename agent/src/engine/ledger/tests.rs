@@ -70,11 +70,13 @@ async fn what_came_of_an_older_wish_is_not_entered() {
     let (wish, _, memory) = ledger.begin(&id("blog")).unwrap();
     world.edit("blog/web.env", "A=1", "A=2");
     ledger.take(generation(&world, 2));
+    assert!(!ledger.is_asked(&wish));
     assert!(!ledger.end(&wish, memory, &AppOutcome::untouched(&wish, State::Healthy)));
     assert!(ledger.outcome_of(&id("blog")).is_none());
     // One that asks for the same does count, for the newer commit.
     let (wish, _, memory) = ledger.begin(&id("shop")).unwrap();
     ledger.take(generation(&world, 3));
+    assert!(ledger.is_asked(&wish));
     assert!(ledger.end(&wish, memory, &AppOutcome::untouched(&wish, State::Healthy)));
     assert_eq!(ledger.outcome_of(&id("shop")).unwrap().commit.id, commit_id(3));
 }
