@@ -19,7 +19,7 @@ use crate::record::CommitRecord;
 const MOST_APPS: usize = 1000;
 
 /// Every metric: name, type, help.
-const METRICS: [(&str, &str, &str); 14] = [
+const METRICS: [(&str, &str, &str); 15] = [
     ("kompox_leader", "gauge", "1 when this agent holds the Lease and may write, else 0."),
     ("kompox_queue_depth", "gauge", "Apps that wait for being looked at."),
     ("kompox_queue_oldest_seconds", "gauge", "How long the first of them has waited."),
@@ -30,6 +30,7 @@ const METRICS: [(&str, &str, &str); 14] = [
     ("kompox_reconciles_total", "counter", "Looks at Apps that found news, by what they came to."),
     ("kompox_writes_total", "counter", "Objects and disks that were written."),
     ("kompox_drift_corrections_total", "counter", "Objects that were put back to what had been applied before."),
+    ("kompox_undelivered_statuses", "gauge", "Commit statuses that the forge has not taken for a while."),
     ("kompox_app_state", "gauge", "1 for the state that the App is in."),
     ("kompox_app_holds", "gauge", "Parts of the App's plan that wait for a person's word."),
     ("kompox_app_last_success_timestamp_seconds", "gauge", "When a look last found the App healthy."),
@@ -64,6 +65,7 @@ struct SourceNumbers {
     corrections: u64,
     reconciles: BTreeMap<&'static str, u64>,
     writes: u64,
+    undelivered: Option<usize>,
     last_success: Option<Timestamp>,
     /// While every App is as its commit asks.
     round: Option<Round>,
@@ -102,7 +104,7 @@ impl Metrics {
         for source in numbers.sources.values_mut() {
             source.apps.clear();
             if is_over {
-                (source.last_success, source.round) = (None, None);
+                (source.undelivered, source.last_success, source.round) = (None, None, None);
             }
         }
     }
@@ -180,6 +182,12 @@ impl Numbers {
                 "kompox_reconciles_total" => {
                     for (outcome, count) in &numbers.reconciles {
                         put(&[label, ("outcome", outcome)], count.to_string());
+                    }
+                }
+                // Without the Lease, it is another agent that tells the forge.
+                "kompox_undelivered_statuses" => {
+                    if let Some(count) = numbers.undelivered.filter(|_| self.queue.is_some()) {
+                        put(&[label], count.to_string());
                     }
                 }
                 "kompox_source_last_success_timestamp_seconds" => {
@@ -299,6 +307,10 @@ impl Observer for Metrics {
             let all: BTreeSet<AppId> = there.map(|app| app.id.clone()).collect();
             numbers.round = Some(Round { unseen: all.clone(), all });
         }
+    }
+
+    fn undelivered(&self, source: &str, waiting: usize) {
+        self.numbers().sources.entry(source.to_owned()).or_default().undelivered = Some(waiting);
     }
 }
 

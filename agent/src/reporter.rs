@@ -22,6 +22,10 @@ use crate::pace::{Backoff, dice};
 use crate::record::{CommitRecord, Record};
 use crate::report;
 
+use self::backlog::Backlog;
+
+pub(crate) mod backlog;
+
 /// News about one commit that come within this time are saved together.
 const GATHER: Duration = Duration::from_secs(1);
 /// How a commit is on its way is saved when it has lasted this long: most end sooner.
@@ -81,6 +85,7 @@ impl Reporter {
         status_name: &str,
         forge: Option<Box<dyn Forge>>,
         loaded: Loaded,
+        backlog: Backlog,
     ) -> Self {
         let (messages, receiver) = mpsc::channel(CAPACITY);
         let Loaded { record, stored } = loaded;
@@ -92,6 +97,7 @@ impl Reporter {
             version: stored.map(|stored| stored.resource_version),
             record,
             courier: Courier::default(),
+            backlog,
             saving: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             save_at: None,
             refused: false,
@@ -160,6 +166,7 @@ struct Writer {
     saved: Option<Value>,
     version: Option<String>,
     courier: Courier,
+    backlog: Backlog,
     saving: Backoff,
     /// When it is saved next, if there is something to save.
     save_at: Option<Instant>,
@@ -176,11 +183,17 @@ impl Writer {
                 self.take(message);
             }
             self.save().await;
-            let wake = match self.deliver().await {
+            let rest = self.deliver().await;
+            let waiting = self.waiting();
+            self.backlog.see(&self.source, waiting, Instant::now());
+            let next = match rest {
                 Rest::Busy => continue,
                 Rest::Until(time) => Some(self.save_at.map_or(time, |save_at| save_at.min(time))),
                 Rest::Done => {
                     if self.save_at.is_none() || self.refused {
+                        if !self.flushes.is_empty() {
+                            self.backlog.tell(&self.source, waiting);
+                        }
                         for flush in self.flushes.drain(..) {
                             // Whoever asked may have stopped waiting.
                             let _ = flush.send(());
@@ -189,6 +202,7 @@ impl Writer {
                     self.save_at
                 }
             };
+            let wake = next.into_iter().chain(self.backlog.due()).min();
             let woken = async {
                 match wake {
                     Some(time) => sleep_until(time).await,
@@ -264,6 +278,11 @@ impl Writer {
     fn is_of_another_commit(&self, record: &Value) -> bool {
         let commit = |record: &Value| record.pointer("/commit/id").cloned();
         self.saved.as_ref().and_then(commit) != commit(record)
+    }
+
+    /// How many statuses the forge has not taken yet.
+    fn waiting(&self) -> usize {
+        if self.forge.is_some() { self.record.outbox.waiting() } else { 0 }
     }
 
     /// One step of delivering.

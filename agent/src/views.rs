@@ -187,6 +187,10 @@ impl Observer for Views {
             strays.into_iter().for_each(|stray| state.board.mark(stray, Instant::now()));
         });
     }
+
+    fn undelivered(&self, source: &str, waiting: usize) {
+        self.change_source(source, |facts| facts.undelivered = Some(waiting));
+    }
 }
 
 impl Audience for Views {

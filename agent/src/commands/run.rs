@@ -37,6 +37,7 @@ use crate::outcome::{Outcome, State};
 use crate::pace::{Backoff, dice};
 use crate::redact::Redactor;
 use crate::refuted::Refuted;
+use crate::reporter::backlog::Backlog;
 use crate::reporter::{self, Reporter};
 use crate::restart::{self, Turns};
 use crate::server::Server;
@@ -256,7 +257,8 @@ async fn prepare(
     let loaded = patiently(args.once, || reporter::load(cluster.as_ref(), &source.name)).await?;
     let asked = patiently(args.once, || asked::load(cluster.as_ref(), &source.name)).await?;
     let record = loaded.commit();
-    let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded);
+    let backlog = Backlog::new(vec![Arc::clone(metrics) as _, Arc::clone(views) as _]);
+    let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded, backlog);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
     let observers: Vec<Arc<dyn Observer>> =
         vec![Arc::new(reporter.clone()), Arc::clone(metrics) as _, Arc::clone(views) as _];

@@ -22,6 +22,9 @@ pub(crate) trait Observer: Send + Sync {
 
     /// How everything is that the commit asks for.
     fn source(&self, _source: &str, _record: &CommitRecord, _outcome: &Outcome) {}
+
+    /// So many statuses have waited for the forge for a while; 0 when it has taken all.
+    fn undelivered(&self, _source: &str, _waiting: usize) {}
 }
 
 /// What came of asking for the newest revision.

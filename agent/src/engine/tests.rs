@@ -18,6 +18,7 @@ use crate::cluster::faulty::Fault as ClusterFault;
 use crate::config::{ForgeChoice, Location, Reference, SourceConfig};
 use crate::fault::Fault as FetchFault;
 use crate::record::CommitRecord;
+use crate::reporter::backlog::Backlog;
 use crate::reporter::{self, Reporter};
 use crate::source::{Change, Fetched, Revision, RevisionId, Snapshot};
 use crate::testing::{World, commit_id};
@@ -136,7 +137,7 @@ impl Bench {
         let loaded = reporter::load(world.cluster.as_ref(), "ops").await.unwrap();
         let record = loaded.commit();
         let reporter =
-            Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
+            Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded, Backlog::new(Vec::new()));
         let peace = Arc::new(Peace::default());
         let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone()), Arc::clone(&peace) as _];
         let source = Source::new(

@@ -70,6 +70,12 @@ impl Outbox {
         self.entries.iter().all(|entry| entry.queue.is_empty())
     }
 
+    /// How many statuses the forge is still to be told.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> usize {
+        self.entries.iter().map(|entry| entry.queue.len()).sum()
+    }
+
     /// Drops the oldest entry when there are too many; delivered ones first.
     fn make_room(&mut self) {
         if self.entries.len() < MAX_ENTRIES {

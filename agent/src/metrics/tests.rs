@@ -186,6 +186,21 @@ fn a_source_without_apps_succeeds_with_every_fetch() {
 }
 
 #[test]
+fn statuses_that_wait_are_told_by_the_holder_of_the_lease() {
+    let series = "kompox_undelivered_statuses{source=\"ops\"}";
+    let metrics = Metrics::new(&Arc::default());
+    metrics.undelivered("ops", 3);
+    assert_eq!(sample(&metrics, series), None);
+    metrics.leads(Some(Arc::default()));
+    assert_eq!(sample(&metrics, series).as_deref(), Some("3"));
+    metrics.undelivered("ops", 0);
+    assert_eq!(sample(&metrics, series).as_deref(), Some("0"));
+    metrics.leads(None);
+    metrics.leads(Some(Arc::default()));
+    assert_eq!(sample(&metrics, series), None, "nobody has said yet");
+}
+
+#[test]
 fn series_of_apps_are_bounded() {
     let metrics = Metrics::new(&Arc::default());
     for number in 0..=MOST_APPS {

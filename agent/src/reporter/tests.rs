@@ -66,9 +66,13 @@ impl World {
 
     /// A process that goes on from what is in the cluster.
     async fn start(&self) -> Reporter {
+        self.start_telling(Backlog::new(Vec::new())).await
+    }
+
+    async fn start_telling(&self, backlog: Backlog) -> Reporter {
         let loaded = load(self.cluster.as_ref(), "ops").await.unwrap();
         let forge = Some(Box::new(self.forge.clone()) as Box<dyn Forge>);
-        Reporter::start(Arc::clone(&self.cluster) as _, "ops", "c1", forge, loaded)
+        Reporter::start(Arc::clone(&self.cluster) as _, "ops", "c1", forge, loaded, backlog)
     }
 
     fn saves(&self) -> usize {
@@ -173,11 +177,56 @@ async fn a_forge_that_is_down_loses_nothing_and_stops_no_record() {
     assert_eq!(world.forge.states().len(), 2);
 }
 
+/// Who hears how many statuses wait.
+struct Listener(mpsc::UnboundedSender<usize>);
+
+impl Observer for Listener {
+    fn undelivered(&self, _source: &str, waiting: usize) {
+        // The test may have ended.
+        let _ = self.0.send(waiting);
+    }
+}
+
+#[tokio::test]
+async fn it_is_told_how_many_statuses_a_forge_does_not_take() {
+    let world = World::new();
+    *world.forge.down.lock().unwrap() = u32::MAX;
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let listeners = || vec![Arc::new(Listener(sender.clone())) as Arc<dyn Observer>];
+    let reporter = world.start_telling(Backlog::lasting(listeners(), Duration::ZERO)).await;
+    assert_eq!(heard.recv().await, Some(0));
+    let both = vec![status(app_context("c1", "a"), State::Success), source(State::Success)];
+    reporter.say(&commit_id(1), both);
+    reporter.record(&record(1));
+    assert_eq!(heard.recv().await, Some(2));
+    let flushed = tokio::time::timeout(Duration::from_millis(300), reporter.flush()).await;
+    assert!(flushed.is_err(), "not everything is delivered");
+    drop(reporter);
+    // Another process says at its end that nothing is left, however soon that is.
+    *world.forge.down.lock().unwrap() = 0;
+    world.start_telling(Backlog::new(listeners())).await.flush().await;
+    assert_eq!((heard.recv().await, heard.try_recv().is_err()), (Some(0), true));
+}
+
+#[tokio::test]
+async fn what_a_forge_takes_at_once_is_not_told_of() {
+    let world = World::new();
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let reporter = world.start_telling(Backlog::new(vec![Arc::new(Listener(sender))])).await;
+    for number in 1..4 {
+        reporter.say(&commit_id(number), vec![source(State::Pending), source(State::Success)]);
+        reporter.record(&record(number));
+        reporter.flush().await;
+    }
+    assert_eq!((heard.recv().await, heard.try_recv().is_err()), (Some(0), true));
+}
+
 #[tokio::test]
 async fn without_a_forge_only_the_record_is_kept() {
     let world = World::new();
     let loaded = load(world.cluster.as_ref(), "ops").await.unwrap();
-    let reporter = Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded);
+    let reporter =
+        Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded, Backlog::new(Vec::new()));
     reporter.say(&commit_id(1), vec![source(State::Pending)]);
     reporter.record(&record(1));
     reporter.flush().await;

@@ -71,7 +71,7 @@ pub(super) fn source(config: &SourceConfig, now: Timestamp) -> SourceFacts {
         rejected: Vec::new(),
         left_over: Vec::new(),
         apps: None,
-        undelivered: 0,
+        undelivered: None,
         at: now,
     }
 }

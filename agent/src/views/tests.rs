@@ -283,6 +283,23 @@ async fn a_source_shows_what_is_wrong_with_fetching_and_that_it_has_passed() {
     assert_eq!(ground.shelf.calls(), [""; 0]);
 }
 
+#[tokio::test]
+async fn statuses_that_a_forge_does_not_take_are_shown_of_their_source() {
+    let ground = Ground::new().await;
+    ground.serve(Vec::new());
+    let shown = || async {
+        tokio::time::timeout(Duration::from_secs(20), ground.views.flush()).await.unwrap();
+        let key = kompox_core::views::source::key("ops", SYSTEM_NAMESPACE);
+        let status = ground.shelf.objects.lock().unwrap()[&key].status.clone();
+        (status.get("undeliveredStatuses").and_then(Value::as_u64), ground.shelf.calls().len())
+    };
+    assert_eq!(shown().await, (None, 2));
+    for (waiting, expected) in [(0, (None, 0)), (3, (Some(3), 1)), (3, (Some(3), 0)), (0, (None, 1))] {
+        ground.views.undelivered("ops", waiting);
+        assert_eq!(shown().await, expected, "{waiting}");
+    }
+}
+
 #[test]
 fn what_passes_waits_and_what_lasts_is_shown_soon() {
     let mut board = Board::default();

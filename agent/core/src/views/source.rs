@@ -60,7 +60,7 @@ pub struct SourceStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "atomic"))]
     pub left_over: Vec<String>,
-    /// Commit statuses that the forge has not taken yet.
+    /// Commit statuses that the forge has not taken for a while.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undelivered_statuses: Option<i64>,
     /// How it is: Ready, Progressing, Degraded.
@@ -127,8 +127,8 @@ pub struct SourceFacts {
     pub left_over: Vec<String>,
     /// The state of each App of the commit, by its name; `None` before all of them were looked at once.
     pub apps: Option<BTreeMap<String, AppState>>,
-    /// Commit statuses that the forge has not taken yet.
-    pub undelivered: usize,
+    /// Commit statuses that the forge has not taken for a while; `None` before that is known.
+    pub undelivered: Option<usize>,
     /// When this was found.
     pub at: Timestamp,
 }
@@ -192,7 +192,10 @@ impl SourceMemory {
                 .map(|entry| RejectedEntry { path: shown(&entry.path), cause: shown(&entry.cause) })
                 .collect(),
             left_over: facts.left_over.iter().take(MOST).cloned().collect(),
-            undelivered_statuses: (facts.undelivered > 0).then(|| i64::try_from(facts.undelivered).unwrap_or(i64::MAX)),
+            undelivered_statuses: match facts.undelivered {
+                None => before.undelivered_statuses,
+                Some(count) => i64::try_from(count).ok().filter(|count| *count > 0),
+            },
             conditions: Vec::new(),
         };
         let findings = findings(facts);

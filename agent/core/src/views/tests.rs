@@ -265,7 +265,7 @@ fn source_facts() -> SourceFacts {
         rejected: Vec::new(),
         left_over: Vec::new(),
         apps: Some(BTreeMap::from([("shop".into(), AppState::Healthy), ("wiki".into(), AppState::Suspended)])),
-        undelivered: 0,
+        undelivered: None,
         at: time(NOON),
     }
 }
@@ -395,6 +395,21 @@ fn a_source_remembers_what_was_deployed_whole() {
     let memory = SourceMemory::new(SourceFacts { apps: None, ..source_facts() });
     server.settle(NOON, |live| view(&memory, live));
     expected(server.status());
+}
+
+#[test]
+fn statuses_that_the_forge_does_not_take_are_shown_over_a_restart_and_until_it_does() {
+    let mut server = Server::default();
+    let mut shown = |undelivered| {
+        let memory = SourceMemory::new(SourceFacts { undelivered, ..source_facts() });
+        let writes = server.settle(NOON, |live| memory.view("k4x-system", live));
+        (writes, server.status().get("undeliveredStatuses").and_then(Value::as_u64))
+    };
+    assert_eq!(shown(None), (2, None));
+    assert_eq!(shown(Some(0)), (0, None));
+    assert_eq!(shown(Some(3)), (1, Some(3)));
+    assert_eq!(shown(None), (0, Some(3)), "another process does not know yet");
+    assert_eq!(shown(Some(0)), (1, None));
 }
 
 fn a_disk() -> Disk {
