@@ -17,6 +17,7 @@ async fn a_paused_app_is_left_alone_until_it_is_resumed_or_its_time_is_over() ->
         return Ok(());
     }
     let world = World::start().await?;
+    world.kubectl(&["apply", "-f", crate::views::DEFINITIONS])?;
     let agent = world.start_agent().await?;
     let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
     world.await_status(&first, "success").await?;
@@ -36,8 +37,16 @@ async fn a_paused_app_is_left_alone_until_it_is_resumed_or_its_time_is_over() ->
     let paused = status["apps"][0]["paused"].as_str().context("the status shows no pause")?;
     ensure!(paused.starts_with("paused until ") && paused.ends_with(": moving the database"), "{paused}");
 
+    let (shown, _) = await_ready(&world, NAMESPACE, "kompoxapp/app1", |reason| reason == "Paused").await?;
+    ensure!(shown.ends_with(": moving the database"), "{shown}");
+    // The commit is not there before it is known what it changes of the App.
+    let (_, source) = await_ready(&world, "k4x-system", "kompoxsource/apps", |reason| reason == "AppsPaused").await?;
+    ensure!(source["status"]["commit"] == waiting.as_str(), "{source}");
+    ensure!(source["status"]["appliedCommit"] == first.as_str(), "{source}");
+
     verb(&world, &["resume", "app1"]).await?;
     world.await_status(&waiting, "success").await?;
+    await_ready(&world, NAMESPACE, "kompoxapp/app1", |reason| reason == "Healthy").await?;
     ensure!(deployment(&world, REPLICAS)? == "1", "a person's edit stays after the pause");
     let namespace = world.kubectl(&["get", "namespace", NAMESPACE, "-o", "jsonpath={.metadata.annotations}"])?;
     ensure!(!namespace.contains("kompox.dev/pause"), "{namespace}");
@@ -58,6 +67,24 @@ async fn a_paused_app_is_left_alone_until_it_is_resumed_or_its_time_is_over() ->
     ensure!(jiff::Timestamp::now() >= soon.parse::<jiff::Timestamp>()?, "it ended before its time");
     ensure!(agent.exited()?.is_none());
     Ok(())
+}
+
+/// Waits until a view's condition `Ready` has a reason like this; gives its message and the whole view.
+async fn await_ready(
+    world: &World,
+    namespace: &str,
+    view: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(String, Value)> {
+    until(&format!("{view} to say how it is"), LONG, || async {
+        let text = world.kubectl(&["-n", namespace, "get", view, "-o", "json"])?;
+        let view: Value = serde_json::from_str(&text).with_context(|| format!("{view} is no JSON"))?;
+        let mut conditions = view["status"]["conditions"].as_array().into_iter().flatten();
+        let ready = conditions.find(|condition| condition["type"] == "Ready").context("it has no condition `Ready`")?;
+        let [reason, message] = ["reason", "message"].map(|field| ready[field].as_str().unwrap_or_default());
+        Ok(if wanted(reason) { Look::Done((message.to_owned(), view.clone())) } else { Look::NotYet(text) })
+    })
+    .await
 }
 
 fn deployment(world: &World, path: &str) -> Result<String> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::world::{LONG, NAMESPACE, World, skip};
 
-const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/05-crds.yaml");
+pub(crate) const DEFINITIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/05-crds.yaml");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_life_is_shown_and_what_is_deleted_is_written_again() -> Result<()> {
