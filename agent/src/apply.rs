@@ -225,6 +225,7 @@ async fn write_one(agent: &Agent, action: &Action, force: bool) -> Result<Writte
         | What::AssignDisk(_)
         | What::Delete(_)
         | What::Keep(_)
+        | What::Drifted { .. }
         | What::Left { .. }
         | What::Awaited { .. }
         | What::Blocked { .. }

@@ -128,7 +128,7 @@ async fn confirm_action(
         What::Change { .. } => return change::confirm(agent, action, ahead, force).await,
         What::Replace { .. } => return change::confirm_replacement(agent, action, ahead, force).await,
         What::GiveBack { .. } => return give_back::confirm(agent.cluster.as_ref(), action).await.map(Some),
-        What::Held { candidate: Some(candidate), .. } => {
+        What::Held { candidate: Some(candidate), .. } | What::Drifted { candidate: Some(candidate), .. } => {
             let tried = Action { what: (**candidate).clone(), reason: String::new(), origin: action.origin.clone() };
             match Box::pin(confirm_action(agent, tried, ahead, force)).await {
                 Ok(None) => return Ok(None),
@@ -141,6 +141,7 @@ async fn confirm_action(
         | What::AssignDisk(_)
         | What::Delete(_)
         | What::Keep(_)
+        | What::Drifted { .. }
         | What::Left { .. }
         | What::Awaited { .. }
         | What::Blocked { .. }

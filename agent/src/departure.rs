@@ -149,7 +149,17 @@ pub(crate) async fn look(agent: &Agent, view: View<'_>, id: &AppId) -> Option<Ap
         Err(failure) => State::Failed(failure),
     };
     let commit = Arc::clone(view.commit);
-    Some(AppOutcome { id: id.clone(), commit, done, state, faults: 0, holds, inputs: None, restored: false })
+    Some(AppOutcome {
+        id: id.clone(),
+        commit,
+        done,
+        state,
+        faults: 0,
+        holds,
+        inputs: None,
+        restored: 0,
+        drift: Vec::new(),
+    })
 }
 
 async fn remove(

@@ -201,6 +201,9 @@ impl Engine {
             for held in outcome.holds.iter().filter(|_| !matches!(outcome.state, State::Failed(_))) {
                 warn!(app = %key.app, digest = %held.digest, reason = held.reason, "held");
             }
+            for drift in &outcome.drift {
+                warn!(app = %key.app, drift, "drifted, and left so");
+            }
             source.observers().iter().for_each(|observer| observer.app(&source.name, &outcome));
             source.changed();
             self.wake_dependents(key);

@@ -48,6 +48,8 @@ pub(crate) struct Memory {
     pub(crate) corrections: Corrections,
     /// What was held at the last look.
     pub(crate) holds: Vec<HeldFact>,
+    /// What others had changed then and was left so.
+    pub(crate) drift: Vec<String>,
     /// A plan that a person has agreed to was begun: what follows is the rest of it.
     pub(crate) agreed: bool,
     /// What stood in the way at the last look is somebody else's (an object, a webhook): no watch shows when it ends.
@@ -142,6 +144,7 @@ impl Memory {
         self.faults = if passes { self.faults.saturating_add(1) } else { 0 };
         outcome.faults = self.faults;
         outcome.holds.clone_from(&self.holds);
+        outcome.drift.clone_from(&self.drift);
         self.state = Some(outcome.state.clone());
     }
 

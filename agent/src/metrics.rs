@@ -19,7 +19,7 @@ use crate::record::CommitRecord;
 const MOST_APPS: usize = 1000;
 
 /// Every metric: name, type, help.
-const METRICS: [(&str, &str, &str); 15] = [
+const METRICS: [(&str, &str, &str); 16] = [
     ("kompox_leader", "gauge", "1 when this agent holds the Lease and may write, else 0."),
     ("kompox_queue_depth", "gauge", "Apps that wait for being looked at."),
     ("kompox_queue_oldest_seconds", "gauge", "How long the first of them has waited."),
@@ -33,6 +33,7 @@ const METRICS: [(&str, &str, &str); 15] = [
     ("kompox_undelivered_statuses", "gauge", "Commit statuses that the forge has not taken for a while."),
     ("kompox_app_state", "gauge", "1 for the state that the App is in."),
     ("kompox_app_holds", "gauge", "Parts of the App's plan that wait for a person's word."),
+    ("kompox_app_drifted_objects", "gauge", "Objects that others have changed and that `drift: report` leaves so."),
     ("kompox_app_last_success_timestamp_seconds", "gauge", "When a look last found the App healthy."),
     (
         "kompox_source_last_success_timestamp_seconds",
@@ -82,6 +83,7 @@ struct Round {
 struct AppNumbers {
     state: &'static str,
     holds: usize,
+    drifted: usize,
     last_success: Option<Timestamp>,
 }
 
@@ -145,7 +147,8 @@ impl Metrics {
                     0 => String::new(),
                     count => format!("  {count} held"),
                 };
-                let _ = writeln!(text, "  {app}  {}{holds}", numbers.state);
+                let drifted = if numbers.drifted > 0 { "  drifted" } else { "" };
+                let _ = writeln!(text, "  {app}  {}{holds}{drifted}", numbers.state);
             }
         }
         Some(text)
@@ -208,6 +211,7 @@ impl SourceNumbers {
             match (name, numbers.last_success) {
                 ("kompox_app_state", _) => put(&[source, labels[1], ("state", numbers.state)], "1".to_owned()),
                 ("kompox_app_holds", _) => put(&labels, numbers.holds.to_string()),
+                ("kompox_app_drifted_objects", _) => put(&labels, numbers.drifted.to_string()),
                 ("kompox_app_last_success_timestamp_seconds", Some(at)) => put(&labels, at.as_second().to_string()),
                 _ => {}
             }
@@ -243,7 +247,12 @@ impl SourceNumbers {
         let before = self.apps.get(&app).and_then(|numbers| numbers.last_success);
         if self.apps.len() < MOST_APPS || self.apps.contains_key(&app) {
             let last_success = if outcome.state == State::Healthy { Some(now) } else { before };
-            let numbers = AppNumbers { state: word(&outcome.state), holds: outcome.holds.len(), last_success };
+            let numbers = AppNumbers {
+                state: word(&outcome.state),
+                holds: outcome.holds.len(),
+                drifted: outcome.drift.len(),
+                last_success,
+            };
             self.apps.insert(app, numbers);
         }
     }
@@ -256,7 +265,7 @@ impl Observer for Metrics {
         *numbers.reconciles.entry(word(&outcome.state)).or_default() += 1;
         let written = u64::try_from(outcome.done.written()).unwrap_or_default();
         numbers.writes += written;
-        numbers.corrections += if outcome.restored { written } else { 0 };
+        numbers.corrections += u64::try_from(outcome.restored).unwrap_or_default();
         numbers.see(outcome, Timestamp::now());
     }
 

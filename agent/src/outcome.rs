@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kompox_core::pause::Pause;
-use kompox_core::plan::{Counts, HoldDigest, Plan, What};
+use kompox_core::plan::{Counts, HoldDigest, Plan, Subject, What};
 use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::id::AppId;
 
@@ -41,8 +41,10 @@ pub(crate) struct AppOutcome {
     pub(crate) holds: Vec<HeldFact>,
     /// Hash of all files that it was made from; `None` for one that left Git.
     pub(crate) inputs: Option<Arc<str>>,
-    /// Whether what was done put back what had been applied before, rather than bring something new.
-    pub(crate) restored: bool,
+    /// How many of the objects that were written were put back to what had been applied before.
+    pub(crate) restored: usize,
+    /// What others have changed and is left so, as `reconcile.drift: report` says: object and fields, free of secrets.
+    pub(crate) drift: Vec<String>,
 }
 
 /// Something that waits for a person's word.
@@ -63,6 +65,15 @@ impl HeldFact {
         });
         held.collect()
     }
+}
+
+/// What of a plan others have changed and is left so.
+pub(crate) fn drift(plan: &Plan) -> Vec<String> {
+    let told = plan.drift().map(|action| match action.what.subject() {
+        Subject::Object(key) => format!("{key}: {}", action.reason),
+        Subject::Volume(_) | Subject::App => action.reason.clone(),
+    });
+    told.collect()
 }
 
 impl From<&HeldRecord> for HeldFact {
@@ -131,7 +142,8 @@ impl AppOutcome {
             faults: 0,
             holds: Vec::new(),
             inputs: Some(Arc::clone(&wish.digest)),
-            restored: false,
+            restored: 0,
+            drift: Vec::new(),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::memory::{Inputs, Memory};
 use crate::meter::Stage;
 use crate::new_disks::{self, Said, Words};
 use crate::observe;
-use crate::outcome::{AppOutcome, HeldFact, State};
+use crate::outcome::{self, AppOutcome, HeldFact, State};
 use crate::rebuild::{self, Rebuilt, Sight};
 use crate::restart;
 
@@ -66,10 +66,11 @@ pub(crate) async fn reconcile(agent: &Agent, wish: &Wish, siblings: &Siblings<'_
     let mut inputs = Inputs::of(agent, wish, &siblings.standing, memory);
     if let Some(state) = memory.settled(&inputs) {
         let outcome = AppOutcome::untouched(wish, state.clone());
-        let outcome = AppOutcome { holds: memory.holds.clone(), ..outcome };
+        let outcome = AppOutcome { holds: memory.holds.clone(), drift: memory.drift.clone(), ..outcome };
         return Look { again: memory.alarm(wish), ..Look::last(outcome) };
     }
     memory.holds.clear();
+    memory.drift.clear();
     memory.unwatched = false;
     let mut look = match stages(agent, wish, siblings, memory).await {
         Ok(look) => look,
@@ -105,6 +106,7 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     }
     let confirmed = agent.meter.time(Stage::Confirm, confirm(agent, wish, planned, memory)).await?; // IO: dry-runs
     memory.unwatched = blocked_unseen(confirmed.planned());
+    memory.drift = outcome::drift(&confirmed.planned().plan);
     memory.holds = HeldFact::of(&confirmed.planned().plan); //                             some hold nothing after all
     agreed(agent, wish, confirmed.planned(), memory)?; //                                  pure: what a person has seen
     if let Some(look) = restart::prepare(agent, wish, siblings, confirmed.planned(), memory).await? {
@@ -118,9 +120,10 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     if applied.done.disks_created > 0 {
         new_disks::made(agent, siblings.words, wish, &applied.planned.observed).await?; // IO: likewise, after it
     }
-    let is_new = note(agent, wish, &applied, chapter, memory).await?; //                   IO: when it is new
+    let restored = restored(&applied, known.applied.as_ref()); //                          pure
+    note(agent, wish, &applied, chapter, memory).await?; //                                IO: when it is new
     let mut look = health::look(agent, wish, applied, memory).await; //                   IO: cache
-    look.outcome.restored = !is_new && look.outcome.done.wrote();
+    look.outcome.restored = restored;
     look.roll_back = rollback::way_back(wish, &look.outcome, memory); //                   pure
     Ok(look)
 }
@@ -188,41 +191,49 @@ async fn last_applied(
     Ok(record)
 }
 
-/// Writes down what was applied and what happened; whether something new was applied.
+/// How many objects were put back to what had been applied `before`.
+fn restored(applied: &Applied, before: Option<&AppliedRecord>) -> usize {
+    let plan = &applied.planned.plan;
+    let put_back = plan.actions.iter().filter(|action| plan.puts_back(action, before)).count();
+    // It may have stopped half-way.
+    put_back.min(applied.done.written())
+}
+
+/// Writes down what was applied and what happened.
 async fn note(
     agent: &Agent,
     wish: &Wish,
     applied: &Applied,
     chapter: Chapter,
     memory: &mut Memory,
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     let Applied { planned, done, stopped, left: _ } = applied;
     let before = memory.applied.clone().flatten();
     let refused = wish.instead_of.as_deref().cloned();
     let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);
     let known = before.as_ref().map(|before| &before.record);
-    let record = AppliedRecord { refused, ..record }.with_pod(&planned.plan, known);
+    let record = AppliedRecord { refused, ..record }.with_rendered(&planned.plan, known);
     let is_new = known.is_none_or(|known| !known.says_the_same(&record));
-    // The same files may be rendered to another Pod that the cluster does not tell from the one before.
-    let is_written = !is_new && !done.wrote() && known.is_some_and(|known| known.pod == record.pod);
+    // The same files may be rendered to something else that the cluster does not tell from what was before.
+    let is_written = !is_new && !done.wrote() && known.is_some_and(|known| known.is_rendered_as(&record));
     if !is_new && done.wrote() {
         memory.corrections.note(&planned.plan.actions, Timestamp::now());
     }
     if is_written && files::is_kept(wish, before.as_ref()) {
-        return Ok(false);
+        return Ok(());
     }
     if stopped.is_some() || agent.may_write().is_err() {
-        return Ok(is_new);
+        return Ok(());
     }
     let suspended = planned.app.reconcile.suspend;
     if suspended && (before.is_none() || files::is_kept(wish, before.as_ref())) {
-        return Ok(is_new);
+        return Ok(());
     }
     let files = files::to_keep(wish, before.as_ref()).await; //                            IO: the store of the source
     let (record, history) = match &before {
         // Nothing of it is applied, but whoever goes on without Git must know that it is suspended.
         Some(before) if suspended => (before.record.clone(), before.history.clone()),
-        Some(_) if is_written && matches!(files, Files::NotYet) => return Ok(false),
+        Some(_) if is_written && matches!(files, Files::NotYet) => return Ok(()),
         Some(before) if !is_new && !done.wrote() => (record, before.history.clone()),
         _ => {
             let history = chapter.written(before.as_ref(), &record, done.wrote());
@@ -234,7 +245,7 @@ async fn note(
     let saved =
         applied::save(agent.cluster.as_ref(), &wish.names, (&record, &history, &files), before.as_ref()).await?;
     memory.applied = Some(Some(saved));
-    Ok(is_new)
+    Ok(())
 }
 
 fn plan(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, observed: ObservedApp, known: &Known) -> Planned {

@@ -43,6 +43,9 @@ pub(crate) struct CommitRecord {
     /// What waits for a person's word now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) held: Vec<HeldRecord>,
+    /// What others have changed of Apps that want it to be reported only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) drift: Vec<DriftRecord>,
     /// A newer commit that is not taken up until a person decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) held_commit: Option<HeldCommit>,
@@ -71,6 +74,16 @@ pub(crate) struct HeldRecord {
     pub(crate) digest: HoldDigest,
     /// What would happen and why it is held, free of secrets.
     pub(crate) reason: String,
+}
+
+/// What others have changed of an App and is left so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DriftRecord {
+    /// The App (`W/P/C/A`).
+    pub(crate) app: String,
+    /// Objects and fields, free of secrets.
+    pub(crate) drift: Vec<String>,
 }
 
 /// A commit that waits for a person's word.
@@ -104,6 +117,7 @@ impl CommitRecord {
             apps: BTreeMap::new(),
             problems: Vec::new(),
             held: Vec::new(),
+            drift: Vec::new(),
             held_commit: None,
             accepted: BTreeMap::new(),
         }

@@ -8,7 +8,7 @@ use kompox_core::report::{Cause, Outcome as Word, State, Status, app_context, so
 
 use crate::failure::{Failure, Kind};
 use crate::outcome::{AppOutcome, HeldFact, Outcome, State as AppState};
-use crate::record::{AppRecord, CommitRecord, HeldRecord};
+use crate::record::{AppRecord, CommitRecord, DriftRecord, HeldRecord};
 
 /// After so many looks in a row at an App that failed through no fault of the commit, its status says so.
 const PATIENCE: u32 = 5;
@@ -38,7 +38,7 @@ pub(crate) fn count(record: &mut CommitRecord, app: &AppOutcome) {
 /// happens to its Apps later is no news about the commit.
 pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     record.problems = outcome.failures().map(|failure| failure.text.clone()).collect();
-    enter_holds(record, outcome);
+    enter_standing(record, outcome);
     if record.state == State::Success {
         return;
     }
@@ -57,9 +57,11 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     tell(record, state, description);
 }
 
-/// Enters what waits for a person's word, and nothing else.
-pub(crate) fn enter_holds(record: &mut CommitRecord, outcome: &Outcome) {
+/// Enters what waits for a person's word and what is left drifted, and nothing of how the commit goes.
+pub(crate) fn enter_standing(record: &mut CommitRecord, outcome: &Outcome) {
     record.held = outcome.apps.iter().flat_map(held).collect();
+    let drifted = outcome.apps.iter().filter(|app| !app.drift.is_empty());
+    record.drift = drifted.map(|app| DriftRecord { app: app.id.slashed(), drift: app.drift.clone() }).collect();
 }
 
 /// What of an App waits for a person's word.

@@ -112,6 +112,57 @@ async fn what_people_remove_is_put_back_at_once() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_that_is_to_be_reported_is_told_everywhere_and_left() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    world.kubectl(&["apply", "-f", crate::views::DEFINITIONS])?;
+    let agent = world.start_agent().await?;
+    let mut files = world.gitea_fixture()?;
+    for (name, text) in &mut files {
+        if name == "kompoxops.yml" {
+            *text = text.replacen("app:\n", "app:\n  reconcile: {drift: report}\n", 1);
+        }
+    }
+    let commit = world.push(&files, "Deploy Gitea, and only report drift")?;
+    world.await_status(&commit, "success").await?;
+
+    // One field that a person sets, and one that a person takes away.
+    world.kubectl(&["-n", NAMESPACE, "scale", "deployment/app1-app", "--replicas=0"])?;
+    world.kubectl(&["-n", NAMESPACE, "label", "service/gitea", "app.kubernetes.io/name-"])?;
+    let synced = "jsonpath={range .status.conditions[*]}{.type}={.status}/{.reason} {end}";
+    until("the drift to be told", LONG, || async {
+        let conditions = world.kubectl(&["-n", NAMESPACE, "get", "kompoxapp/app1", "-o", synced])?;
+        let events = world.kubectl(&["-n", NAMESPACE, "get", "events", "-o", "jsonpath={.items[*].reason}"])?;
+        let status = world.agent(["status"]).run(LONG).await?.stdout;
+        let drifted = |object: &str| status.contains("drifted: ") && status.contains(object);
+        let told = conditions.contains("Synced=False/Drifted") && events.contains("Drifted");
+        let told = told && drifted("spec.replicas differs") && drifted("/gitea: metadata.labels");
+        Ok(if told { Look::Done(()) } else { Look::NotYet(format!("{conditions}\n{events}\n{status}")) })
+    })
+    .await?;
+    let replicas = ["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={.spec.replicas}"];
+    ensure!(world.kubectl(&replicas)? == "0", "it was put back");
+    ensure!(agent.stderr()?.contains("drifted, and left so"), "the log is silent");
+    // The App goes on, and what its owner makes undone is told no longer.
+    world.kubectl(&["-n", NAMESPACE, "scale", "deployment/app1-app", "--replicas=1"])?;
+    world.kubectl(&["-n", NAMESPACE, "label", "service/gitea", "app.kubernetes.io/name=app1"])?;
+    until("nothing to be told any more", LONG, || async {
+        let conditions = world.kubectl(&["-n", NAMESPACE, "get", "kompoxapp/app1", "-o", synced])?;
+        let status = world.agent(["status"]).run(LONG).await?.stdout;
+        Ok(if conditions.contains("Synced=True") {
+            Look::Done(())
+        } else {
+            Look::NotYet(format!("{conditions}\n{status}"))
+        })
+    })
+    .await?;
+    ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
 fn edit(world: &World, editor: &str, object: &str) -> Result<()> {
     let output = std::process::Command::new("kubectl")
         .env("KUBECONFIG", world.plane.kubeconfig())

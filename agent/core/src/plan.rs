@@ -35,7 +35,7 @@ use kompox_manifests::diagnostic::Span;
 use kompox_manifests::id::AppId;
 use kompox_manifests::labels;
 use kompox_manifests::model::{App, Protection};
-use kompox_manifests::object::Kind;
+use kompox_manifests::object::{Kind, ObjectKey};
 use kompox_manifests::slots::{Slots, VolumeBinding};
 
 use crate::observed::ObservedApp;
@@ -43,6 +43,7 @@ use crate::ownership::Managers;
 use crate::pause::Pause;
 
 pub use action::{Action, Subject, What};
+use applied::Rendered;
 pub use applied::{AppliedRecord, MountRecord, ProtectionRecord, Refused};
 pub use counts::Counts;
 pub use digest::PlanDigest;
@@ -115,8 +116,8 @@ pub struct Plan {
     pub origin: Option<Span>,
     /// The actions, sorted by stage.
     pub actions: Vec<Action>,
-    /// Digest of the Pod as it is rendered; `None` where nothing is rendered.
-    pod: Option<String>,
+    /// Digests of what is rendered; none where nothing is.
+    rendered: Rendered,
 }
 
 impl Plan {
@@ -140,15 +141,41 @@ impl Plan {
 
     /// Digest of the Pod, where the Deployment is as it is rendered once the plan is carried out, but for edits that are
     /// left on purpose; `None` where it waits for something.
+    fn applied_pod(&self) -> Option<&str> {
+        let waits = self.waiting().any(|key| restart::runs_the_pod(&key));
+        self.rendered.pod.as_deref().filter(|_| self.obstacle().is_none() && !waits)
+    }
+
+    /// Whether an object (see [`Rendered::name`]) is not as it is rendered once the plan is carried out.
+    fn leaves_waiting(&self, name: &str) -> bool {
+        self.obstacle().is_some() || self.waiting().any(|key| Rendered::name(&key) == name)
+    }
+
+    /// The objects of which something is left undone.
+    fn waiting(&self) -> impl Iterator<Item = ObjectKey> {
+        let is_done = |what: &What| what.writes() || matches!(what, What::Keep(_) | What::Drifted { .. });
+        self.actions.iter().filter(move |action| !is_done(&action.what)).filter_map(|action| {
+            match action.what.subject() {
+                Subject::Object(key) => Some(key),
+                Subject::Volume(_) | Subject::App => None,
+            }
+        })
+    }
+
+    /// Whether an action puts an object back to what was applied before.
     #[must_use]
-    pub(crate) fn applied_pod(&self) -> Option<&str> {
-        let is_of_the_pod = |action: &Action| match action.what.subject() {
-            Subject::Object(key) => restart::runs_the_pod(&key),
-            Subject::Volume(_) | Subject::App => false,
-        };
-        let is_done = |action: &Action| action.what.writes() || matches!(action.what, What::Keep(_));
-        let waits = self.actions.iter().any(|action| is_of_the_pod(action) && !is_done(action));
-        self.pod.as_deref().filter(|_| self.obstacle().is_none() && !waits)
+    pub fn puts_back(&self, action: &Action, applied: Option<&AppliedRecord>) -> bool {
+        match &action.what {
+            What::Create { object, .. } | What::Change { object, .. } | What::Replace { object, .. } => {
+                self.rendered.is_as_applied(&object.key, applied) == Some(true)
+            }
+            _ => false,
+        }
+    }
+
+    /// What others have changed and is left so.
+    pub fn drift(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter().filter(|action| matches!(action.what, What::Drifted { .. }))
     }
 
     /// What keeps everything from being written, if anything does; what needs a person comes first.
@@ -179,13 +206,23 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     if app.reconcile.suspend {
         let reason = "reconcile.suspend is set: nothing is written to this App".to_owned();
         actions.push(Action { what: What::Keep(Subject::App), reason, origin: Some(app.at.clone()) });
-        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions, pod: None };
+        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions, rendered: Rendered::default() };
     }
     if let Some(pause) = paused(observed, settings.now, Some(&app.at)) {
-        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![pause], pod: None };
+        return Plan {
+            app: app.id.clone(),
+            origin: Some(app.at.clone()),
+            actions: vec![pause],
+            rendered: Rendered::default(),
+        };
     }
     if let Some(foreign) = of_another_source(app, observed, settings) {
-        return Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions: vec![foreign], pod: None };
+        return Plan {
+            app: app.id.clone(),
+            origin: Some(app.at.clone()),
+            actions: vec![foreign],
+            rendered: Rendered::default(),
+        };
     }
     let waiting = settings.holds.iter().filter(|hold| !hold.is_accepted(&settings.accepted));
     actions.extend(waiting.map(|hold| hold.clone().action(Subject::App, Some(app.at.clone()))));
@@ -198,13 +235,13 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
         node_pools: placement::node_pools(&observed.nodes),
     };
     placement::decide(app, &observed.nodes, &mut actions);
-    let pod = objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
+    let rendered = objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
     mounts::guard(app, observed, settings, &mut actions);
-    restart::guard(pod.as_deref(), observed, settings, &mut actions);
+    restart::guard(rendered.pod.as_deref(), observed, settings, &mut actions);
     fight::guard(&settings.corrections, settings.now, &mut actions);
     protect(app.cluster.installation_protection, &mut actions);
     actions.sort_by_key(|action| action.what.stage());
-    Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions, pod }
+    Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions, rendered }
 }
 
 /// Leaves an App alone that a person has paused.

@@ -22,7 +22,7 @@ use super::{Exit, answer, run};
 use crate::args::{Output, StatusArgs};
 use crate::cluster::error::Cause;
 use crate::cluster::{ClusterApi, ClusterError, state};
-use crate::record::Record;
+use crate::record::{DriftRecord, Record};
 
 /// Time between two looks of `--watch`.
 const WATCH: Duration = Duration::from_secs(2);
@@ -48,6 +48,8 @@ struct SourceStatus {
     description: String,
     problems: Vec<String>,
     /// Statuses that the forge has not taken yet.
+    /// What others have changed of Apps that want it to be reported only.
+    drift: Vec<DriftRecord>,
     undelivered: bool,
 }
 
@@ -147,6 +149,7 @@ fn of_record(name: String, record: Record) -> SourceStatus {
             state: None,
             description: "no commit was seen yet".to_owned(),
             problems: Vec::new(),
+            drift: Vec::new(),
             undelivered,
         },
         Some(commit) => SourceStatus {
@@ -155,6 +158,7 @@ fn of_record(name: String, record: Record) -> SourceStatus {
             state: Some(commit.state),
             description: commit.description,
             problems: commit.problems,
+            drift: commit.drift,
             undelivered,
         },
     }
@@ -196,6 +200,11 @@ fn as_text(found: &Answer) -> String {
         let _ = writeln!(shown, "source {}  {commit}  {state}  {}", source.name, source.description);
         for problem in &source.problems {
             let _ = writeln!(shown, "  {problem}");
+        }
+        for DriftRecord { app, drift } in &source.drift {
+            for drift in drift {
+                let _ = writeln!(shown, "  drifted: {app}: {drift}");
+            }
         }
         if source.undelivered {
             shown.push_str("  some statuses wait for the forge\n");

@@ -187,7 +187,10 @@ impl Ledger {
         let outcome = AppOutcome { commit: Arc::clone(&now.commit), ..outcome.clone() };
         let is_news = outcome.done.wrote()
             || self.table.get(app).is_none_or(|before| {
-                before.state != outcome.state || before.faults != outcome.faults || before.holds != outcome.holds
+                before.state != outcome.state
+                    || before.faults != outcome.faults
+                    || before.holds != outcome.holds
+                    || before.drift != outcome.drift
             });
         self.table.insert(app.clone(), outcome);
         is_news
@@ -291,7 +294,8 @@ impl Ledger {
             faults: 0,
             holds: held.map(HeldFact::from).collect(),
             inputs: self.wishes.get(app).map(|wish| Arc::clone(&wish.digest)),
-            restored: false,
+            restored: 0,
+            drift: Vec::new(),
         }
     }
 
@@ -300,7 +304,7 @@ impl Ledger {
         let recalled = self.is_recalled();
         let record = self.record.as_mut()?;
         if recalled {
-            report::enter_holds(record, outcome);
+            report::enter_standing(record, outcome);
         } else {
             report::enter(record, outcome);
         }

@@ -20,7 +20,8 @@ fn app(name: &str, state: State) -> AppOutcome {
         faults: 0,
         holds: Vec::new(),
         inputs: None,
-        restored: false,
+        restored: 0,
+        drift: Vec::new(),
     }
 }
 
@@ -44,10 +45,11 @@ fn looks_and_commits_are_counted_by_source() {
     metrics.leads(Some(Arc::default()));
     metrics.commit("ops", &CommitRecord::new(&commit_id(1), "here"), None);
     metrics.fetched("ops", Came::Held { commit: &commit_id(2), reason: "rewritten" });
-    metrics.app("ops", &app("a", State::Healthy));
+    let drift = vec!["Service k4x-a/web: edited".to_owned()];
+    metrics.app("ops", &AppOutcome { drift, ..app("a", State::Healthy) });
     metrics.app("ops", &app("b", failed(Kind::Obstacle, "held")));
     metrics.app("ops", &app("b", failed(Kind::Obstacle, "held")));
-    metrics.app("dev", &AppOutcome { restored: true, ..app("c", failed(Kind::Obstacle, "blocked")) });
+    metrics.app("dev", &AppOutcome { restored: 1, ..app("c", failed(Kind::Obstacle, "blocked")) });
     for (series, value) in [
         ("kompox_leader", "1"),
         ("kompox_commits_total{source=\"ops\"}", "1"),
@@ -55,8 +57,10 @@ fn looks_and_commits_are_counted_by_source() {
         ("kompox_reconciles_total{source=\"ops\",outcome=\"healthy\"}", "1"),
         ("kompox_reconciles_total{source=\"dev\",outcome=\"blocked\"}", "1"),
         ("kompox_writes_total{source=\"ops\"}", "6"),
-        ("kompox_drift_corrections_total{source=\"dev\"}", "2"),
+        ("kompox_drift_corrections_total{source=\"dev\"}", "1"),
         ("kompox_fetches_total{source=\"ops\",outcome=\"held\"}", "1"),
+        ("kompox_app_drifted_objects{source=\"ops\",app=\"/ws/w/prv/p/cls/c/app/a\"}", "1"),
+        ("kompox_app_drifted_objects{source=\"ops\",app=\"/ws/w/prv/p/cls/c/app/b\"}", "0"),
         ("kompox_queue_depth", "0"),
         ("kompox_queue_oldest_seconds", "0"),
         ("kompox_app_state{source=\"ops\",app=\"/ws/w/prv/p/cls/c/app/b\",state=\"held\"}", "1"),

@@ -24,7 +24,8 @@ fn app(name: &str, created: usize, state: AppState) -> AppOutcome {
         faults: 0,
         holds: Vec::new(),
         inputs: None,
-        restored: false,
+        restored: 0,
+        drift: Vec::new(),
     }
 }
 

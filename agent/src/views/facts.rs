@@ -19,7 +19,7 @@ pub(super) fn app(source: &str, outcome: &AppOutcome, now: Timestamp) -> Option<
         source: source.to_owned(),
         commit: outcome.commit.id.clone(),
         inputs: outcome.inputs.as_deref().map(str::to_owned),
-        drifted: if outcome.restored { done.written() } else { 0 },
+        drifted: outcome.restored,
         done,
         state: state(outcome)?,
         holds: outcome
@@ -27,6 +27,7 @@ pub(super) fn app(source: &str, outcome: &AppOutcome, now: Timestamp) -> Option<
             .iter()
             .map(|held| Hold { what: held.reason.clone(), digest: Some(held.digest.to_string()) })
             .collect(),
+        drift: outcome.drift.clone(),
         at: now,
     })
 }

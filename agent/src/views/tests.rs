@@ -156,7 +156,8 @@ impl Ground {
             faults: 0,
             holds: Vec::new(),
             inputs: Some("1".into()),
-            restored: false,
+            restored: 0,
+            drift: Vec::new(),
         }
     }
 
@@ -313,6 +314,7 @@ fn what_passes_waits_and_what_lasts_is_shown_soon() {
         drifted: 0,
         state,
         holds: Vec::new(),
+        drift: Vec::new(),
         at: Timestamp::UNIX_EPOCH,
     };
     board.app(facts(kompox_core::views::app::AppState::Progressing("starting".into())), now);

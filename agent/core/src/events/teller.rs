@@ -35,6 +35,8 @@ pub struct Occurrence {
 pub struct Teller {
     /// The trouble that was told and has not passed yet.
     trouble: Option<Told>,
+    /// The drift that was told and is still there.
+    drift: Vec<String>,
 }
 
 /// Trouble as it was told. One that only changes its words (one more restart) is no news.
@@ -62,6 +64,12 @@ impl Teller {
         }
         if facts.commit_wrote() {
             news.push(normal("Applied", "Apply", &format!("{} for commit {commit}", summary(facts.done))));
+        }
+        if self.drift != facts.drift {
+            self.drift.clone_from(&facts.drift);
+            if !facts.drift.is_empty() {
+                news.push(warning("Drifted", "Plan", &facts.drift.join("; ")));
+            }
         }
         news.extend(self.turn(&facts.state));
         news
@@ -100,6 +108,10 @@ impl Teller {
 
 fn normal(reason: &'static str, action: &'static str, text: &str) -> Occurrence {
     Occurrence { severity: Severity::Normal, reason, action, note: note(text) }
+}
+
+fn warning(reason: &'static str, action: &'static str, text: &str) -> Occurrence {
+    Occurrence { severity: Severity::Warning, reason, action, note: note(text) }
 }
 
 /// A text as a note: one line that fits.

@@ -18,6 +18,7 @@ fn facts(state: AppState) -> AppFacts {
         drifted: 0,
         state,
         holds: Vec::new(),
+        drift: Vec::new(),
         at: Timestamp::UNIX_EPOCH,
     }
 }
@@ -152,4 +153,19 @@ fn memory_is_bounded() {
     }
     let text = format!("{desk:?}");
     assert!(!text.contains(r#"namespace: "a""#) && !text.contains(r#"namespace: "b""#), "{text}");
+}
+
+#[test]
+fn drift_that_is_left_is_told_once_and_again_when_it_is_another() {
+    let mut teller = Teller::default();
+    let drifted = |drift: &[&str]| AppFacts {
+        drift: drift.iter().map(|&drift| drift.to_owned()).collect(),
+        ..facts(AppState::Healthy)
+    };
+    let one = "Service k4x-a/web: edited by kubectl; spec.ports differs";
+    assert_eq!(told(&mut teller, &drifted(&[one])), [format!("Warning Drifted: {one}")]);
+    assert!(told(&mut teller, &drifted(&[one])).is_empty());
+    assert_eq!(told(&mut teller, &drifted(&[one, "more"])), [format!("Warning Drifted: {one}; more")]);
+    assert!(told(&mut teller, &drifted(&[])).is_empty(), "that it ended shows in the conditions");
+    assert_eq!(told(&mut teller, &drifted(&[one])).len(), 1);
 }

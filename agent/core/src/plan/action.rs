@@ -76,6 +76,15 @@ pub enum What {
     Delete(LiveObject),
     /// Nothing is done on purpose.
     Keep(Subject),
+    /// Others have changed an object since it was applied, and it is left so: `reconcile.drift: report`.
+    Drifted {
+        /// The object.
+        key: ObjectKey,
+        /// What differs.
+        fields: Vec<FieldChange>,
+        /// The change that would put it back, where a dry-run can still show that it changes nothing.
+        candidate: Option<Box<What>>,
+    },
     /// It should be done, and is left undone; nothing else of the App waits for it. The App counts as
     /// degraded.
     Left {
@@ -135,6 +144,7 @@ impl What {
                 Stage::of(object.key.kind)
             }
             Self::GiveBack { live, .. } | Self::Delete(live) => Stage::of(live.key.kind),
+            Self::Drifted { key, .. } => Stage::of(key.kind),
             Self::Keep(subject)
             | Self::Left { subject, .. }
             | Self::Awaited { subject, .. }
@@ -157,6 +167,7 @@ impl What {
                 Subject::Object(object.key.clone())
             }
             Self::GiveBack { live, .. } | Self::Delete(live) => Subject::Object(live.key.clone()),
+            Self::Drifted { key, .. } => Subject::Object(key.clone()),
             Self::Keep(subject)
             | Self::Left { subject, .. }
             | Self::Awaited { subject, .. }
@@ -176,9 +187,12 @@ impl What {
             | Self::Replace { .. }
             | Self::GiveBack { .. }
             | Self::Delete(_) => true,
-            Self::Keep(_) | Self::Left { .. } | Self::Awaited { .. } | Self::Blocked { .. } | Self::Held { .. } => {
-                false
-            }
+            Self::Keep(_)
+            | Self::Drifted { .. }
+            | Self::Left { .. }
+            | Self::Awaited { .. }
+            | Self::Blocked { .. }
+            | Self::Held { .. } => false,
         }
     }
 
@@ -202,6 +216,7 @@ impl What {
             | Self::GiveBack { .. }
             | Self::Delete(_)
             | Self::Keep(_)
+            | Self::Drifted { .. }
             | Self::Left { .. } => false,
         }
     }

@@ -3,9 +3,10 @@
 //! A plan compares with the cluster; some rules compare with what the App was meant to be before: which
 //! data a mount showed, whether its disks were to be deleted with it, what a restart was asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kompox_manifests::model::{App, DeletionPolicy, Protection};
+use kompox_manifests::object::ObjectKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -38,9 +39,34 @@ pub struct AppliedRecord {
     /// this. It is made of hashes of Secrets too, so it is shown nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
+    /// Digests of the objects as they were rendered when they were applied, likewise; by [`Rendered::name`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<String, String>,
     /// What was given up for this, because it did not become healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
+}
+
+/// Digests of what is rendered of an App.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rendered {
+    /// Of the Pod; `None` where there is none.
+    pub(super) pod: Option<String>,
+    /// Of every object, by its name.
+    pub(super) objects: BTreeMap<String, String>,
+}
+
+impl Rendered {
+    /// An object among those of its App, as short as it can be.
+    pub(super) fn name(key: &ObjectKey) -> String {
+        format!("{}/{}", key.kind, key.name)
+    }
+
+    /// Whether an object is rendered as it was when it was applied; `None` where nothing tells that.
+    pub(super) fn is_as_applied(&self, key: &ObjectKey, applied: Option<&AppliedRecord>) -> Option<bool> {
+        let name = Self::name(key);
+        Some(applied?.objects.get(&name)? == self.objects.get(&name)?)
+    }
 }
 
 /// A deployment that was rolled back. It is not tried again.
@@ -102,23 +128,36 @@ impl AppliedRecord {
             hosts: hosts(app),
             protection: app.cluster.installation_protection.into(),
             pod: None,
+            objects: BTreeMap::new(),
             refused: None,
         }
     }
 
-    /// The same with the Pod that is there once `plan` is carried out: as it is rendered, or as it was applied `before`
-    /// where the plan leaves the Deployment waiting.
+    /// The same with what is there once `plan` is carried out: as it is rendered, or as it was applied `before` where the
+    /// plan leaves something waiting.
     #[must_use]
-    pub fn with_pod(self, plan: &Plan, before: Option<&Self>) -> Self {
+    pub fn with_rendered(self, plan: &Plan, before: Option<&Self>) -> Self {
         let pod = plan.applied_pod().map(str::to_owned).or_else(|| before?.pod.clone());
-        Self { pod, ..self }
+        let digest = |name: &String, rendered: &String| {
+            let applied = if plan.leaves_waiting(name) { before?.objects.get(name) } else { Some(rendered) };
+            Some((name.clone(), applied?.clone()))
+        };
+        let objects = plan.rendered.objects.iter().filter_map(|(name, rendered)| digest(name, rendered)).collect();
+        Self { pod, objects, ..self }
     }
 
-    /// Whether the other record says the same. The commit alone is nothing new, nor is a Pod that the same files are
-    /// rendered to otherwise: nobody has asked for anything.
+    /// Whether the other record says that everything is rendered as this one does.
+    #[must_use]
+    pub fn is_rendered_as(&self, other: &Self) -> bool {
+        self.pod == other.pod && self.objects == other.objects
+    }
+
+    /// Whether the other record says the same. The commit alone is nothing new, nor is what the same files are rendered to
+    /// otherwise: nobody has asked for anything.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        *self == Self { commit: self.commit.clone(), pod: self.pod.clone(), ..other.clone() }
+        let (commit, pod, objects) = (self.commit.clone(), self.pod.clone(), self.objects.clone());
+        *self == Self { commit, pod, objects, ..other.clone() }
     }
 }
 

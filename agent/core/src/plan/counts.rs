@@ -47,7 +47,7 @@ impl Counts {
                 What::Awaited { .. } => counts.awaited += 1,
                 What::Blocked { .. } => counts.blocked += 1,
                 What::Held { .. } => counts.held += 1,
-                What::Keep(_) => {}
+                What::Keep(_) | What::Drifted { .. } => {}
             }
         }
         counts

@@ -52,10 +52,19 @@ pub fn held_by_nobody(desired: &Object, live: &LiveObject, taken: &[Value]) -> V
     walked(desired, live, taken).into_iter().filter(is_ours).map(|found| found.change).collect()
 }
 
+/// The fields whose values differ, as [`compare`] finds them. What it finds beside these has the wanted value already,
+/// and only becomes the agent's own with the next apply.
+#[must_use]
+pub fn of_value(desired: &Object, live: &LiveObject, managed: &[Value]) -> Vec<FieldChange> {
+    walked(desired, live, managed).into_iter().filter(|found| !found.same).map(|found| found.change).collect()
+}
+
 /// A field that differs.
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
     change: FieldChange,
+    /// Whether its value is the wanted one.
+    same: bool,
     /// Whether the field set that was gone by holds it.
     owned: bool,
 }
@@ -228,8 +237,9 @@ impl Walk {
         }
         let path = self.shown_path();
         let show = |value: Option<&Value>| value.map(|value| mask::shown(self.kind, &path, value));
+        let same = before == after;
         let (before, after) = (show(before), show(after));
-        self.found.push(Found { change: FieldChange { path, before, after }, owned });
+        self.found.push(Found { change: FieldChange { path, before, after }, same, owned });
     }
 
     /// Segments joined by dots; list items stand in brackets behind their list.

@@ -18,6 +18,9 @@ use super::diff::FieldChange;
 use super::kind::ActionKind;
 use super::{Plan, mask};
 
+/// Digits of a hash that is compared with one other hash, and kept for every object.
+const SHORT: usize = 16;
+
 /// SHA-256 of a plan, or of several; 64 hexadecimal digits when shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlanDigest([u8; 32]);
@@ -94,6 +97,10 @@ fn of_action(action: &Action) -> [u8; 32] {
         What::Delete(live) => {
             parts.text(&live.key.to_string());
             parts.text(&live.uid);
+        }
+        What::Drifted { key, fields, candidate: _ } => {
+            parts.text(&key.to_string());
+            parts.fields(fields);
         }
         What::Keep(subject)
         | What::Left { subject, .. }
@@ -178,6 +185,13 @@ pub(super) fn of_pod(deployment: &Value) -> String {
         parts.value(deployment.pointer(pointer).unwrap_or(&Value::Null));
     }
     PlanDigest(parts.finish()).to_string()
+}
+
+/// A short hash of a rendered object, likewise whole and shown nowhere.
+pub(super) fn of_rendered(body: &Value) -> String {
+    let mut parts = Parts::new("rendered");
+    parts.value(body);
+    PlanDigest(parts.finish()).to_string().chars().take(SHORT).collect()
 }
 
 /// A hash of an object's masked body, for the facts of holds.

@@ -62,7 +62,7 @@ impl ActionKind {
             What::Replace { .. } => Self::Replace,
             What::GiveBack { .. } => Self::GiveBack,
             What::Delete(_) => Self::Delete,
-            What::Keep(_) => Self::Keep,
+            What::Keep(_) | What::Drifted { .. } => Self::Keep,
             What::Left { .. } => Self::Left,
             What::Awaited { .. } => Self::Awaited,
             What::Blocked { .. } => Self::Blocked,

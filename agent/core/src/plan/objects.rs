@@ -9,12 +9,13 @@ use kompox_manifests::object::{Kind, Object, ObjectKey};
 use kompox_manifests::render::render;
 use kompox_manifests::slots::Slots;
 
+use super::applied::Rendered;
 use super::diff::{self, FieldChange};
 use super::{Action, Settings, Subject, What, digest, immutable, released, restart, unsupported};
 use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership::{self, FIELD_MANAGER, LEGACY_MANAGERS, Managers, Takeover};
 
-/// Adds the actions for every object of the App, and gives the digest of its Pod as it is rendered.
+/// Adds the actions for every object of the App, and gives the digests of what is rendered.
 ///
 /// Where a volume has no disk yet and gets none (blocked or held), nothing is said about objects:
 /// what they would look like is not known.
@@ -25,14 +26,21 @@ pub(super) fn decide(
     observed: &ObservedApp,
     settings: &Settings,
     actions: &mut Vec<Action>,
-) -> Option<String> {
+) -> Rendered {
     if app.volumes.iter().any(|volume| !slots.volumes.contains_key(&volume.name)) {
-        return None;
+        return Rendered::default();
     }
     let rendered = render(app, slots);
     let deployment = rendered.iter().find(|object| restart::runs_the_pod(&object.key));
-    let pod = deployment.map(|deployment| digest::of_pod(&deployment.body));
-    let is_as_applied = restart::is_as_applied(pod.as_deref(), settings.applied.as_ref());
+    let digests = Rendered {
+        pod: deployment.map(|deployment| digest::of_pod(&deployment.body)),
+        objects: rendered
+            .iter()
+            .map(|object| (Rendered::name(&object.key), digest::of_rendered(&object.body)))
+            .collect(),
+    };
+    let applied = settings.applied.as_ref();
+    let pod_is_as_applied = restart::is_as_applied(digests.pod.as_deref(), applied);
     let names = Names::of(&app.id);
     let wanted: BTreeSet<ObjectKey> = rendered.iter().map(|object| object.key.clone()).collect();
     for object in rendered {
@@ -41,8 +49,11 @@ pub(super) fn decide(
             None => Some(create(object, unsettled)),
             Some(live) if live.is_terminating() => Some(going(live, settings)),
             Some(live) => {
-                let is_as_applied = is_as_applied.filter(|_| restart::runs_the_pod(&key));
-                change(object, live, observed.dropped.get(&key), app.reconcile.drift, is_as_applied, &settings.people)
+                let as_applied = AsApplied {
+                    whole: digests.is_as_applied(&key, applied),
+                    pod: pod_is_as_applied.filter(|_| restart::runs_the_pod(&key)),
+                };
+                change(object, live, observed.dropped.get(&key), app.reconcile.drift, as_applied, &settings.people)
             }
         };
         // A candidate for a change may be refuted yet; a real one and this meet at the volume's version.
@@ -60,7 +71,7 @@ pub(super) fn decide(
             actions.push(Action { what, reason, origin: Some(app.at.clone()) });
         }
     }
-    pod
+    digests
 }
 
 fn create(object: Object, unsettled: &BTreeSet<String>) -> (What, String) {
@@ -109,7 +120,7 @@ fn change(
     live: &LiveObject,
     dropped: Option<&BTreeSet<String>>,
     drift: DriftPolicy,
-    is_as_applied: Option<bool>,
+    as_applied: AsApplied,
     people: &Managers,
 ) -> Option<(What, String)> {
     let takeover = ownership::takeover(live, &object.body, people);
@@ -130,12 +141,25 @@ fn change(
     // An object that the commit changes is applied whole: without their values it would be neither
     // what people made of it nor what the commit asks for.
     let of_nobody = || diff::held_by_nobody(&compared, live, managed);
-    let is_drift = || takeover.as_ref().is_none_or(by_people) && is_edited(&fields, of_nobody, is_as_applied);
+    let is_drift = || takeover.as_ref().is_none_or(by_people) && is_edited(&fields, of_nobody, as_applied);
     match drift {
         DriftPolicy::Off if is_drift() => return None,
         DriftPolicy::Report if is_drift() => {
-            let reason = format!("{reason}; `reconcile.drift: report` leaves it");
-            return Some((What::Keep(Subject::Object(object.key)), reason));
+            // What people have put back by hand is as it should be, whoever holds it.
+            let fields = diff::of_value(&compared, live, managed);
+            if fields.is_empty() {
+                return None;
+            }
+            let words = in_words(&fields);
+            let by = takeover.as_ref().map(|takeover| format!("edited by {}; ", editors(takeover))).unwrap_or_default();
+            let reason = format!("{by}{words}; `reconcile.drift: report` leaves it");
+            let key = object.key.clone();
+            // What people hold they have changed; else the server may only have another form for the same.
+            let candidate = takeover.is_none().then(|| {
+                let (live, fields, restarts) = (live.clone(), fields.clone(), restart::restarts(&object, &fields));
+                Box::new(What::Change { object, live, fields, takeover: None, restarts, assumed: false })
+            });
+            return Some((What::Drifted { key, fields, candidate }, reason));
         }
         DriftPolicy::Correct | DriftPolicy::Report | DriftPolicy::Off => {}
     }
@@ -153,18 +177,23 @@ fn change(
     Some((What::Change { object, live: live.clone(), fields, takeover, restarts, assumed: false }, reason))
 }
 
-/// Whether all that differs is somebody's edit: a person holds it or, of a Pod that is rendered as it was applied, has
-/// removed it. A Pod that is rendered otherwise differs by itself, whoever holds its fields.
-fn is_edited(
-    fields: &[FieldChange],
-    of_nobody: impl FnOnce() -> Vec<FieldChange>,
-    is_as_applied: Option<bool>,
-) -> bool {
-    match is_as_applied {
-        Some(true) => of_nobody().iter().all(|field| restart::is_of_the_pod(field) && field.before.is_none()),
-        Some(false) if fields.iter().any(restart::is_of_the_pod) => false,
-        Some(false) | None => of_nobody().is_empty(),
+/// Whether something is rendered as it was when it was applied; `None` where nothing tells that.
+#[derive(Clone, Copy)]
+struct AsApplied {
+    /// The object.
+    whole: Option<bool>,
+    /// Of a Deployment, its Pod.
+    pod: Option<bool>,
+}
+
+/// Whether all that differs is somebody's edit: of an object that is rendered as it was applied, everything; of another
+/// one, what people hold. A Pod that is rendered otherwise differs by itself, whoever holds its fields.
+fn is_edited(fields: &[FieldChange], of_nobody: impl FnOnce() -> Vec<FieldChange>, as_applied: AsApplied) -> bool {
+    if as_applied.whole == Some(true) {
+        return true;
     }
+    let is_another_pod = as_applied.pod == Some(false) && fields.iter().any(restart::is_of_the_pod);
+    !is_another_pod && of_nobody().is_empty()
 }
 
 /// Whether all fields that change hands were people's, none an older deployment's or our own.

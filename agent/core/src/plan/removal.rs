@@ -15,7 +15,7 @@ use kompox_manifests::object::Kind;
 use serde_json::Value;
 
 use super::action::{Action, Subject, What};
-use super::applied::AppliedRecord;
+use super::applied::{AppliedRecord, Rendered};
 use super::hold::{Hold, HoldCause, HoldDigest};
 use super::objects::{STUCK, stuck};
 use super::{Plan, protect};
@@ -149,7 +149,7 @@ pub fn removal(departed: Departed<'_>, leave: Leave<'_>) -> Plan {
         protect(protection, &mut actions);
     }
     actions.sort_by_key(|action| action.what.stage());
-    Plan { app: departed.id.clone(), origin: None, actions, pod: None }
+    Plan { app: departed.id.clone(), origin: None, actions, rendered: Rendered::default() }
 }
 
 fn decide(departed: Departed<'_>, leave: Leave<'_>, actions: &mut Vec<Action>) {

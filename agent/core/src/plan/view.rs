@@ -130,6 +130,7 @@ impl ActionView {
             What::Delete(live) => {
                 Self { downtime: restart::runs_the_pod(&live.key).then_some(Downtime::ForGood), ..shown }
             }
+            What::Drifted { fields, .. } => Self { fields: fields.iter().map(FieldView::of).collect(), ..shown },
             What::GiveBack { .. } | What::Keep(_) => shown,
             What::Left { remedy, .. } | What::Awaited { remedy, .. } | What::Blocked { remedy, .. } => {
                 Self { to_do: Some(remedy.clone()), ..shown }

@@ -93,6 +93,8 @@ pub struct AppFacts {
     pub state: AppState,
     /// What is held.
     pub holds: Vec<Hold>,
+    /// What others have changed and is left so, because the App wants it to be reported only.
+    pub drift: Vec<String>,
     /// When this was found.
     pub at: Timestamp,
 }
@@ -246,7 +248,7 @@ impl AppMemory {
             labels: app_labels(&names, &facts.source),
             spec: Some(value(&AppSpec { id: facts.id.to_string(), source: facts.source.clone() })),
             status: value(&status),
-            findings: findings(&facts.state),
+            findings: findings(facts),
             passing: matches!(
                 facts.state,
                 AppState::Progressing(_) | AppState::Failed(Trouble { sort: TroubleSort::Retrying, .. })
@@ -285,9 +287,21 @@ pub fn key(id: &AppId) -> ViewKey {
     ViewKey { kind: ViewKind::App, namespace: names.namespace, name: names.app }
 }
 
-/// Ready, Synced, Progressing and Degraded of a state.
+/// Ready, Synced, Progressing and Degraded of an App.
 #[must_use]
-pub fn findings(state: &AppState) -> Vec<Finding> {
+pub fn findings(facts: &AppFacts) -> Vec<Finding> {
+    let mut findings = of_state(&facts.state);
+    // Drift that is left makes an App neither unready nor degraded: its owner wants it so.
+    let is_synced = |finding: &&mut Finding| finding.aspect == Aspect::Synced && finding.truth == Truth::True;
+    if !facts.drift.is_empty()
+        && let Some(synced) = findings.iter_mut().find(is_synced)
+    {
+        *synced = Finding::new(Aspect::Synced, Truth::False, "Drifted", &facts.drift.join("; "));
+    }
+    findings
+}
+
+fn of_state(state: &AppState) -> Vec<Finding> {
     use Truth::{False, True, Unknown};
     // Ready, Synced, Progressing, Degraded.
     let (truths, reason, text) = match state {

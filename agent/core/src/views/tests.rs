@@ -32,6 +32,7 @@ fn facts(commit: &str, state: AppState) -> AppFacts {
         drifted: 0,
         state,
         holds: Vec::new(),
+        drift: Vec::new(),
         at: time(NOON),
     }
 }
@@ -122,7 +123,7 @@ fn each_state_of_an_app_has_its_conditions() {
     ];
     let aspects = [Aspect::Ready, Aspect::Synced, Aspect::Progressing, Aspect::Degraded];
     for (state, truths, reason) in table {
-        let findings = app::findings(&state);
+        let findings = app::findings(&facts(FIRST, state.clone()));
         let found: Vec<(Aspect, Truth, &str)> =
             findings.iter().map(|finding| (finding.aspect, finding.truth, finding.reason.as_ref())).collect();
         let expected: Vec<(Aspect, Truth, &str)> =
@@ -130,6 +131,26 @@ fn each_state_of_an_app_has_its_conditions() {
         assert_eq!(found, expected, "{state:?}");
         assert!(findings.iter().all(|finding| !finding.message.is_empty()), "{state:?}");
     }
+}
+
+#[test]
+fn drift_that_is_left_shows_as_not_synced_and_nothing_else() {
+    let drift = vec!["Deployment k4x-a/shop-app: edited by kubectl; spec.replicas differs".to_owned()];
+    let synced = |state: AppState| {
+        let drifted = AppFacts { drift: drift.clone(), ..facts(FIRST, state.clone()) };
+        let (before, now) = (app::findings(&facts(FIRST, state)), app::findings(&drifted));
+        let others = |findings: &[Finding]| {
+            findings.iter().filter(|finding| finding.aspect != Aspect::Synced).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(others(&before), others(&now));
+        let found = now.into_iter().find(|finding| finding.aspect == Aspect::Synced).unwrap();
+        (found.truth, found.reason.into_owned(), found.message)
+    };
+    for state in [AppState::Healthy, AppState::Progressing("waiting".into())] {
+        assert_eq!(synced(state), (Truth::False, "Drifted".to_owned(), drift[0].clone()));
+    }
+    // What keeps the commit from being applied says more.
+    assert_eq!(synced(trouble(TroubleSort::Blocked, "blocked")).1, "Blocked");
 }
 
 #[test]

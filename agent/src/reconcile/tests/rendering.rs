@@ -67,7 +67,7 @@ async fn a_pod_that_is_rendered_otherwise_and_differs_in_nothing_is_written_down
         let outcome = world.look(&world.commit(1), &mut memory).await;
         assert!(outcome.failures().next().is_none());
         assert!(outcome.apps[0].holds.is_empty(), "a dry-run has shown that nothing would restart");
-        assert!(!done(&outcome).wrote() && !outcome.apps[0].restored);
+        assert!(!done(&outcome).wrote() && outcome.apps[0].restored == 0);
         let now = stored(&world).await;
         assert_eq!(now.record, first.record);
         assert_eq!(now.history, first.history, "nothing has happened to the App");
@@ -124,7 +124,7 @@ async fn a_new_commit_and_a_person_who_applies_take_the_restart_along() {
         another_image(&world).await;
         let commit = Commit { source: Some("ops".into()), ..commit };
         let outcome = world.look(&commit, &mut Memories::default()).await;
-        assert!(outcome.apps[0].restored && outcome.apps[0].holds.is_empty());
+        assert!(outcome.apps[0].restored > 0 && outcome.apps[0].holds.is_empty());
         assert_eq!((image(&world).await, pod(&world).await), (json!("nginx:1"), applied));
         assert_eq!(stored(&world).await.history.entries()[0].cause, Why::Drift);
     }

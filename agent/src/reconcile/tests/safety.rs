@@ -266,7 +266,7 @@ async fn a_field_is_not_fought_over_and_a_commit_begins_anew() {
         meddle(&world).await;
         let outcome = world.look(&world.commit(1), &mut memory).await;
         assert!(outcome.failures().next().is_none(), "round {round}");
-        assert_eq!((done(&outcome).changed, outcome.apps[0].restored), (1, true), "round {round}");
+        assert_eq!((done(&outcome).changed, outcome.apps[0].restored), (1, 1), "round {round}");
     }
     meddle(&world).await;
     let written = world.calls("apply").len();
@@ -276,7 +276,31 @@ async fn a_field_is_not_fought_over_and_a_commit_begins_anew() {
     world.edit("shop/web.env", "A=1", "A=2");
     let outcome = world.look(&world.commit(2), &mut memory).await;
     assert!(outcome.failures().next().is_none());
-    assert!(done(&outcome).changed >= 2 && !outcome.apps[0].restored);
+    // The Service is put back with it.
+    assert!(done(&outcome).changed >= 2 && outcome.apps[0].restored == 1);
+}
+
+#[tokio::test]
+async fn what_is_to_be_reported_only_is_told_and_left() {
+    let mut world = World::new();
+    world.edit("shop/kompoxops.yml", "  compose:", "  reconcile: {drift: report}\n  compose:");
+    let mut memory = Memories::default();
+    world.look(&world.commit(1), &mut memory).await;
+    let outcome = world.look(&world.commit(1), &mut memory).await;
+    assert!(outcome.apps[0].drift.is_empty(), "what a dry-run refutes is none: {:?}", outcome.apps[0].drift);
+    meddle(&world).await;
+    let written = world.calls("apply").len();
+    for process in 0..2 {
+        let outcome = world.look(&world.commit(1), &mut memory).await;
+        let [drift] = outcome.apps[0].drift.as_slice() else { panic!("{:?}", outcome.apps[0].drift) };
+        assert!(drift.starts_with("Service ") && drift.contains("labels"), "{drift}");
+        assert_eq!((outcome.failures().count(), world.calls("apply").len()), (0, written), "process {process}");
+        memory = Memories::default();
+    }
+    // A commit that asks for something else of the object is applied, and nobody is told of drift any more.
+    world.edit("shop/kompoxops.yml", "drift: report", "drift: correct");
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert!(outcome.apps[0].drift.is_empty() && outcome.apps[0].restored == 1);
 }
 
 #[tokio::test]

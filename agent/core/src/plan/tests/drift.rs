@@ -51,7 +51,36 @@ fn a_report_keeps_it_and_says_so() {
     insta::assert_snapshot!(world.text(), @r#"
     /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:19:9)
       = keep           Deployment k4x-2dmn7i-app1-5iyixp/app1-app  — edited by kubectl; spec.replicas differs; `reconcile.drift: report` leaves it (compose.yml:2:3)
+            spec.replicas: 0 → 1
     "#);
+}
+
+#[test]
+fn what_people_remove_is_reported_of_every_kind() {
+    for kind in [Kind::Deployment, Kind::Service, Kind::NetworkPolicy] {
+        let mut world = World::deployed();
+        world.in_app("  reconcile: {drift: report}\n");
+        world.record();
+        let live = world.observed.objects.values_mut().find(|live| live.key.kind == kind).unwrap();
+        let labels = live.body["metadata"]["labels"].as_object_mut().unwrap();
+        labels.remove("app.kubernetes.io/name").unwrap();
+        let plan = world.plan();
+        let What::Drifted { key, fields, candidate: Some(_) } = &only(&plan).what else { panic!("{}", world.text()) };
+        assert_eq!((key.kind, fields.len()), (kind, 1));
+        assert!(!plan.writes() && plan.obstacle().is_none());
+    }
+}
+
+#[test]
+fn what_people_put_back_themselves_is_no_drift() {
+    let mut world = World::deployed();
+    world.in_app("  reconcile: {drift: report}\n");
+    world.record();
+    // Nobody holds the field any more, but it has the value that it should have.
+    let live = world.live(Kind::Deployment, "app");
+    let ours = live.body.pointer_mut("/metadata/managedFields/0/fieldsV1/f:spec").unwrap();
+    ours.as_object_mut().unwrap().remove("f:replicas").unwrap();
+    assert!(world.plan().actions.is_empty(), "{}", world.text());
 }
 
 #[test]
@@ -83,7 +112,7 @@ fn what_people_put_back_by_hand_is_no_wish_of_the_commit() {
     let pointer = "/spec/template/spec/containers/1/image";
     let same = live.body.pointer(pointer).unwrap().clone();
     set_by(live, "kubectl-set", pointer, same, image);
-    assert!(matches!(only(&world.plan()).what, What::Keep(_)), "{}", world.text());
+    assert!(matches!(only(&world.plan()).what, What::Drifted { .. }), "{}", world.text());
 }
 
 #[test]

@@ -396,7 +396,7 @@ mod restarts {
                 world.record();
                 edit(&mut world);
                 let plan = world.plan();
-                let is_kept = plan.actions.iter().all(|action| matches!(action.what, What::Keep(_)));
+                let is_kept = plan.actions.iter().all(|action| matches!(action.what, What::Drifted { .. }));
                 assert!(is_kept && plan.actions.len() == kept, "{}", world.text());
                 // Another commit that asks for the same Pod changes nothing of that.
                 world.settings.inputs = Some("i2".into());

@@ -101,7 +101,7 @@ impl World {
     pub(super) fn record(&mut self) {
         let inputs = self.settings.inputs.clone().unwrap();
         let record = AppliedRecord::of(&self.app(), "c1", &inputs, &self.observed);
-        self.settings.applied = Some(record.with_pod(&self.plan(), self.settings.applied.as_ref()));
+        self.settings.applied = Some(record.with_rendered(&self.plan(), self.settings.applied.as_ref()));
     }
 
     /// Another version of the agent has applied the Pod last.
