@@ -1,6 +1,6 @@
 //! What others have made, and what others decide: neither is overwritten, nor fought over.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use kompox_tests::wait::{Look, until};
 
 use crate::world::{LONG, NAMESPACE, World, skip};
@@ -111,5 +111,81 @@ async fn a_policy_that_goes_by_namespaces_is_asked_before_there_is_a_disk() -> R
     world.await_status(&again, "success").await?;
     ensure!(world.disks()?.len() == 1);
     ensure!(agent.exited()?.is_none());
+    Ok(())
+}
+
+/// Lets images come from a mirror, as policies of many clusters do.
+const MIRROR: &str = r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicy
+metadata: {name: mirror}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  matchConditions:
+    - {name: other, expression: "!object.spec.template.spec.containers[0].image.startsWith('mirror.example.com/')"}
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+    - patchType: JSONPatch
+      jsonPatch:
+        expression: >-
+          [JSONPatch{op: "replace", path: "/spec/template/spec/containers/0/image",
+          value: "mirror.example.com/" + object.spec.template.spec.containers[0].image}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: mirror}
+spec: {policyName: mirror}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_the_cluster_changes_is_no_difference() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    let policy = world.folder.write("mirror.yml", MIRROR)?;
+    world.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
+    until("the policy to be in force", LONG, || async {
+        let probe = ["create", "deployment", "probe", "--image", "i", "--dry-run=server", "-o", "jsonpath={..image}"];
+        let image = world.kubectl(&probe)?;
+        Ok(if image == "mirror.example.com/i" { Look::Done(()) } else { Look::NotYet(image) })
+    })
+    .await?;
+    let agent = world.start_agent().await?;
+    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&commit, "success").await?;
+    let image = "jsonpath={.spec.template.spec.containers[0].image}";
+    let image = world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", image])?;
+    ensure!(image.starts_with("mirror.example.com/"), "the cluster does not change it: {image}");
+
+    // Something of the App changes, so that it is looked at: nothing is asked again of what was refuted.
+    world.forget_when_told().await?;
+    world.kubectl(&["-n", NAMESPACE, "delete", "service/gitea"])?;
+    until("the Service to be back", LONG, || async {
+        Ok(match world.kubectl(&["-n", NAMESPACE, "get", "service/gitea"]) {
+            Ok(_) => Look::Done(()),
+            Err(error) => Look::NotYet(error.to_string()),
+        })
+    })
+    .await?;
+    let deployments = |requests: Vec<kompox_tests::traffic::Request>| {
+        requests.into_iter().filter(|request| request.path.contains("/deployments/")).collect::<Vec<_>>()
+    };
+    let tried = deployments(world.dry_runs());
+    ensure!(tried.len() <= 1, "it is tried again and again: {tried:?}");
+    let written = deployments(world.writes());
+    ensure!(written.is_empty(), "it fights the cluster: {written:?}");
+    drop(agent);
+    // Another process knows nothing of that: it asks once, and writes nothing.
+    for _ in 0..2 {
+        world.proxy.forget();
+        let looked = world.run_once().await.context("run --once")?;
+        ensure!(looked.status.success(), "{}", looked.stderr);
+        ensure!(world.writes().is_empty(), "{:?}", world.writes());
+        ensure!(deployments(world.dry_runs()).len() == 1, "{:?}", world.dry_runs());
+    }
     Ok(())
 }
