@@ -64,6 +64,9 @@ pub(crate) trait ClusterApi: PodApi {
     /// One object; `None` when it does not exist.
     async fn get(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError>;
 
+    /// As [`ClusterApi::get`], of a kind that may be listed but not read one by one.
+    async fn find(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError>;
+
     /// What [`ClusterApi::apply`] would make of the object. One that does not exist yet comes back
     /// without a resource version.
     async fn dry_run(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError>;

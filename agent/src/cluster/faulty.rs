@@ -121,6 +121,10 @@ impl<C: ClusterApi> ClusterApi for Faulty<C> {
         self.call("get", key, self.inner.get(key)).await
     }
 
+    async fn find(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
+        self.call("find", key, self.inner.find(key)).await
+    }
+
     async fn dry_run(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError> {
         self.call("dry-run", &object.key, self.inner.dry_run(object, force)).await
     }

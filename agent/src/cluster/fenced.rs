@@ -69,6 +69,10 @@ impl ClusterApi for Fenced {
         self.inner.get(key).await
     }
 
+    async fn find(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
+        self.inner.find(key).await
+    }
+
     async fn dry_run(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError> {
         self.inner.dry_run(object, force).await
     }

@@ -236,6 +236,14 @@ impl ClusterApi for KubeCluster {
         body.map(|body| live_object(&call("get", key), key.kind, body)).transpose()
     }
 
+    async fn find(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
+        let call = call("list", key);
+        collection(&call, key)?;
+        let only = ListParams::default().fields(&format!("metadata.name={}", key.name));
+        let items: Vec<Value> = self.list(&call, &path(key.kind, key.namespace.as_deref()), &only).await?;
+        items.into_iter().next().map(|body| live_object(&call, key.kind, body)).transpose()
+    }
+
     async fn dry_run(&self, object: &Object, force: bool) -> Result<LiveObject, ClusterError> {
         self.apply_with(object, force, true).await
     }

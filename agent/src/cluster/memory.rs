@@ -254,6 +254,10 @@ impl ClusterApi for Memory {
         Ok(self.read(key))
     }
 
+    async fn find(&self, key: &ObjectKey) -> Result<Option<LiveObject>, ClusterError> {
+        self.get(key).await
+    }
+
     async fn dry_run(&self, object: &Object, _force: bool) -> Result<LiveObject, ClusterError> {
         let mut body = self.read(&object.key).map_or_else(|| json!({}), |live| live.body);
         merge(&mut body, &object.body);

@@ -55,7 +55,7 @@ async fn occupied(cluster: &dyn ClusterApi, object: &Object) -> Result<Option<(W
     if object.key.kind == Kind::Namespace {
         return Ok(None);
     }
-    let found = cluster.get(&object.key).await.map_err(|error| failed(object, &error))?;
+    let found = cluster.find(&object.key).await.map_err(|error| failed(object, &error))?;
     let theirs = found.filter(|live| !ownership::is_applied_by_agent(live) && !ownership::is_legacy(live));
     Ok(theirs.map(|_| {
         let remedy = "rename or delete it; or set `reconcile.force: true` on the App for as long as it takes to take it \
