@@ -16,6 +16,7 @@ mod kill;
 mod leader;
 mod mistakes;
 mod mounted;
+mod order;
 mod others;
 mod outage;
 mod pause;

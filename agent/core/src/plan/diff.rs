@@ -3,8 +3,8 @@
 //! The comparison needs no schema of the kinds: the `managedFields` entry that the API server keeps
 //! for our field manager tells, for every list, whether its items are matched by key, and which
 //! fields we own and therefore remove by leaving them out. It may report a difference where the
-//! server only normalised a value (`0.5` and `500m`); a dry-run confirms every candidate before it
-//! is shown or written. It must never miss one.
+//! server only normalised a value (`0.5` and `500m`) or keeps a list in an order of its own; a dry-run
+//! confirms every candidate before it is shown or written. It must never miss one.
 //!
 //! Format of the field sets: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>
 
@@ -26,7 +26,8 @@ const DEFAULTS: [(&str, &str); 3] =
 /// One field that would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldChange {
-    /// Path in the object, e.g. `spec.template.spec.containers[gitea].image`.
+    /// Path in the object, e.g. `spec.template.spec.containers[gitea].image`. Where the order of a list differs, it is the
+    /// list's, and the values are the names of the items that moved.
     pub path: String,
     /// What the cluster holds, masked where secret; `None` when the field is absent.
     pub before: Option<String>,
@@ -210,16 +211,22 @@ impl Walk {
             }
             return;
         }
+        let mut shared = Vec::new();
         for item in wanted {
             let entry = keyed.iter().find(|(key, _)| has_key(item, key, true));
-            let live = entry.and_then(|(key, _)| found.iter().find(|candidate| has_key(candidate, key, false)));
+            let place = entry.and_then(|(key, _)| found.iter().position(|candidate| has_key(candidate, key, false)));
+            let live = place.and_then(|place| found.get(place));
             self.path.push(item_name(item));
             match entry {
-                Some((_, below)) => self.map(as_map(item), live.and_then(Value::as_object), below),
+                Some((key, below)) => {
+                    shared.extend(place.map(|place| Placed { place, key }));
+                    self.map(as_map(item), live.and_then(Value::as_object), below);
+                }
                 None => self.record(None, Some(item), false),
             }
             self.path.pop();
         }
+        self.order(&shared);
         for (key, _) in &keyed {
             if !wanted.iter().any(|item| has_key(item, key, true)) {
                 let live = found.iter().find(|candidate| has_key(candidate, key, false));
@@ -228,6 +235,22 @@ impl Walk {
                 self.path.pop();
             }
         }
+    }
+
+    /// Compares the order of the items that both lists hold, given as it is wanted: containers start in the order of
+    /// their list, and a variable may refer to those before it. What others put in between is no matter of ours.
+    fn order(&mut self, wanted: &[Placed<'_>]) {
+        let mut live = wanted.to_vec();
+        live.sort_by_key(|item| item.place);
+        let moved = |(one, other): (&Placed<'_>, &Placed<'_>)| one.place != other.place;
+        let mut pairs = wanted.iter().zip(&live);
+        let (Some(first), Some(last)) = (pairs.clone().position(moved), pairs.rposition(moved)) else { return };
+        // Of a long list, what stands before and behind would hide what moved.
+        let names = |items: &[Placed<'_>]| {
+            let names = items.iter().take(last + 1).skip(first).map(|item| key_name(item.key));
+            Value::String(names.collect::<Vec<_>>().join(", "))
+        };
+        self.record(Some(&names(&live)), Some(&names(wanted)), true);
     }
 
     fn record(&mut self, before: Option<&Value>, after: Option<&Value>, owned: bool) {
@@ -264,6 +287,13 @@ impl Walk {
     }
 }
 
+/// An item that is wanted, and its place in the list that the cluster holds.
+#[derive(Clone, Copy)]
+struct Placed<'a> {
+    place: usize,
+    key: &'a Map<String, Value>,
+}
+
 /// A list item in our field set: its key, and what we own of it.
 type OwnedItem<'a> = (Map<String, Value>, &'a Map<String, Value>);
 
@@ -288,6 +318,12 @@ pub(super) fn item_name(item: &Value) -> String {
         other => Some(other.to_string()),
     });
     format!("[{}]", name.unwrap_or_default())
+}
+
+/// How a list item is called among its neighbours: by its whole key, which no other one has.
+fn key_name(key: &Map<String, Value>) -> String {
+    let part = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    key.values().map(part).collect::<Vec<_>>().join("/")
 }
 
 /// Whether our field set holds a set member (`v:…`) that is wanted no longer.

@@ -122,6 +122,76 @@ fn list_items_are_matched_by_their_keys_not_by_place() {
     );
 }
 
+/// The Deployment's container with variables in this order, wanted and found; and our field set of it.
+fn ordered(wanted: &[&str], found: &[&str], owned: &[&str]) -> (Object, LiveObject) {
+    let with = |mut body: Value, names: &[&str]| {
+        let env: Vec<Value> = names.iter().map(|name| json!({"name": name, "value": "1"})).collect();
+        body["spec"]["template"]["spec"]["containers"][0]["env"] = env.into();
+        body
+    };
+    let mut ours = own_deployment_fields();
+    let item = |name: &&str| (format!("k:{{\"name\":\"{name}\"}}"), json!({".": {}, "f:name": {}, "f:value": {}}));
+    let containers = &mut ours["f:spec"]["f:template"]["f:spec"]["f:containers"];
+    containers["k:{\"name\":\"web\"}"]["f:env"] = Value::Object(owned.iter().map(item).collect());
+    (desired(with(wanted_deployment(), wanted)), live(with(found_deployment(), found), ours))
+}
+
+#[test]
+fn variables_in_another_order_are_one_difference() {
+    let (wanted, found) = ordered(&["A", "C", "B", "D"], &["A", "B", "C", "D"], &["A", "B", "C", "D"]);
+    let path = "spec.template.spec.containers[web].env";
+    assert_eq!(compared(wanted, found), [change(path, Some("B, C"), Some("C, B"))]);
+}
+
+#[test]
+fn what_others_put_in_between_is_no_other_order() {
+    let (wanted, found) = ordered(&["A", "B"], &["X", "A", "Y", "B"], &["A", "B"]);
+    assert_eq!(compared(wanted, found), []);
+    // Nor is what comes and what goes.
+    let (wanted, found) = ordered(&["NEW", "A", "B"], &["A", "OLD", "B"], &["A", "OLD", "B"]);
+    let paths: Vec<String> = compared(wanted, found).into_iter().map(|change| change.path).collect();
+    let env = "spec.template.spec.containers[web].env";
+    assert_eq!(paths, [format!("{env}[NEW]"), format!("{env}[OLD]")]);
+    let (wanted, found) = ordered(&["B", "A"], &["X", "A", "Y", "B"], &["A", "B"]);
+    assert_eq!(compared(wanted, found), [change(env, Some("A, B"), Some("B, A"))]);
+}
+
+#[test]
+fn init_containers_in_another_order_restart_the_pod() {
+    let with = |mut body: Value, names: [&str; 2]| {
+        let containers = names.map(|name| json!({"name": name, "image": "i"}));
+        body["spec"]["template"]["spec"]["initContainers"] = json!(containers);
+        body
+    };
+    let mut ours = own_deployment_fields();
+    let item = json!({".": {}, "f:name": {}, "f:image": {}});
+    ours["f:spec"]["f:template"]["f:spec"]["f:initContainers"] =
+        json!({"k:{\"name\":\"a\"}": item, "k:{\"name\":\"b\"}": item});
+    let wanted = desired(with(wanted_deployment(), ["b", "a"]));
+    let changes = compared(wanted.clone(), live(with(found_deployment(), ["a", "b"]), ours));
+    assert_eq!(changes, [change("spec.template.spec.initContainers", Some("a, b"), Some("b, a"))]);
+    assert!(crate::plan::restart::restarts(&wanted, &changes));
+}
+
+#[test]
+fn ports_in_another_order_are_told_by_their_whole_keys() {
+    let port = |number: u16, protocol: &str| json!({"containerPort": number, "protocol": protocol});
+    let mut wanted = wanted_deployment();
+    let mut found = found_deployment();
+    let ports = |body: &mut Value, ports: Value| body["spec"]["template"]["spec"]["containers"][0]["ports"] = ports;
+    ports(&mut wanted, json!([port(53, "UDP"), {"containerPort": 53}, {"containerPort": 80}]));
+    ports(&mut found, json!([port(53, "TCP"), port(53, "UDP"), port(80, "TCP")]));
+    let mut ours = own_deployment_fields();
+    let own = &mut ours["f:spec"]["f:template"]["f:spec"]["f:containers"]["k:{\"name\":\"web\"}"]["f:ports"];
+    own["k:{\"containerPort\":53,\"protocol\":\"TCP\"}"] = json!({".": {}, "f:containerPort": {}});
+    own["k:{\"containerPort\":53,\"protocol\":\"UDP\"}"] = json!({".": {}, "f:containerPort": {}, "f:protocol": {}});
+    let changes = compared(desired(wanted.clone()), live(found.clone(), ours.clone()));
+    let path = "spec.template.spec.containers[web].ports";
+    assert_eq!(changes, [change(path, Some("53/TCP, 53/UDP"), Some("53/UDP, 53/TCP"))]);
+    ports(&mut wanted, json!([{"containerPort": 53}, port(53, "UDP"), {"containerPort": 80}]));
+    assert_eq!(compared(desired(wanted), live(found, ours)), []);
+}
+
 #[test]
 fn what_we_own_and_want_no_longer_goes() {
     let mut wanted = wanted_deployment();
