@@ -371,7 +371,12 @@ mod restarts {
         remove(world);
     }
 
-    const REMOVALS: [Edit; 4] = [remove, refer, both, removal_and_image];
+    /// `kubectl edit`: a variable changes its place. Nobody holds an order.
+    fn reorder(world: &mut World) {
+        variables(world).0.rotate_left(1);
+    }
+
+    const REMOVALS: [Edit; 5] = [remove, refer, both, removal_and_image, reorder];
 
     #[test]
     fn what_people_remove_is_put_back_all_the_same() {
