@@ -1,6 +1,7 @@
 //! Apply: carries out confirmed plans, stage by stage. It decides nothing; where a disk had to be
 //! made first, the pure planner is asked again with the disk in hand.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -9,7 +10,7 @@ use kompox_core::observed::LiveObject;
 use kompox_core::ownership;
 use kompox_core::pause::Pause;
 use kompox_core::plan::order::Stage;
-use kompox_core::plan::{self, Action, Counts, What};
+use kompox_core::plan::{self, Action, Counts, Subject, What};
 use kompox_manifests::labels;
 use kompox_manifests::names::Names;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
@@ -35,21 +36,40 @@ pub(crate) struct Applied {
     pub(crate) planned: Planned,
     /// What was really done, also when it stopped half-way.
     pub(crate) done: Counts,
+    /// The objects among that which were created, changed or replaced.
+    written: BTreeSet<ObjectKey>,
     /// Why it stopped, if it did; the next reconcile goes on from there.
     pub(crate) stopped: Option<Failure>,
     /// Everything is written, but something that is no longer asked for does not go.
     pub(crate) left: Option<Failure>,
 }
 
+impl Applied {
+    /// The actions that created, changed or replaced an object.
+    pub(crate) fn carried_out(&self) -> impl Iterator<Item = &Action> {
+        let is_written = |action: &&Action| match action.what.subject() {
+            Subject::Object(key) => self.written.contains(&key),
+            Subject::Volume(_) | Subject::App => false,
+        };
+        self.planned.plan.actions.iter().filter(is_written)
+    }
+}
+
 /// Applies one App's plan. A plan with something blocked or held writes nothing; else it stops at
 /// the first stage in which something fails.
 pub(crate) async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
-    let mut applied = Applied { planned: confirmed.into_planned(), done: Counts::default(), stopped: None, left: None };
+    let mut applied = Applied {
+        planned: confirmed.into_planned(),
+        done: Counts::default(),
+        written: BTreeSet::new(),
+        stopped: None,
+        left: None,
+    };
     if let Some(obstacle) = applied.planned.plan.obstacle() {
         applied.stopped = Some(Failure::of_obstacle(obstacle));
         return applied;
     }
-    applied.stopped = write(agent, &mut applied.planned, &mut applied.done).await.err();
+    applied.stopped = write(agent, &mut applied).await.err();
     if applied.stopped.is_none() {
         // After everything else has succeeded; nothing else waits for it.
         applied.left = deletion::leftovers(agent, &applied.planned.plan.actions, &mut applied.done).await.err();
@@ -57,19 +77,19 @@ pub(crate) async fn apply(agent: &Agent, confirmed: Confirmed) -> Applied {
     applied
 }
 
-async fn write(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Result<(), Failure> {
+async fn write(agent: &Agent, applied: &mut Applied) -> Result<(), Failure> {
     for stage in Stage::ALL {
-        check_pause(agent, planned)?;
+        check_pause(agent, &applied.planned)?;
         match stage {
             Stage::Namespace => {
-                let Some(namespace) = born(planned) else {
-                    write_stage(agent, planned, stage, done).await?;
+                let Some(namespace) = born(&applied.planned).cloned() else {
+                    write_stage(agent, applied, stage).await?;
                     continue;
                 };
                 // Two sources that list one new App must not both believe that it is theirs.
                 let _turn = agent.births.turn(&namespace.key.name).await;
-                let was_there = check_birth(agent, namespace).await?;
-                write_stage(agent, planned, stage, done).await?;
+                let was_there = check_birth(agent, &namespace).await?;
+                write_stage(agent, applied, stage).await?;
                 if was_there {
                     let text = format!(
                         "{}: {} was there already; what is in it is looked at first",
@@ -77,13 +97,13 @@ async fn write(agent: &Agent, planned: &mut Planned, done: &mut Counts) -> Resul
                     );
                     return Err(Failure::retry("changed", text));
                 }
-                confirm::try_in_place(agent, planned).await?;
+                confirm::try_in_place(agent, &applied.planned).await?;
             }
-            Stage::Disks => settle_disks(agent, planned, done).await?,
-            _ => write_stage(agent, planned, stage, done).await?,
+            Stage::Disks => settle_disks(agent, &mut applied.planned, &mut applied.done).await?,
+            _ => write_stage(agent, applied, stage).await?,
         }
     }
-    check_pause(agent, planned)
+    check_pause(agent, &applied.planned)
 }
 
 /// A person who pauses the App while it is being written to is obeyed at the next stage, and before anything is deleted.
@@ -158,7 +178,8 @@ async fn settle_disks(agent: &Agent, planned: &mut Planned, done: &mut Counts) -
 }
 
 /// Writes one stage's objects, several at once; the stage is over when all are accepted.
-async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut Counts) -> Result<(), Failure> {
+async fn write_stage(agent: &Agent, applied: &mut Applied, stage: Stage) -> Result<(), Failure> {
+    let Applied { planned, done, written, .. } = applied;
     let writes: Vec<_> = planned
         .plan
         .actions
@@ -170,11 +191,14 @@ async fn write_stage(agent: &Agent, planned: &Planned, stage: Stage, done: &mut 
                 What::Create { .. } | What::Change { .. } | What::Replace { .. } | What::GiveBack { .. }
             )
         })
-        .map(|action| write_one(agent, action, planned.app.reconcile.force))
+        .map(async |action| (action.what.subject(), write_one(agent, action, planned.app.reconcile.force).await))
         .collect();
     let mut results = stream::iter(writes).buffer_unordered(PARALLEL);
     let mut first_failure = None;
-    while let Some(result) = results.next().await {
+    while let Some((subject, result)) = results.next().await {
+        if let (Subject::Object(key), Ok(_)) = (subject, &result) {
+            written.insert(key);
+        }
         match result {
             Ok(Written::Created) => done.created += 1,
             Ok(Written::Changed) => done.changed += 1,

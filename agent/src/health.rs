@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Event;
 use kompox_core::health::{Limits, Rollout, Verdict, Workload, assess};
-use kompox_core::plan::{Refused, What};
+use kompox_core::observed::ObservedApp;
+use kompox_core::plan::{Action, Refused, Subject, What};
 use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
 use tokio::time::Instant;
 use tracing::debug;
@@ -47,12 +48,12 @@ impl Look {
 
 /// Looks at an App.
 pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &mut Memory) -> Look {
-    let Applied { planned, done, stopped, left } = applied;
+    let Applied { planned, done, stopped, left, .. } = applied;
     let app = &planned.app;
     let outcome = |state| AppOutcome::of(wish, done, state);
     // The App is as well as it can be, but not as the commit asks.
-    let undone = planned.plan.undone().find(|action| matches!(action.what, What::Left { .. }));
-    let degraded = left.or_else(|| undone.map(Failure::of_obstacle));
+    let undone = || planned.plan.undone().filter(|action| matches!(action.what, What::Left { .. }));
+    let degraded = left.or_else(|| undone().next().map(Failure::of_obstacle));
     let healthy = || degraded.clone().map_or(State::Healthy, State::Failed);
     if let Some(failure) = stopped {
         memory.unsettled();
@@ -63,6 +64,10 @@ pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &
     }
     let limits = Limits::of_app(app.reconcile.progress_deadline, !app.volumes.is_empty());
     let watched = memory.rollout(&wish.digest, done.wrote(), limits);
+    // Waiting for what is not made again would say that the App is on its way.
+    if let Some(left) = undone().find(|left| is_missing(left, &planned.observed)) {
+        return Look::last(outcome(State::Failed(Failure::of_obstacle(left))));
+    }
     let mut workload = match workload(agent, wish) {
         Ok(workload) => workload,
         Err(failure) => return Look::last(outcome(State::Failed(failure))),
@@ -99,6 +104,11 @@ pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &
         again = Some(again.map_or(EVENTS, |again| again.min(EVENTS)));
     }
     Look { outcome: outcome(state), again, roll_back: None }
+}
+
+/// Whether an action leaves an object away that the cluster has none of.
+fn is_missing(left: &Action, observed: &ObservedApp) -> bool {
+    matches!(left.what.subject(), Subject::Object(key) if !observed.objects.contains_key(&key))
 }
 
 fn workload(agent: &Agent, wish: &Wish) -> Result<Workload, Failure> {

@@ -44,8 +44,10 @@ pub(crate) struct Memory {
     pub(crate) state: Option<State>,
     /// What was asked for when it was seen healthy last.
     pub(crate) healthy: Option<Arc<str>>,
-    /// What was put back lately of what others change.
+    /// What was put back lately of what others change or delete.
     pub(crate) corrections: Corrections,
+    /// What was asked for while the cluster said that it was applied; `None` once something else is.
+    pub(crate) was_applied: Option<Arc<str>>,
     /// What was held at the last look.
     pub(crate) holds: Vec<HeldFact>,
     /// What others had changed then and was left so.

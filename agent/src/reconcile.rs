@@ -165,9 +165,14 @@ struct Known {
     corrections: Corrections,
 }
 
-/// What was put back lately; what is asked for anew was not yet.
+/// What was put back lately; what is asked for anew was not yet. Who deletes a Namespace deletes with it what says that
+/// it was applied: that alone asks for nothing.
 fn corrections(wish: &Wish, applied: Option<&AppliedRecord>, memory: &mut Memory) -> Corrections {
-    if applied.is_none_or(|applied| *applied.inputs != *wish.digest) {
+    let is_applied = applied.is_some_and(|applied| *applied.inputs == *wish.digest);
+    if is_applied {
+        memory.was_applied = Some(Arc::clone(&wish.digest));
+    } else if applied.is_some() || memory.was_applied.as_ref() != Some(&wish.digest) {
+        memory.was_applied = None;
         memory.corrections = Corrections::default();
     }
     memory.corrections.clone()
@@ -193,10 +198,7 @@ async fn last_applied(
 
 /// How many objects were put back to what had been applied `before`.
 fn restored(applied: &Applied, before: Option<&AppliedRecord>) -> usize {
-    let plan = &applied.planned.plan;
-    let put_back = plan.actions.iter().filter(|action| plan.puts_back(action, before)).count();
-    // It may have stopped half-way.
-    put_back.min(applied.done.written())
+    applied.carried_out().filter(|action| applied.planned.plan.puts_back(action, before)).count()
 }
 
 /// Writes down what was applied and what happened.
@@ -207,7 +209,7 @@ async fn note(
     chapter: Chapter,
     memory: &mut Memory,
 ) -> Result<(), Failure> {
-    let Applied { planned, done, stopped, left: _ } = applied;
+    let Applied { planned, done, stopped, .. } = applied;
     let before = memory.applied.clone().flatten();
     let refused = wish.instead_of.as_deref().cloned();
     let record = AppliedRecord::of(&planned.app, &wish.commit.id, &wish.digest, &planned.observed);
@@ -216,8 +218,8 @@ async fn note(
     let is_new = known.is_none_or(|known| !known.says_the_same(&record));
     // The same files may be rendered to something else that the cluster does not tell from what was before.
     let is_written = !is_new && !done.wrote() && known.is_some_and(|known| known.is_rendered_as(&record));
-    if !is_new && done.wrote() {
-        memory.corrections.note(&planned.plan.actions, Timestamp::now());
+    if !is_new || (before.is_none() && memory.was_applied.is_some()) {
+        memory.corrections.note(applied.carried_out(), Timestamp::now());
     }
     if is_written && files::is_kept(wish, before.as_ref()) {
         return Ok(());

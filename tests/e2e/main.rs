@@ -12,6 +12,7 @@ mod drift;
 mod economy;
 mod examples;
 mod expected;
+mod fight;
 mod kill;
 mod leader;
 mod mistakes;

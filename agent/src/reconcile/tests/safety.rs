@@ -303,6 +303,84 @@ async fn what_is_to_be_reported_only_is_told_and_left() {
     assert!(outcome.apps[0].drift.is_empty() && outcome.apps[0].restored == 1);
 }
 
+/// Somebody deletes the only object of a kind.
+async fn remove(world: &World, kind: Kind) {
+    let found = world.cluster.inner.list_owned(kind).await.unwrap();
+    world.cluster.inner.delete_now(&found.first().unwrap().key);
+}
+
+#[tokio::test]
+async fn what_is_deleted_again_and_again_is_left_and_said_and_a_commit_begins_anew() {
+    for kind in [Kind::Deployment, Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::Secret] {
+        let mut world = World::new();
+        let mut memory = Memories::default();
+        world.look(&world.commit(1), &mut memory).await;
+        for round in 0..3 {
+            remove(&world, kind).await;
+            let outcome = world.look(&world.commit(1), &mut memory).await;
+            assert!(outcome.failures().next().is_none(), "{kind} {round}");
+            assert_eq!((done(&outcome).created, outcome.apps[0].restored), (1, 1), "{kind} {round}");
+        }
+        remove(&world, kind).await;
+        let written = world.calls("apply").len();
+        // At once and for as long as it is left, whatever it means for the Pod.
+        for _ in 0..2 {
+            let outcome = world.look(&world.commit(1), &mut memory).await;
+            let failure = failure(&outcome);
+            assert_eq!((failure.label, failure.kind), ("left", FailureKind::Obstacle), "{kind}: {failure}");
+            assert!(failure.text.contains("made anew 3 times in 10 minutes and is gone again"), "{kind}: {failure}");
+            assert_eq!((world.calls("apply").len(), world.disks()), (written, 1), "{kind}");
+        }
+        world.edit("shop/web.env", "A=1", "A=2");
+        let outcome = world.look(&world.commit(2), &mut memory).await;
+        assert_eq!((outcome.failures().count(), done(&outcome).created), (0, 1), "{kind}");
+        assert_eq!(world.disks(), 1, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_deleted_again_and_again_is_not_made_for_ever() {
+    let world = World::new();
+    let mut memory = Memories::default();
+    for _ in 0..2 {
+        world.look(&world.commit(1), &mut memory).await;
+    }
+    let remove_all = async || {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::PersistentVolume) {
+            let found = world.cluster.inner.list_owned(kind).await.unwrap();
+            found.iter().for_each(|object| world.cluster.inner.delete_now(&object.key));
+        }
+    };
+    for round in 0..3 {
+        remove_all().await;
+        let outcome = world.look(&world.commit(1), &mut memory).await;
+        assert!(outcome.failures().next().is_none() && done(&outcome).created > 1, "round {round}");
+    }
+    remove_all().await;
+    let (written, tried) = (world.calls("apply").len(), world.calls("dry-run").len());
+    let outcome = world.look(&world.commit(1), &mut memory).await;
+    assert_eq!((failure(&outcome).label, failure(&outcome).kind), ("blocked", FailureKind::Obstacle));
+    assert!(failure(&outcome).text.contains("Namespace "), "{}", failure(&outcome));
+    assert_eq!((world.calls("apply").len(), world.calls("dry-run").len(), world.disks()), (written, tried, 1));
+}
+
+#[tokio::test]
+async fn only_what_was_really_made_anew_counts() {
+    let world = World::new();
+    let mut memory = Memories::default();
+    world.look(&world.commit(1), &mut memory).await;
+    remove(&world, Kind::Deployment).await;
+    for round in 0..3 {
+        // The Secret comes back, and the Deployment behind it does not.
+        remove(&world, Kind::Secret).await;
+        world.cluster.fault_later("apply", 1, Fault::Refuse(unavailable()));
+        let outcome = world.look(&world.commit(1), &mut memory).await;
+        assert_eq!((outcome.failures().count(), done(&outcome).created), (1, 1), "round {round}");
+    }
+    let outcome = world.look(&world.commit(1), &mut memory).await;
+    assert_eq!((outcome.failures().count(), done(&outcome).created), (0, 1));
+}
+
 #[tokio::test]
 async fn a_window_lets_a_restart_go_that_no_commit_asks_for() {
     for (window, restarts) in [("", false), ("{schedule: '* * * * *', duration: 1h}", true)] {

@@ -157,3 +157,69 @@ fn what_is_put_back_again_and_again_is_left_and_tried_later() {
     world.settings.now = at(10);
     assert!(matches!(only(&world.plan()).what, What::Change { .. }));
 }
+
+#[test]
+fn what_is_gone_again_and_again_is_left_and_made_anew_later() {
+    let mut world = World::deployed();
+    world.record();
+    let start = world.settings.now;
+    let at = |minutes: i64| start.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
+    let gone = |world: &mut World, kind: Kind, name: &str| {
+        let key = world.live(kind, name).key.clone();
+        world.observed.objects.remove(&key);
+    };
+    for minute in 0..3 {
+        gone(&mut world, Kind::Service, "postgres");
+        world.settings.now = at(minute);
+        let plan = world.plan();
+        assert!(matches!(only(&plan).what, What::Create { .. }), "minute {minute}");
+        world.apply();
+        world.settings.corrections.note(&plan.actions, at(minute));
+    }
+    assert_eq!(world.plan().actions.len(), 0, "it is there");
+    gone(&mut world, Kind::Service, "postgres");
+    world.settings.now = at(3);
+    insta::assert_snapshot!(world.text(), @r"
+    /ws/w1/prv/p1/cls/cluster1/app/app1 (kompoxops.yml:18:9)
+      ! LEFT           Service k4x-2dmn7i-app1-5iyixp/postgres  — the cluster has none; it was made anew 3 times in 10 minutes and is gone again: something deletes it, nothing here tells what (compose.yml:13:3)
+            to do: find out what deletes it (the API server's audit log names it) and stop that, or take it out of Git; it is put back again when some of that time has passed, and with the App's next commit
+    ");
+    assert_eq!(world.settings.corrections.over_at(at(3)), Some(at(10)));
+    // What is gone for the first time comes back at once, however the other one is.
+    gone(&mut world, Kind::Deployment, "app");
+    let counts = world.plan().counts();
+    assert_eq!((counts.created, counts.left), (1, 1));
+    world.settings.now = at(10);
+    assert_eq!(world.plan().counts(), Counts { created: 2, ..Counts::default() });
+}
+
+#[test]
+fn a_namespace_that_is_gone_again_and_again_keeps_everything_else_from_being_written() {
+    let mut world = World::deployed();
+    let now = world.settings.now;
+    world.observed.objects.retain(|key, _| key.kind != Kind::Namespace && key.namespace.is_none());
+    let plan = world.plan();
+    let namespace = |action: &&Action| action.what.stage() == order::Stage::Namespace;
+    for _ in 0..3 {
+        world.settings.corrections.note(plan.actions.iter().filter(namespace), now);
+    }
+    let plan = world.plan();
+    assert!(plan.obstacle().is_some_and(|obstacle| matches!(obstacle.what, What::Blocked { .. })), "{}", world.text());
+    // What would be in it is not even tried.
+    assert_eq!(plan.actions.len(), 1, "{}", world.text());
+}
+
+#[test]
+fn what_is_replaced_again_and_again_is_left() {
+    let mut world = World::deployed();
+    let now = world.settings.now;
+    world.live(Kind::Service, "postgres").body["spec"]["clusterIP"] = json!("10.0.0.7");
+    for _ in 0..3 {
+        let plan = world.plan();
+        assert!(matches!(only(&plan).what, What::Replace { .. }), "{}", text::to_text(&plan));
+        world.settings.corrections.note(&plan.actions, now);
+    }
+    let plan = world.plan();
+    assert!(matches!(only(&plan).what, What::Left { .. }), "{}", text::to_text(&plan));
+    assert!(only(&plan).reason.contains("spec.clusterIP was put back 3 times"), "{}", only(&plan).reason);
+}
