@@ -39,8 +39,8 @@ mod facts;
 mod live;
 mod writer;
 
-/// Kinds that are shown. Snapshots are not made yet.
-const KINDS: [ViewKind; 3] = [ViewKind::Source, ViewKind::App, ViewKind::Disk];
+/// Kinds that are watched. Snapshots are made by people, and answered.
+const KINDS: [ViewKind; 4] = ViewKind::ALL;
 /// How often it is looked whether the definitions have been installed, at last.
 const RARELY: Duration = Duration::from_mins(10);
 
@@ -200,7 +200,9 @@ impl Audience for Views {
             state.heard.insert(kind, None);
             state.live.listed(kind, seen.iter().filter_map(|sighting| live_view(kind, sighting)).collect());
             let now = Instant::now();
-            for shown in state.board.all() {
+            let wanted: Vec<Shown> =
+                state.live.of(ViewKind::Snapshot).map(|live| Shown::Snapshot(live.key.clone())).collect();
+            for shown in state.board.all().into_iter().chain(wanted) {
                 state.board.mark(shown, now);
             }
             // Views of sources that are not configured any more.

@@ -255,6 +255,8 @@ async fn live(ground: &Ground, name: &str) -> Result<Lived> {
     }
     let left = ground.kubectl(&["get", "kompoxapps,kompoxdisks,kompoxsources", "-A", "-o", "name"])?;
     ensure!(!left.contains("stray"), "{name}: {left}");
+    let answer = get("kompoxsnapshot/stray", "jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}")?;
+    ensure!(answer == "DiskNotFound", "{name}: the snapshot is answered with `{answer}`");
 
     let status = ground.agent(&["status", name]).await?;
     if !status.status.success() {
@@ -371,7 +373,7 @@ impl<'a> Life<'a> {
         self.repo.publish(&[("README", "gone")], &format!("Let it go\n\n{}", words.join("\n"))).map(drop)
     }
 
-    /// Views of an App, a disk and a source that are not there.
+    /// Views of an App, a disk and a source that are not there, and a snapshot that is asked for.
     fn strays(&self, namespace: &str) -> Result<PathBuf> {
         let path = ["get", "namespace", namespace, "-o", "jsonpath={.metadata.labels.kompox\\.dev/app-instance-hash}"];
         let instance = self.ground.kubectl(&path)?;
@@ -384,7 +386,9 @@ impl<'a> Life<'a> {
         let spec = json!({"app": self.name, "volume": "gone", "disk": "gone"});
         let disk = view("KompoxDisk", namespace, self.name, spec);
         let source = view("KompoxSource", SYSTEM, "stray", json!({"url": "gone", "ref": "gone", "path": ""}));
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": [app, disk, source]});
+        // What a person asks for.
+        let snapshot = view("KompoxSnapshot", namespace, self.name, json!({"diskRef": {"name": "gone"}}));
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [app, disk, source, snapshot]});
         self.ground.folder.write("strays.json", &list.to_string())
     }
 

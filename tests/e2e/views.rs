@@ -133,6 +133,35 @@ async fn without_the_definitions_events_are_told_of_the_deployment() -> Result<(
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_somebody_asks_for_is_answered() -> Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let world = World::start().await?;
+    world.kubectl(&["apply", "-f", DEFINITIONS])?;
+    let agent = world.start_agent().await?;
+    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
+    world.await_status(&first, "success").await?;
+    let disk = ["-n", NAMESPACE, "get", "kompoxdisks", "-o", "jsonpath={.items[0].metadata.name}"];
+    let disk = shows(&world, "the disk", &disk, |text| !text.is_empty()).await?;
+    for (name, disk, reason) in [("before-upgrade", disk.as_str(), "Unsupported"), ("wrong", "nowhere", "DiskNotFound")]
+    {
+        let metadata = serde_json::json!({"name": name, "namespace": NAMESPACE});
+        let spec = serde_json::json!({"diskRef": {"name": disk}});
+        let asked = serde_json::json!({
+            "apiVersion": "k8s.kompox.dev/v1alpha1", "kind": "KompoxSnapshot", "metadata": metadata, "spec": spec,
+        });
+        let file = world.folder.write(&format!("{name}.json"), &asked.to_string())?;
+        world.kubectl(&["create", "-f", &file.to_string_lossy()])?;
+        let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}/{.status.conditions[?(@.type==\"Ready\")].reason}";
+        let answer = ["-n", NAMESPACE, "get", "kompoxsnapshot", name, "-o", ready];
+        shows(&world, "the answer", &answer, |text| text == format!("False/{reason}")).await?;
+    }
+    ensure!(!agent.stderr()?.contains("a view is not written"), "{}", agent.stderr()?);
+    Ok(())
+}
+
 fn get(world: &World, object: &str) -> Result<Value> {
     let text = world.kubectl(&["-n", NAMESPACE, "get", object, "-o", "json"])?;
     serde_json::from_str(&text).with_context(|| format!("{object} is no JSON"))

@@ -26,6 +26,8 @@ pub(super) enum Shown {
     App(AppId),
     /// The disks of an App.
     Disks(AppId),
+    /// The answer to a snapshot that a person asks for.
+    Snapshot(ViewKey),
     /// A view that nothing here stands behind.
     Stray(ViewKey),
 }
@@ -110,7 +112,7 @@ impl Board {
             }
             ViewKind::App => app().filter(|id| app::key(id) == *key).map(Shown::App),
             ViewKind::Disk => app().map(Shown::Disks),
-            ViewKind::Snapshot => None,
+            ViewKind::Snapshot => Some(Shown::Snapshot(key.clone())),
         }
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kompox_core::events::{Desk, Limits, Occurrence, Severity, Topic};
 use kompox_core::ownership::FIELD_MANAGER;
-use kompox_core::views::{GROUP, LiveView, SOURCE_LABEL, VERSION, View, ViewKey, ViewKind, app, disk, next_write};
+use kompox_core::views::{
+    GROUP, LiveView, SOURCE_LABEL, VERSION, View, ViewKey, ViewKind, app, disk, next_write, snapshot,
+};
 use kompox_manifests::id::AppId;
 use kompox_manifests::labels;
 use kompox_manifests::names::Names;
@@ -114,6 +116,13 @@ impl Writer {
                 self.bring(&key, |state, live| state.board.app_memory(id).map(|memory| memory.view(live))).await
             }
             Shown::Disks(id) => self.bring_disks(id).await,
+            Shown::Snapshot(key) => {
+                let disk = |name: &str| ViewKey { kind: ViewKind::Disk, name: name.to_owned(), ..key.clone() };
+                self.bring(key, |state, live| {
+                    live.map(|live| snapshot::answer(live, |name| state.live.get(&disk(name)).is_some()))
+                })
+                .await
+            }
             Shown::Stray(key) => self.bring_stray(key).await,
         }
     }
