@@ -2,9 +2,9 @@
 //! the API server says changes nothing is dropped; one that it refuses stops the whole App, so that
 //! a broken commit leaves the cluster exactly as it was.
 //!
-//! Of a new App only what most often is refused is tried before it is written: the Deployment and the
-//! Ingresses. The rest is assumed, for a dry-run costs as much as the write. What cannot be tried (a webhook
-//! that takes no dry-run) is assumed too, and the plan says so.
+//! Of a new App only what most often is refused is tried: the Deployment before anything is written, and once more
+//! with the Ingresses where they shall be, before there is a disk. The rest is assumed, for a dry-run costs as much as
+//! the write. What cannot be tried (a webhook that takes no dry-run) is assumed too, and the plan says so.
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::plan::{Action, What};
@@ -107,8 +107,7 @@ impl Ahead {
 
     /// Whether an object that is created is not tried.
     fn assumes(self, object: &Object) -> bool {
-        let is_essential = matches!(object.key.kind, Kind::Deployment | Kind::Ingress);
-        self.care == Care::Essentials && self.namespace && !is_essential
+        self.care == Care::Essentials && self.namespace && object.key.kind != Kind::Deployment
     }
 }
 
