@@ -134,7 +134,8 @@ async fn drift_that_is_to_be_reported_is_told_everywhere_and_left() -> Result<()
     world.kubectl(&["-n", NAMESPACE, "label", "service/gitea", "app.kubernetes.io/name-"])?;
     let synced = "jsonpath={range .status.conditions[*]}{.type}={.status}/{.reason} {end}";
     until("the drift to be told", LONG, || async {
-        let conditions = world.kubectl(&["-n", NAMESPACE, "get", "kompoxapp/app1", "-o", synced])?;
+        // The view may be written after the forge was told.
+        let conditions = world.kubectl(&["-n", NAMESPACE, "get", "kompoxapp/app1", "-o", synced]).unwrap_or_default();
         let events = world.kubectl(&["-n", NAMESPACE, "get", "events", "-o", "jsonpath={.items[*].reason}"])?;
         let status = world.agent(["status"]).run(LONG).await?.stdout;
         let drifted = |object: &str| status.contains("drifted: ") && status.contains(object);
