@@ -150,4 +150,34 @@ mod tests {
             assert_eq!(replaced(kind, &fixed), Some(false), "{kind}");
         }
     }
+
+    #[test]
+    fn what_a_controller_made_is_not_replaced_and_what_a_person_made_is() {
+        let role = FieldChange {
+            path: "roleRef.name".into(),
+            before: Some("another".into()),
+            after: Some("shop-access".into()),
+        };
+        let by = |manager: &str| {
+            let entry = json!({"manager": manager, "operation": "Apply", "apiVersion": "rbac.authorization.k8s.io/v1",
+                "fieldsV1": {"f:roleRef": {}}});
+            let found = json!({"roleRef": {"name": "another"}, "metadata": {"managedFields": [entry]}});
+            let (_, live) = pair(Kind::RoleBinding, json!({}), found);
+            of_others(&live, std::slice::from_ref(&role), &Managers::default())
+        };
+        let (what, reason) = by("argocd-controller").unwrap();
+        assert_eq!(reason, "roleRef.name is another, set by `argocd-controller`; the commit asks for shop-access");
+        assert!(matches!(what, What::Blocked { .. }));
+        for ours in ["kubectl-replace", "kompox-agent", "kompox-converter"] {
+            assert!(by(ours).is_none(), "{ours}");
+        }
+    }
+
+    #[test]
+    fn conflicts_with_people_are_none() {
+        let conflict =
+            |manager: &str| FieldConflict { field: ".spec.x".into(), manager: manager.into(), subresource: None };
+        let left = not_of(vec![conflict("kubectl-edit"), conflict("keda"), conflict("k9s")], &Managers::default());
+        assert_eq!(left, [conflict("keda")]);
+    }
 }
