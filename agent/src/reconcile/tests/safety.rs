@@ -175,6 +175,39 @@ async fn a_conflict_degrades_the_app_and_writes_nothing() {
     assert!(outcome.failures().next().is_none());
 }
 
+#[tokio::test]
+async fn a_controller_behind_a_persons_edit_is_found_before_the_first_write() {
+    // A person and a controller both hold something of the Service.
+    let edited = async || {
+        let (world, memory) = deployed().await;
+        let service = world.cluster.inner.list_owned(Kind::Service).await.unwrap().remove(0);
+        let mut body = service.body;
+        body["spec"]["selector"] = serde_json::json!({"app": "mine"});
+        let entries = body["metadata"]["managedFields"].as_array_mut().unwrap();
+        for (manager, field) in [("kubectl-edit", "f:selector"), ("meshd", "f:clusterIP")] {
+            entries.push(serde_json::json!({"manager": manager, "operation": "Update", "apiVersion": "v1",
+                "fieldsV1": {"f:spec": {field: {}}}}));
+        }
+        world.cluster.inner.store(&service.key, &body);
+        (world, memory)
+    };
+    let (probe, mut probed) = edited().await;
+    let earlier = probe.calls("dry-run").len();
+    probe.look(&probe.commit(2), &mut probed).await;
+    let place = before(&probe, earlier, |call| call.starts_with("Service "));
+    let (world, mut memory) = edited().await;
+    let conflict =
+        |manager: &str| FieldConflict { field: ".spec.selector".into(), manager: manager.into(), subresource: None };
+    let both = vec![conflict("kubectl-edit"), conflict("meshd")];
+    world.cluster.fault_later("dry-run", place, Fault::Refuse(Cause::Conflict(both)));
+    let written = world.calls("apply").len();
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    let failure = failure(&outcome);
+    assert_eq!((failure.kind, failure.label), (FailureKind::Obstacle, "blocked"));
+    assert!(failure.text.contains("meshd") && !failure.text.contains("kubectl-edit"), "{failure}");
+    assert_eq!(world.calls("apply").len(), written);
+}
+
 /// A world with two objects that the next commit no longer asks for.
 async fn with_leftovers() -> (World, Memories) {
     let mut world = World::new();
