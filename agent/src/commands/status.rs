@@ -47,9 +47,9 @@ struct SourceStatus {
     state: Option<State>,
     description: String,
     problems: Vec<String>,
-    /// Statuses that the forge has not taken yet.
     /// What others have changed of Apps that want it to be reported only.
     drift: Vec<DriftRecord>,
+    /// Statuses that the forge has not taken yet.
     undelivered: bool,
 }
 

@@ -94,7 +94,7 @@ impl Teller {
                     TroubleSort::Retrying => ("Retrying", "Reconcile"),
                     TroubleSort::Stalled => ("Stalled", "Reconcile"),
                 };
-                Some(Occurrence { severity: Severity::Warning, reason, action, note: note(&trouble.text) })
+                Some(warning(reason, action, &trouble.text))
             }
             AppState::Healthy => self
                 .trouble

@@ -133,11 +133,11 @@ fn change(
     if fields.is_empty() {
         return None;
     }
-    let words = in_words(&fields);
-    let reason = match &takeover {
-        Some(takeover) => format!("edited by {}; {words}", editors(takeover)),
-        None => words,
+    let told = |fields: &[FieldChange]| match &takeover {
+        Some(takeover) => format!("edited by {}; {}", editors(takeover), in_words(fields)),
+        None => in_words(fields),
     };
+    let reason = told(&fields);
     // An object that the commit changes is applied whole: without their values it would be neither
     // what people made of it nor what the commit asks for.
     let of_nobody = || diff::held_by_nobody(&compared, live, managed);
@@ -150,9 +150,7 @@ fn change(
             if fields.is_empty() {
                 return None;
             }
-            let words = in_words(&fields);
-            let by = takeover.as_ref().map(|takeover| format!("edited by {}; ", editors(takeover))).unwrap_or_default();
-            let reason = format!("{by}{words}; `reconcile.drift: report` leaves it");
+            let reason = format!("{}; `reconcile.drift: report` leaves it", told(&fields));
             let key = object.key.clone();
             // What people hold they have changed; else the server may only have another form for the same.
             let candidate = takeover.is_none().then(|| {
