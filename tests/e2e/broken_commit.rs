@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use kompox_tests::wait::{Look, until};
+use kompox_tests::kubectl::enforce;
 
 use crate::world::{LONG, NAMESPACE, World, skip};
 
@@ -45,7 +45,8 @@ async fn a_commit_that_the_server_refuses_changes_nothing_and_is_not_tried_again
         return Ok(());
     }
     let world = World::start().await?;
-    forbid_an_image(&world).await?;
+    let probe = ["create", "deployment", "probe", "--image", FORBIDDEN, "--dry-run=server"];
+    enforce(world.plane.kubeconfig(), FORBID, &probe, LONG, |said| said.contains("not wanted")).await?;
     let agent = world.start_agent().await?;
     // Loads: only the cluster knows that this image is not wanted in it.
     let files: Vec<(String, String)> =
@@ -83,12 +84,11 @@ async fn a_commit_that_the_server_refuses_changes_nothing_and_is_not_tried_again
     Ok(())
 }
 
-/// The image that [`forbid_an_image`] forbids.
+/// The image that [`FORBID`] forbids.
 const FORBIDDEN: &str = "registry.example.com/forbidden:1";
 
-/// An admission policy of the cluster, and waits until it is in force.
-async fn forbid_an_image(world: &World) -> Result<()> {
-    let policy = r#"
+/// An admission policy of the cluster.
+const FORBID: &str = r#"
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata: {name: images}
@@ -106,18 +106,6 @@ kind: ValidatingAdmissionPolicyBinding
 metadata: {name: images}
 spec: {policyName: images, validationActions: [Deny]}
 "#;
-    let file = world.folder.write("policy.yml", policy)?;
-    world.kubectl(&["apply", "-f", &file.to_string_lossy()])?;
-    until("the policy to be in force", LONG, || async {
-        let tried = world.kubectl(&["create", "deployment", "probe", "--image", FORBIDDEN, "--dry-run=server"]);
-        Ok(match tried {
-            Err(error) if error.to_string().contains("not wanted") => Look::Done(()),
-            Err(error) => Look::NotYet(error.to_string()),
-            Ok(_) => Look::NotYet("the image is let in".to_owned()),
-        })
-    })
-    .await
-}
 
 /// Name and version of every object of the app.
 fn state(world: &World) -> Result<String> {

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use kompox_tests::disks;
 use kompox_tests::ground::{self, Ground};
+use kompox_tests::kubectl::shows;
 use kompox_tests::parts::{self, Part};
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
@@ -45,19 +46,19 @@ async fn a_deployment_that_is_deleted_again_and_again_is_left_and_shown_as_degra
     ground.kubectl(&delete)?;
     let words = "made anew 3 times in 10 minutes";
     let view = ["-n", &namespace, "get", "kompoxapp/shop", "-o", "json"];
-    until("the view to say why the App is down", LONG, || async {
-        let view: Value = serde_json::from_str(&ground.kubectl(&view)?)?;
-        let conditions = view["status"]["conditions"].as_array().into_iter().flatten();
-        let mut degraded =
-            conditions.filter(|condition| condition["type"] == "Degraded" && condition["status"] == "True");
-        let says = degraded.any(|condition| condition["message"].as_str().is_some_and(|text| text.contains(words)));
-        Ok(if says { Look::Done(()) } else { Look::NotYet(view.to_string()) })
+    shows(ground.plane.kubeconfig(), &view, "the view to say why the App is down", LONG, |view| {
+        let view: Value = serde_json::from_str(view).unwrap_or_default();
+        let mut conditions = view["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.any(|condition| {
+            condition["type"] == "Degraded"
+                && condition["status"] == "True"
+                && condition["message"].as_str().is_some_and(|text| text.contains(words))
+        })
     })
     .await?;
-    until("an Event to say so", LONG, || async {
-        let told = ground.kubectl(&["-n", &namespace, "describe", "kompoxapp", "shop"])?;
-        let says = told.lines().any(|line| line.contains("Warning") && line.contains(words));
-        Ok(if says { Look::Done(()) } else { Look::NotYet(told) })
+    let described = ["-n", &namespace, "describe", "kompoxapp", "shop"];
+    shows(ground.plane.kubeconfig(), &described, "an Event to say so", LONG, |told| {
+        told.lines().any(|line| line.contains("Warning") && line.contains(words))
     })
     .await?;
     ground.quiet().await?;

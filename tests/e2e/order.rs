@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use kompox_tests::folder::Folder;
 use kompox_tests::ground::{self, Ground};
+use kompox_tests::kubectl::enforce;
 use kompox_tests::parts::{self, Part};
 use kompox_tests::traffic::Request;
-use kompox_tests::wait::{Look, until};
 
 use crate::world::LONG;
 
@@ -45,14 +45,9 @@ async fn an_order_that_the_cluster_keeps_is_no_difference() -> Result<()> {
     }
     let ground = Ground::start("kept-order", LONG).await?;
     let folder = Folder::temporary("kept-order-files")?;
-    let policy = folder.write("policy.yml", POLICY)?;
-    ground.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
     let probe = folder.write("probe.yml", PROBE)?;
-    until("the policy to be in force", LONG, || async {
-        let made = ground.kubectl(&["create", "--dry-run=server", "-f", &probe.to_string_lossy(), "-o", PORTS])?;
-        Ok(if made == "90 80" { Look::Done(()) } else { Look::NotYet(made) })
-    })
-    .await?;
+    let probe = ["create", "--dry-run=server", "-f", &probe.to_string_lossy(), "-o", PORTS];
+    enforce(ground.plane.kubeconfig(), POLICY, &probe, LONG, |said| said.contains("90 80")).await?;
 
     let agent = ground.agent("").await?;
     let commit = deploy(&ground, &compose("a", "b"), "Deploy")?;

@@ -1,6 +1,7 @@
 //! What others have made, and what others decide: neither is overwritten, nor fought over.
 
 use anyhow::{Context as _, Result, ensure};
+use kompox_tests::kubectl::enforce;
 use kompox_tests::wait::{Look, until};
 
 use crate::world::{LONG, NAMESPACE, World, skip};
@@ -87,16 +88,8 @@ async fn a_policy_that_goes_by_namespaces_is_asked_before_there_is_a_disk() -> R
     }
     let world = World::start().await?;
     let agent = world.start_agent().await?;
-    let policy = world.folder.write("elsewhere.yml", ELSEWHERE)?;
-    world.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
-    until("the policy to be in force", LONG, || async {
-        let tried = world.kubectl(&["create", "deployment", "probe", "--image", "i", "--dry-run=server"]);
-        Ok(match tried {
-            Err(error) if error.to_string().contains("not in this Namespace") => Look::Done(()),
-            other => Look::NotYet(format!("{other:?}")),
-        })
-    })
-    .await?;
+    let probe = ["create", "deployment", "probe", "--image", "i", "--dry-run=server"];
+    enforce(world.plane.kubeconfig(), ELSEWHERE, &probe, LONG, |said| said.contains("not in this Namespace")).await?;
     let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
     let failure = world.await_status(&commit, "failure").await?;
     ensure!(failure.description.contains("compose.yml:"), "{}", failure.description);
@@ -106,7 +99,7 @@ async fn a_policy_that_goes_by_namespaces_is_asked_before_there_is_a_disk() -> R
     let made = world.kubectl(&ours)?;
     ensure!(made.is_empty(), "{made}");
 
-    world.kubectl(&["delete", "-f", &policy.to_string_lossy()])?;
+    world.kubectl(&["delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "elsewhere"])?;
     let again = world.push_change("compose.yml", |text| text.replace("1.24.6", "1.24.7"), "Again")?;
     world.await_status(&again, "success").await?;
     ensure!(world.disks()?.len() == 1);
@@ -146,14 +139,8 @@ async fn a_value_that_the_cluster_changes_is_no_difference() -> Result<()> {
         return Ok(());
     }
     let world = World::start().await?;
-    let policy = world.folder.write("mirror.yml", MIRROR)?;
-    world.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
-    until("the policy to be in force", LONG, || async {
-        let probe = ["create", "deployment", "probe", "--image", "i", "--dry-run=server", "-o", "jsonpath={..image}"];
-        let image = world.kubectl(&probe)?;
-        Ok(if image == "mirror.example.com/i" { Look::Done(()) } else { Look::NotYet(image) })
-    })
-    .await?;
+    let probe = ["create", "deployment", "probe", "--image", "i", "--dry-run=server", "-o", "jsonpath={..image}"];
+    enforce(world.plane.kubeconfig(), MIRROR, &probe, LONG, |said| said.contains("mirror.example.com/i")).await?;
     let agent = world.start_agent().await?;
     let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
     world.await_status(&commit, "success").await?;

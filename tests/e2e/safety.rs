@@ -1,6 +1,7 @@
 //! What is not the agent's stays, and what does not go is not forced: on the real API server.
 
 use anyhow::{Context as _, Result, ensure};
+use kompox_tests::kubectl::enforce;
 use kompox_tests::wait::{Look, until};
 use serde_json::{Value, json};
 
@@ -66,16 +67,8 @@ async fn a_deletion_that_the_cluster_refuses_is_said_and_done_once_it_may_be() -
     let agent = world.start_agent().await?;
     let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
     world.await_status(&first, "success").await?;
-    let policy = world.folder.write("keep.yml", KEEP)?;
-    world.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
     let delete = ["-n", NAMESPACE, "delete", "service", "postgres", "--dry-run=server"];
-    until("the policy to be in force", LONG, || async {
-        Ok(match world.kubectl(&delete) {
-            Err(error) if error.to_string().contains("not today") => Look::Done(()),
-            other => Look::NotYet(format!("{other:?}")),
-        })
-    })
-    .await?;
+    enforce(world.plane.kubeconfig(), KEEP, &delete, LONG, |said| said.contains("not today")).await?;
 
     let second = shed_the_database(&world)?;
     world.await_status(&second, "failure").await?;
@@ -89,7 +82,7 @@ async fn a_deletion_that_the_cluster_refuses_is_said_and_done_once_it_may_be() -
     })
     .await?;
 
-    world.kubectl(&["delete", "-f", &policy.to_string_lossy()])?;
+    world.kubectl(&["delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "keep"])?;
     until("the Service to go when a person asks for another look", LONG, || async {
         let asked = world.agent(["sync", "app1"]).run(LONG).await?;
         ensure!(asked.status.success(), "{}", asked.stderr);

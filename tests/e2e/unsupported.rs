@@ -1,6 +1,7 @@
 //! A cluster that drops a field, as an API server does that is older than the field: told of once, and no difference.
 
 use anyhow::{Context as _, Result, ensure};
+use kompox_tests::kubectl::enforce;
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
 
@@ -52,14 +53,10 @@ async fn a_field_that_the_cluster_drops_is_told_of_once_and_no_difference() -> R
         return Ok(());
     }
     let world = World::start().await?;
-    let policy = world.folder.write("policy.yml", POLICY)?;
-    world.kubectl(&["apply", "-f", &policy.to_string_lossy()])?;
     let probe = world.folder.write("probe.yml", PROBE)?;
-    until("the policy to be in force", LONG, || async {
-        let made = world.kubectl(&["create", "--dry-run=server", "-o", "json", "-f", &probe.to_string_lossy()])?;
-        Ok(if made.contains("ledger") { Look::NotYet(made) } else { Look::Done(()) })
-    })
-    .await?;
+    let probe = ["create", "--dry-run=server", "-o", "json", "-f", &probe.to_string_lossy()];
+    let is_heeded = |said: &str| said.contains("\"kind\"") && !said.contains("ledger");
+    enforce(world.plane.kubeconfig(), POLICY, &probe, LONG, is_heeded).await?;
 
     let agent = world.start_agent().await?;
     let mut files = world.gitea_fixture()?;

@@ -1,7 +1,7 @@
 //! What the agent shows in the cluster: custom resources and Events, and that nothing hangs on them.
 
 use anyhow::{Context as _, Result, ensure};
-use kompox_tests::wait::{Look, until};
+use kompox_tests::kubectl;
 use serde_json::Value;
 
 use crate::world::{LONG, NAMESPACE, World, skip};
@@ -169,12 +169,5 @@ fn get(world: &World, object: &str) -> Result<Value> {
 
 /// Waits until what kubectl prints is good; gives it.
 async fn shows(world: &World, what: &str, arguments: &[&str], good: impl Fn(&str) -> bool) -> Result<String> {
-    until(what, LONG, || async {
-        Ok(match world.kubectl(arguments) {
-            Ok(text) if good(&text) => Look::Done(text),
-            Ok(text) => Look::NotYet(text),
-            Err(error) => Look::NotYet(error.to_string()),
-        })
-    })
-    .await
+    kubectl::shows(world.plane.kubeconfig(), arguments, what, LONG, good).await
 }

@@ -30,10 +30,12 @@ pub struct AgentCommand {
     isolated: bool,
 }
 
-/// A running agent. Dropping it kills it.
+/// A running agent. Dropping it kills it, and prints the end of its log: of a test that fails, that is shown.
 #[derive(Debug)]
 pub struct Agent {
     process: Process,
+    /// Whoever started it has what it wrote.
+    is_finished: bool,
     stdout: PathBuf,
     stderr: PathBuf,
     // Last: the process ends before its folder goes.
@@ -101,7 +103,7 @@ impl AgentCommand {
         });
         let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
         let process = Process::spawn_split("kompox-agent", &mut command, &stdout, &stderr)?;
-        Ok(Agent { process, stdout, stderr, folder })
+        Ok(Agent { process, is_finished: false, stdout, stderr, folder })
     }
 
     /// Starts the agent and waits until it ends by itself.
@@ -176,9 +178,19 @@ impl Agent {
     ///
     /// # Errors
     /// When it runs longer than `limit`; it is killed then, and the end of its error output is quoted.
-    pub async fn finish(self, limit: Duration) -> Result<Finished> {
+    pub async fn finish(mut self, limit: Duration) -> Result<Finished> {
+        self.is_finished = true;
         let status = self.process.wait(limit).await?;
         Ok(Finished { status, stdout: self.stdout()?, stderr: self.stderr()? })
+    }
+}
+
+impl Drop for Agent {
+    #[expect(clippy::print_stdout, reason = "a test's output is kept, and shown when it fails")]
+    fn drop(&mut self) {
+        if !self.is_finished {
+            println!("the end of the agent's log:\n{}", crate::process::tail(&self.stderr));
+        }
     }
 }
 
