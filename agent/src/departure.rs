@@ -2,7 +2,7 @@
 //! the commit lists is judged by the core ([`kompox_core::plan::sweep`]); what goes is deleted here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
 use jiff::Timestamp;
 use kompox_core::observed::ObservedApp;
@@ -32,8 +32,8 @@ pub(crate) struct View<'a> {
     pub(crate) wanted: &'a Wanted,
     /// What the other sources of this agent say about an App.
     pub(crate) elsewhere: &'a (dyn Fn(&AppId) -> Elsewhere + Send + Sync),
-    /// Records of Apps that left.
-    pub(crate) records: &'a Records,
+    /// What is remembered of the Apps that left.
+    pub(crate) left: &'a Left,
 }
 
 /// What the other sources say about an App that one source lists no more.
@@ -47,13 +47,41 @@ pub(crate) enum Elsewhere {
     Perhaps(String),
 }
 
-/// What was applied last of Apps that left, as far as it was read: nobody writes it any more.
+/// What is remembered of the Apps that left one source.
 #[derive(Debug, Default)]
-pub(crate) struct Records(Mutex<BTreeMap<AppId, Option<Stored>>>);
+pub(crate) struct Left {
+    /// Which they are: every look at any App of the source asks.
+    found: SyncMutex<Option<Found>>,
+    /// What was applied last of them, as far as it was read: nobody writes it any more.
+    records: Mutex<BTreeMap<AppId, Option<Stored>>>,
+}
 
-impl Records {
-    async fn of(&self, agent: &Agent, id: &AppId, names: &Names) -> Result<Option<Stored>, Failure> {
-        let mut records = self.0.lock().await;
+/// The Apps that left, as long as the commit is the same and so are the Namespaces.
+#[derive(Debug)]
+struct Found {
+    commit: Arc<CommitRef>,
+    owners: u64,
+    apps: Arc<[AppId]>,
+}
+
+impl Left {
+    /// The Apps that a source has deployed in this cluster and that its commit lists no more. None where it is not
+    /// certain what the commit lists.
+    fn apps(&self, agent: &Agent, view: View<'_>) -> Arc<[AppId]> {
+        // Read first: what changes meanwhile is found the next time.
+        let owners = agent.cache.owners_revision();
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = |found: &&Found| Arc::ptr_eq(&found.commit, view.commit) && found.owners == owners;
+        if let Some(found) = found.as_ref().filter(is_known) {
+            return Arc::clone(&found.apps);
+        }
+        let apps: Arc<[AppId]> = if view.wanted.certain { unlisted(agent, view) } else { Arc::default() };
+        *found = Some(Found { commit: Arc::clone(view.commit), owners, apps: Arc::clone(&apps) });
+        apps
+    }
+
+    async fn record(&self, agent: &Agent, id: &AppId, names: &Names) -> Result<Option<Stored>, Failure> {
+        let mut records = self.records.lock().await;
         if let Some(known) = records.get(id) {
             return Ok(known.clone());
         }
@@ -62,13 +90,20 @@ impl Records {
         Ok(stored)
     }
 
-    async fn put(&self, id: &AppId, stored: Stored) {
-        self.0.lock().await.insert(id.clone(), Some(stored));
+    async fn put_record(&self, id: &AppId, stored: Stored) {
+        self.records.lock().await.insert(id.clone(), Some(stored));
     }
 
-    async fn forget(&self, id: &AppId) {
-        self.0.lock().await.remove(id);
+    async fn forget_record(&self, id: &AppId) {
+        self.records.lock().await.remove(id);
     }
+}
+
+fn unlisted(agent: &Agent, view: View<'_>) -> Arc<[AppId]> {
+    let written = agent.cache.apps_of_source(view.source);
+    let ids = written.iter().filter(|slashed| !view.wanted.lists(slashed) && !view.wanted.may_list(slashed));
+    let ids = ids.filter_map(|slashed| AppId::from_slashed(slashed).ok());
+    ids.filter(|id| id.cluster == agent.cluster_id).collect()
 }
 
 /// An App that left, with everything that is known of it.
@@ -102,13 +137,8 @@ impl Gone {
 /// Also those that another source may list: nothing of them is deleted before that is known, but what comes where they
 /// were is judged as if they leave.
 pub(crate) fn apps(agent: &Agent, view: View<'_>) -> Vec<AppId> {
-    if !view.wanted.certain {
-        return Vec::new();
-    }
-    let written = agent.cache.apps_of_source(view.source);
-    let ids = written.iter().filter(|slashed| !view.wanted.lists(slashed) && !view.wanted.may_list(slashed));
-    let ids = ids.filter_map(|slashed| AppId::from_slashed(slashed).ok());
-    ids.filter(|id| id.cluster == agent.cluster_id && (view.elsewhere)(id) != Elsewhere::Listed).collect()
+    let left = view.left.apps(agent, view);
+    left.iter().filter(|id| (view.elsewhere)(id) != Elsewhere::Listed).cloned().collect()
 }
 
 /// As [`apps`], those of which something is left.
@@ -188,7 +218,7 @@ async fn remove(
     }
     if let Some(stored) = app.stored.as_ref().filter(|stored| plan.writes() && stored.keeps.is_some()) {
         let left = applied::leave(agent.cluster.as_ref(), &app.names, stored).await?;
-        view.records.put(id, left).await;
+        view.left.put_record(id, left).await;
     }
     deletion::leftovers(agent, &plan.actions, done).await?;
     if let Some(left) = plan.undone().next() {
@@ -203,7 +233,7 @@ async fn remove(
     }
     if let Some(stored) = &app.stored {
         applied::forget(agent.cluster.as_ref(), &app.names, stored).await?;
-        view.records.forget(id).await;
+        view.left.forget_record(id).await;
     }
     Ok(Some(State::Removed))
 }
@@ -249,7 +279,7 @@ async fn gone(agent: &Agent, view: View<'_>, asked: Option<&AppId>) -> Result<Ve
         let names = Names::of(&id);
         let mut gone = Gone { stored: None, observed: seen(agent, &names), id, names };
         if !gone.is_bare() || asked == Some(&gone.id) {
-            gone.stored = view.records.of(agent, &gone.id, &gone.names).await?;
+            gone.stored = view.left.record(agent, &gone.id, &gone.names).await?;
         }
         all.push(gone);
     }

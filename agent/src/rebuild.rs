@@ -64,7 +64,7 @@ pub(crate) async fn recognize(
 ) -> Result<Rebuilt, Failure> {
     // What a person applies by hand is that person's word.
     let Some(source) = wish.source.as_deref() else { return Ok(Rebuilt::default()) };
-    let is_fresh = || agent.cache.apps_of_source(source).is_empty();
+    let is_fresh = || !agent.cache.knows_source(source);
     if !is_fresh() && !misses_disks(&wish.app, observed) {
         return Ok(Rebuilt::default());
     }

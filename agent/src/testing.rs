@@ -21,7 +21,7 @@ use crate::cluster::lease::lost_signal;
 use crate::cluster::memory::Memory as MemoryCluster;
 use crate::cluster::watch::WatchApi;
 use crate::context::{Agent, Commit, CommitRef, Standing, Wish};
-use crate::departure::{self, Elsewhere, Records, View};
+use crate::departure::{self, Elsewhere, Left, View};
 use crate::desire;
 use crate::disks::Listings;
 use crate::memory::Memory;
@@ -211,7 +211,7 @@ pub(crate) struct Memories {
     apps: BTreeMap<AppId, Memory>,
     sight: Sight,
     words: Words,
-    records: Records,
+    left: Left,
 }
 
 /// Looks once at every App of a commit, one after the other, and at those that left it.
@@ -224,7 +224,7 @@ pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) 
         commit: &of_commit,
         wanted: &wanted,
         elsewhere: &|_| Elsewhere::Nowhere,
-        records: &memory.records,
+        left: &memory.left,
     });
     let mut outcomes: Vec<AppOutcome> = Vec::new();
     for wish in &wishes {

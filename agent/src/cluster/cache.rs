@@ -213,6 +213,16 @@ impl Cache {
         self.state().nodes.values().cloned().collect()
     }
 
+    /// The number of the last change of what [`Cache::apps_of_source`] gives, of any source.
+    pub(crate) fn owners_revision(&self) -> u64 {
+        self.state().store.owners_revision()
+    }
+
+    /// Whether any App's Namespace says that it comes from a source.
+    pub(crate) fn knows_source(&self, source: &str) -> bool {
+        self.state().store.knows_source(source)
+    }
+
     /// The Apps (`W/P/C/A`) whose Namespaces say that they come from a source.
     pub(crate) fn apps_of_source(&self, source: &str) -> BTreeSet<String> {
         self.state().store.apps_of_source(source)

@@ -22,7 +22,7 @@ use crate::asked::{Asked, Looks};
 use crate::cluster::cache::News;
 use crate::config::SourceConfig;
 use crate::context::{Agent, Commit, CommitRef};
-use crate::departure::{self, Elsewhere, Records, View};
+use crate::departure::{self, Elsewhere, Left, View};
 use crate::desire;
 use crate::fault::Fault;
 use crate::meter::Stage;
@@ -56,7 +56,7 @@ pub(crate) struct Source {
     /// What is known of words for new disks.
     pub(crate) words: Words,
     /// What was applied last of Apps that left.
-    records: Records,
+    left: Left,
     ledger: Mutex<Ledger>,
     /// What people ask of it, as far as it was heard.
     asked: Mutex<Asked>,
@@ -140,7 +140,7 @@ impl Source {
             name: "by-hand".to_owned(),
             sight: Sight::default(),
             words: Words::default(),
-            records: Records::default(),
+            left: Left::default(),
             ledger: Mutex::new(ledger),
             asked: Mutex::default(),
             unheard: Notify::new(),
@@ -398,7 +398,7 @@ impl Source {
             commit: &generation.commit,
             wanted: &generation.wanted,
             elsewhere,
-            records: &self.records,
+            left: &self.left,
         })
     }
 

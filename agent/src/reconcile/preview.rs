@@ -12,7 +12,7 @@ use kompox_manifests::names::Names;
 use super::{Known, Siblings, last_applied, plan};
 use crate::confirm::{self, Care};
 use crate::context::{Agent, Commit, CommitRef, Standing, Wish};
-use crate::departure::{self, Elsewhere, Records, View};
+use crate::departure::{self, Elsewhere, Left, View};
 use crate::desire::{self, Wanted};
 use crate::failure::Failure;
 use crate::memory::Memory;
@@ -51,7 +51,7 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<S
     agent.cache.check()?;
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
     let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
-    let (sight, words, records) = (Sight::default(), Words::default(), Records::default());
+    let (sight, words, left) = (Sight::default(), Words::default(), Left::default());
     let of_commit = Arc::new(CommitRef::of(commit));
     let view = commit.source.as_deref().map(|source| View {
         source,
@@ -59,7 +59,7 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<S
         wanted: &wanted,
         // What other sources list is not known here.
         elsewhere: &|_| Elsewhere::Nowhere,
-        records: &records,
+        left: &left,
     });
     let planned =
         stream::iter(&wishes).map(|wish| one(agent, wish, (&wishes, &sight, &words), view)).buffered(PARALLEL_APPS);

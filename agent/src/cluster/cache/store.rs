@@ -47,6 +47,8 @@ pub(super) struct Store {
     instances: HashMap<Arc<str>, Members>,
     /// App and source that Namespaces are marked with.
     owners: BTreeMap<String, Owner>,
+    /// Counts changes of these.
+    owners_revision: u64,
     /// Versions at which objects were deleted.
     graves: HashMap<Slot, String>,
     /// Counts changes; the number of an App's last one is its revision.
@@ -59,6 +61,7 @@ struct Members {
     revision: u64,
 }
 
+#[derive(PartialEq, Eq)]
 struct Owner {
     app: String,
     source: String,
@@ -91,10 +94,7 @@ impl Store {
         }
         self.graves.remove(&slot);
         if topic == Topic::Owned(Kind::Namespace) {
-            match owner(&body) {
-                Some(owner) => drop(self.owners.insert(name, owner)),
-                None => drop(self.owners.remove(&name)),
-            }
+            self.own(name, owner(&body));
         }
         let instance = instance.map(Arc::<str>::from);
         let entry = Entry { uid, version, instance: instance.clone(), body: body.into() };
@@ -124,7 +124,7 @@ impl Store {
         }
         self.graves.insert(slot.clone(), version.to_owned());
         if slot.topic == Topic::Owned(Kind::Namespace) {
-            self.owners.remove(&slot.name);
+            self.own(slot.name.clone(), None);
         }
         let instance = self.entries.remove(slot)?.instance?;
         if let Some(members) = self.instances.get_mut(&instance) {
@@ -132,6 +132,18 @@ impl Store {
         }
         self.touch(&instance);
         Some(instance)
+    }
+
+    /// Notes how a Namespace is marked.
+    fn own(&mut self, namespace: String, owner: Option<Owner>) {
+        if self.owners.get(&namespace) == owner.as_ref() {
+            return;
+        }
+        self.owners_revision += 1;
+        match owner {
+            Some(owner) => drop(self.owners.insert(namespace, owner)),
+            None => drop(self.owners.remove(&namespace)),
+        }
     }
 
     fn touch(&mut self, instance: &Arc<str>) {
@@ -168,6 +180,15 @@ impl Store {
     pub(super) fn of_topic(&self, topic: Topic) -> Vec<(Slot, Entry)> {
         let of_topic = self.entries.iter().filter(|(slot, _)| slot.topic == topic);
         of_topic.map(|(slot, entry)| (slot.clone(), entry.clone())).collect()
+    }
+
+    /// The number of the last change of which Apps Namespaces are marked with.
+    pub(super) fn owners_revision(&self) -> u64 {
+        self.owners_revision
+    }
+
+    pub(super) fn knows_source(&self, source: &str) -> bool {
+        self.owners.values().any(|owner| owner.source == source)
     }
 
     pub(super) fn apps_of_source(&self, source: &str) -> BTreeSet<String> {
