@@ -26,6 +26,9 @@ pub(crate) use create::try_in_place;
 /// Why something is not tried.
 const NO_DRY_RUN: &str = "a webhook of the cluster takes no dry-run";
 const NO_ROLE: &str = "it cannot be tried before its Role is there";
+/// Why something is done that would be held if it restarted the Pod.
+const NO_RESTART: &str =
+    "this agent asks for values that are there already, as the cluster's defaults; the Pod goes on";
 /// How many dry-runs and writes of one App are under way at once.
 pub(crate) const PARALLEL: usize = 6;
 
@@ -121,6 +124,7 @@ async fn confirm_action(
     if agent.refuted.drops(&action) {
         return Ok(None);
     }
+    let is_held = matches!(action.what, What::Held { .. });
     match &mut action.what {
         What::Create { object, assumed } if ahead.assumes(object) => *assumed = true,
         What::Create { .. } => return create::confirm(agent, action, ahead, force).await.map(Some),
@@ -128,9 +132,14 @@ async fn confirm_action(
         What::Replace { .. } => return change::confirm_replacement(agent, action, ahead, force).await,
         What::GiveBack { .. } => return give_back::confirm(agent.cluster.as_ref(), action).await.map(Some),
         What::Held { candidate: Some(candidate), .. } | What::Drifted { candidate: Some(candidate), .. } => {
-            let tried = Action { what: (**candidate).clone(), reason: String::new(), origin: action.origin.clone() };
+            let tried =
+                Action { what: (**candidate).clone(), reason: NO_RESTART.to_owned(), origin: action.origin.clone() };
             match Box::pin(confirm_action(agent, tried, ahead, force)).await {
                 Ok(None) => return Ok(None),
+                // It is held for what it would do to the Pod.
+                Ok(Some(tried)) if is_held && matches!(tried.what, What::Change { restarts: false, .. }) => {
+                    return Ok(Some(tried));
+                }
                 Err(failure) if failure.passes() => return Err(failure),
                 // What is refused is told once it is to be done.
                 Ok(Some(_)) | Err(_) => {}

@@ -6,6 +6,7 @@
 
 mod broken_commit;
 mod cli;
+mod defaults;
 mod demo;
 mod deploy;
 mod drift;

@@ -70,9 +70,13 @@ pub(super) async fn confirm(
         unsupported.learn(cluster, object, &result).await;
         return Ok(None);
     }
+    let leaves_the_pod = !is_taken && restart::leaves_the_pod(object, live, &result);
     let dropped = unsupported.learn(cluster, object, &result).await;
     if !dropped.is_empty() && !leave_out(&mut action, &dropped) {
         return Ok(None);
+    }
+    if let What::Change { restarts, .. } = &mut action.what {
+        *restarts &= !leaves_the_pod;
     }
     Ok(Some(action))
 }

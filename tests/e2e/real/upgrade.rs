@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use kompox_tests::agent::Agent;
 use kompox_tests::node::{BUSYBOX, RealNode};
 use kompox_tests::parts::skip_if;
+use kompox_tests::record;
 use kompox_tests::wait::{Look, until};
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ async fn an_agent_that_renders_otherwise_restarts_nothing_until_the_next_commit(
     let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=kompox-agent", "-f"];
     app.ground.kubectl(&[&apply[..], &[&*file.to_string_lossy()]].concat())?;
     app.await_other_pod(&first).await?;
-    app.record_another_rendering()?;
+    record::render_otherwise(app.ground.plane.kubeconfig(), &app.namespace()?, "beater")?;
     let pod = app.pod()?;
     let generation = app.deployment("jsonpath={.metadata.generation}")?;
 
@@ -123,19 +124,6 @@ impl App {
             Ok(if written { Look::Done(()) } else { Look::NotYet(names) })
         })
         .await
-    }
-
-    /// Writes down that another build has rendered the Pod that was applied.
-    fn record_another_rendering(&self) -> Result<()> {
-        let namespace = self.namespace()?;
-        let secret = ["-n", &*namespace, "get", "secret", "beater--last-applied", "-o"];
-        let path = r#"go-template={{index .data "record.json" | base64decode}}"#;
-        let mut record: Value = serde_json::from_str(&self.ground.kubectl(&[&secret[..], &[path]].concat())?)?;
-        ensure!(record["pod"].is_string(), "the Pod was not written down: {record}");
-        record["pod"] = json!("of another build");
-        let patch = json!({"stringData": {"record.json": record.to_string()}}).to_string();
-        let patched = ["-n", &*namespace, "patch", "secret", "beater--last-applied", "--type=merge", "-p", &*patch];
-        self.ground.kubectl(&patched).map(drop)
     }
 
     /// Waits until another Pod than this one runs, alone.

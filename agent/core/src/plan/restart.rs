@@ -18,7 +18,7 @@ use super::action::{Action, What};
 use super::diff::{self, FieldChange};
 use super::hold::{Hold, HoldCause};
 use super::{AppliedRecord, Settings, digest};
-use crate::observed::ObservedApp;
+use crate::observed::{LiveObject, ObservedApp};
 use crate::ownership;
 
 /// Seconds that a Pod gets to stop where its template says nothing.
@@ -66,6 +66,14 @@ pub(super) fn runs_the_pod(key: &ObjectKey) -> bool {
 #[must_use]
 pub fn restarts(object: &Object, fields: &[FieldChange]) -> bool {
     runs_the_pod(&object.key) && fields.iter().any(is_of_the_pod)
+}
+
+/// Whether a change of an object that was tried leaves the Pod that runs as it is: what it asks for is there already,
+/// put there by the server as its default, and only whose field it is changes.
+#[must_use]
+pub fn leaves_the_pod(object: &Object, live: &LiveObject, tried: &LiveObject) -> bool {
+    let pod = |live: &LiveObject| live.body.pointer("/spec/template").cloned();
+    runs_the_pod(&object.key) && pod(live).is_some() && pod(live) == pod(tried)
 }
 
 /// Whether a field is one of the Pod that a Deployment makes.
