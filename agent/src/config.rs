@@ -10,6 +10,7 @@ mod file;
 mod given;
 mod location;
 mod policy;
+mod served;
 mod shape;
 
 use std::fmt;
@@ -28,7 +29,7 @@ pub(crate) use location::Location;
 pub(crate) use shape::schema;
 
 use crate::age_keys::AgeKeysFile;
-use crate::secret::Credentials;
+use crate::secret::{Credentials, SecretFile};
 
 /// The whole configuration of one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +48,17 @@ pub(crate) struct Config {
     pub(crate) status_name: String,
     /// What a commit may ask for.
     pub(crate) policy: Policy,
-    /// Where probes, metrics and the status page are served; `None` for nowhere.
-    pub(crate) listen: Option<SocketAddr>,
+    /// What is listened on.
+    pub(crate) served: Served,
+}
+
+/// The addresses that are listened on; `None` for nowhere. They are different ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Served {
+    /// Probes, metrics and the status page.
+    pub(crate) status: Option<SocketAddr>,
+    /// Webhooks; where a source has one.
+    pub(crate) webhooks: Option<SocketAddr>,
 }
 
 /// One repository or folder.
@@ -68,6 +78,8 @@ pub(crate) struct SourceConfig {
     pub(crate) credentials: Option<Credentials>,
     /// Where commit statuses go.
     pub(crate) forge: ForgeChoice,
+    /// The secret of its webhook; `None` where it has none.
+    pub(crate) webhook: Option<SecretFile>,
     /// Whether a rewritten branch is followed at once instead of being held.
     pub(crate) allow_force_push: bool,
     /// Where the keys of its encrypted files are.

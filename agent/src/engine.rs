@@ -69,6 +69,11 @@ impl Engine {
         Arc::clone(&self.queue)
     }
 
+    /// Makes a source fetch now or soon, as a forge asks for; nothing else is looked at.
+    pub(crate) fn fetch_soon(&self, source: &str) {
+        self.sources.iter().filter(|of| of.name == source).for_each(|source| source.fetch_soon());
+    }
+
     /// Works for ever. Dropping the future ends all work.
     pub(crate) async fn run(self: &Arc<Self>) {
         let mut tasks = JoinSet::new();

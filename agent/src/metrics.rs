@@ -19,13 +19,14 @@ use crate::record::CommitRecord;
 const MOST_APPS: usize = 1000;
 
 /// Every metric: name, type, help.
-const METRICS: [(&str, &str, &str); 16] = [
+const METRICS: [(&str, &str, &str); 17] = [
     ("kompox_leader", "gauge", "1 when this agent holds the Lease and may write, else 0."),
     ("kompox_queue_depth", "gauge", "Apps that wait for being looked at."),
     ("kompox_queue_oldest_seconds", "gauge", "How long the first of them has waited."),
     ("kompox_stage_duration_seconds", "histogram", "How long each stage of the work took."),
     ("kompox_api_requests_total", "counter", "Requests to the API server, watches included, by what was asked for."),
     ("kompox_fetches_total", "counter", "Looks for a new revision, by what they came to."),
+    ("kompox_webhooks_total", "counter", "Webhooks that came, by what was made of them."),
     ("kompox_commits_total", "counter", "New commits that were taken up."),
     ("kompox_reconciles_total", "counter", "Looks at Apps that found news, by what they came to."),
     ("kompox_writes_total", "counter", "Objects and disks that were written."),
@@ -63,6 +64,7 @@ struct SourceNumbers {
     commit: Option<String>,
     commits: u64,
     fetches: BTreeMap<&'static str, u64>,
+    webhooks: BTreeMap<&'static str, u64>,
     corrections: u64,
     reconciles: BTreeMap<&'static str, u64>,
     writes: u64,
@@ -109,6 +111,13 @@ impl Metrics {
                 (source.undelivered, source.last_success, source.round) = (None, None, None);
             }
         }
+    }
+
+    /// A webhook of a source came. Both are words of ours, never a sender's.
+    pub(crate) fn webhook(&self, source: &str, outcome: &'static str) {
+        let mut numbers = self.numbers();
+        let numbers = numbers.sources.entry(source.to_owned()).or_default();
+        *numbers.webhooks.entry(outcome).or_default() += 1;
     }
 
     /// All numbers in the text format of Prometheus.
@@ -179,6 +188,11 @@ impl Numbers {
                 "kompox_drift_corrections_total" => put(&[label], numbers.corrections.to_string()),
                 "kompox_fetches_total" => {
                     for (outcome, count) in &numbers.fetches {
+                        put(&[label, ("outcome", outcome)], count.to_string());
+                    }
+                }
+                "kompox_webhooks_total" => {
+                    for (outcome, count) in &numbers.webhooks {
                         put(&[label, ("outcome", outcome)], count.to_string());
                     }
                 }

@@ -65,6 +65,18 @@ impl SecretFile {
         }
         Ok(Secret::new(trimmed))
     }
+
+    /// Reads a secret that people choose, of at least so many characters.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and when it is shorter.
+    pub(crate) fn read_at_least(&self, shortest: usize) -> Result<Secret, SecretError> {
+        let secret = self.read()?;
+        if secret.expose().chars().count() < shortest {
+            return Err(SecretError { path: self.path.clone(), problem: Problem::TooShort(shortest) });
+        }
+        Ok(secret)
+    }
 }
 
 /// Why a secret could not be read.
@@ -83,6 +95,8 @@ enum Problem {
     Empty,
     #[error("is longer than {MAX_LEN} bytes")]
     TooLong,
+    #[error("has fewer than {0} characters")]
+    TooShort(usize),
     #[error("does not hold one line of text")]
     NotText,
 }
@@ -154,6 +168,14 @@ mod tests {
             assert!(message.ends_with(expected), "{message}");
             assert!(!message.contains("hunter"), "{message}");
         }
+    }
+
+    #[test]
+    fn what_is_too_short_is_refused_without_its_text() {
+        let (_folder, file) = written(b" hunter2-hunter2 \n");
+        assert_eq!(file.read_at_least(15).unwrap().expose(), "hunter2-hunter2");
+        let message = file.read_at_least(16).err().unwrap().to_string();
+        assert!(message.ends_with("token has fewer than 16 characters"), "{message}");
     }
 
     #[test]

@@ -36,5 +36,6 @@ mod superseded;
 mod tls;
 mod unsupported;
 mod views;
+mod webhook;
 mod words;
 mod world;

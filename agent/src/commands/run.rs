@@ -24,7 +24,7 @@ use crate::cluster::fenced::Fenced;
 use crate::cluster::lease::{self, Holder, Leadership, LeaseRecord, LeaseTiming, LostSignal, Patience};
 use crate::cluster::watch::WatchApi;
 use crate::cluster::{ClusterApi, ClusterError, KubeCluster, identity};
-use crate::config::{self, Config, ForgeChoice, Given, Reference, SourceConfig};
+use crate::config::{self, Config, ForgeChoice, Given, Reference, Served, SourceConfig};
 use crate::context::{Agent, Commit};
 use crate::disks::Listings;
 use crate::engine::Engine;
@@ -40,7 +40,7 @@ use crate::refuted::Refuted;
 use crate::reporter::backlog::Backlog;
 use crate::reporter::{self, Reporter};
 use crate::restart::{self, Turns};
-use crate::server::Server;
+use crate::server::{StatusServer, WebhookServer, Webhooks};
 use crate::source::{self, RevisionId};
 use crate::unsupported::Unsupported;
 use crate::views::Views;
@@ -121,9 +121,15 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
     let cluster = Arc::new(connected(&args.kube).await?);
     let (cache, metrics) = (Arc::new(Cache::default()), Arc::new(Metrics::new(cluster.meter())));
     // From here on, so that probes are answered while the cluster or the Lease is waited for.
-    let _server = match config.listen {
-        Some(address) if !args.once => Some(Server::start(address, Arc::clone(&cache), Arc::clone(&metrics)).await?),
-        _ => None,
+    let served = if args.once { Served::default() } else { config.served };
+    let _status = match served.status {
+        Some(address) => Some(StatusServer::start(address, Arc::clone(&cache), Arc::clone(&metrics)).await?),
+        None => None,
+    };
+    let webhooks = Arc::new(Webhooks::new(&config.sources, Arc::clone(&metrics)));
+    let _webhooks = match served.webhooks {
+        Some(address) => Some(WebhookServer::start(address, Arc::clone(&webhooks)).await?),
+        None => None,
     };
     claim(cluster.as_ref(), &config.cluster, args.once).await?;
     check_version(cluster.as_ref()).await;
@@ -155,6 +161,8 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
         }
         let engine = Engine::new(Arc::clone(&agent), sources);
         metrics.leads(Some(engine.queue()));
+        let hooked = Arc::clone(&engine);
+        webhooks.leads(Some(Box::new(move |source| hooked.fetch_soon(source))));
         if args.once {
             let exit = exit_of_all(&engine.settle().await);
             flush(&reporters, &views).await;
@@ -166,6 +174,7 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
             () = engine.run() => {}
         }
         metrics.leads(None);
+        webhooks.leads(None);
     }
 }
 

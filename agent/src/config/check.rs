@@ -1,7 +1,6 @@
 //! From the keys of `agent.yml` to a [`Config`]: names, URLs, durations, and keys of later versions.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use kompox_manifests::id::{ClusterId, is_dns1123_label};
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::file::{self, AgentFile, AuthEntry, ForgeEntry, Later, RefEntry, ServerEntry, SourceEntry, place};
+use super::file::{self, AgentFile, AuthEntry, ForgeEntry, Later, RefEntry, SourceEntry, place};
 use super::{Config, ForgeChoice, ForgeConfig, ForgeKind, Location, Reference, SourceConfig};
 use crate::age_keys::AgeKeysFile;
 use crate::secret::{Credentials, SecretFile};
@@ -59,7 +58,7 @@ fn may_hold_password(text: &str) -> bool {
 
 pub(super) struct Check<'a> {
     file: Arc<SourceFile>,
-    base: &'a Path,
+    pub(super) base: &'a Path,
     findings: Vec<Diagnostic>,
 }
 
@@ -71,6 +70,11 @@ impl Check<'_> {
         None
     }
 
+    /// How many errors are recorded.
+    pub(super) fn findings(&self) -> usize {
+        self.findings.len()
+    }
+
     fn later(&mut self, key: &str, value: &Later) {
         if let Some(value) = value {
             self.reject::<_, ()>(value, format!("`{key}` is not supported by this version"), "remove it");
@@ -79,7 +83,8 @@ impl Check<'_> {
 
     fn agent(&mut self, written: AgentFile, overrides: Overrides) -> Option<Config> {
         let AgentFile { cluster, sources, server, new_disks, max_disruptions, people, status_name, policy } = written;
-        let listen = self.listen(server);
+        let hooked = sources.iter().flat_map(|sources| &sources.value).find_map(|source| source.webhook.as_ref());
+        let served = self.served(server, hooked);
         let max_disruptions = match max_disruptions {
             None => Some(DEFAULT_DISRUPTIONS),
             Some(count) if DISRUPTIONS.contains(&count.value) => Some(count.value),
@@ -106,7 +111,7 @@ impl Check<'_> {
             people: people?,
             status_name: status_name?,
             policy,
-            listen: listen?,
+            served: served?,
         })
     }
 
@@ -124,15 +129,6 @@ impl Check<'_> {
             }
         }
         Some(written.into_iter().map(|name| name.value).collect())
-    }
-
-    /// `Some(None)` where nothing is served.
-    fn listen(&mut self, written: Option<ServerEntry>) -> Option<Option<SocketAddr>> {
-        let Some(ServerEntry { listen }) = written else { return Some(None) };
-        match listen.value.parse() {
-            Ok(address) => Some(Some(address)),
-            Err(_) => self.reject(&listen, "`listen` is no IP address with a port", "write e.g. `127.0.0.1:8080`"),
-        }
     }
 
     fn cluster(&mut self, written: Option<Spanned<String>>) -> Option<ClusterId> {
@@ -205,7 +201,6 @@ impl Check<'_> {
             decryption,
         } = entry;
         self.later("verify", &verify);
-        self.later("webhook", &webhook);
         // Switched off, its other keys change nothing.
         if let Some(review) = review.filter(|review| review.value.enabled != Some(false)) {
             self.reject::<_, ()>(
@@ -246,6 +241,7 @@ impl Check<'_> {
             interval: interval?,
             credentials,
             allow_force_push: allow_force_push.unwrap_or(false),
+            webhook: webhook.map(|entry| self.webhook(&entry.value)),
             age_keys: decryption.map(|entry| AgeKeysFile::new(self.base.join(&entry.value.age_keys_file.value))),
         })
     }
@@ -284,11 +280,11 @@ impl Check<'_> {
         let Some(written) = written else { return Some(None) };
         let AuthEntry { token_file, username_file, password_file, ssh_key_file, known_hosts_file, github_app } =
             &written.value;
-        let before = self.findings.len();
+        let before = self.findings();
         self.later("auth.sshKeyFile", ssh_key_file);
         self.later("auth.knownHostsFile", known_hosts_file);
         self.later("auth.githubApp", github_app);
-        if self.findings.len() > before {
+        if self.findings() > before {
             return None;
         }
         if matches!(location, Some(Location::Repository(_) | Location::Folder(_))) {

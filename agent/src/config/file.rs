@@ -20,7 +20,7 @@ pub(super) type Later = Option<Spanned<IgnoredAny>>;
 pub(super) struct AgentFile {
     pub(super) cluster: Option<Spanned<String>>,
     pub(super) sources: Option<Spanned<Vec<SourceEntry>>>,
-    pub(super) server: Option<ServerEntry>,
+    pub(super) server: Option<Spanned<ServerEntry>>,
     pub(super) new_disks: Option<Spanned<String>>,
     pub(super) max_disruptions: Option<Spanned<u32>>,
     pub(super) people: Option<Vec<Spanned<String>>>,
@@ -31,7 +31,8 @@ pub(super) struct AgentFile {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ServerEntry {
-    pub(super) listen: Spanned<String>,
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) webhooks: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -63,9 +64,15 @@ pub(super) struct SourceEntry {
     pub(super) verify: Later,
     pub(super) forge: Option<Spanned<ForgeEntry>>,
     pub(super) review: Option<Spanned<ReviewEntry>>,
-    pub(super) webhook: Later,
+    pub(super) webhook: Option<Spanned<WebhookEntry>>,
     pub(super) allow_force_push: Option<bool>,
     pub(super) decryption: Option<Spanned<DecryptionEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WebhookEntry {
+    pub(super) secret_file: Spanned<String>,
 }
 
 #[derive(Deserialize)]

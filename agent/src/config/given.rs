@@ -7,7 +7,7 @@ use kompox_manifests::id::ClusterId;
 use kompox_manifests::policy::Policy;
 
 use super::check::{self, Overrides};
-use super::{Config, ConfigError, Location, Reference, SourceConfig};
+use super::{Config, ConfigError, Location, Reference, Served, SourceConfig};
 use crate::age_keys::AgeKeysFile;
 use crate::secret::{Credentials, SecretFile};
 
@@ -96,6 +96,7 @@ impl Given {
             interval: check::DEFAULT_INTERVAL,
             credentials,
             forge,
+            webhook: None,
             allow_force_push: false,
             age_keys: self.age_keys_file.as_ref().map(AgeKeysFile::new),
         };
@@ -108,7 +109,7 @@ impl Given {
             people: Vec::new(),
             status_name,
             policy: Policy::default(),
-            listen: None,
+            served: Served::default(),
         })
     }
 }

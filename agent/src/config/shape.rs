@@ -20,7 +20,7 @@ pub(super) static AGENT: Shape = Shape {
             "ID of the Cluster whose Apps are ours; needed unless --cluster gives it.",
         ),
         Field::required("sources", Type::Filled(&Type::Mapping(&SOURCE)), "Where Apps come from."),
-        Field::new("server", Type::Mapping(&SERVER), "Probes, metrics and a status page; default none."),
+        Field::new("server", Type::Mapping(&SERVER), "What is listened on; default nothing."),
         Field::new(
             "newDisks",
             Type::Word(&["allow", "hold"]),
@@ -50,10 +50,17 @@ pub(super) static AGENT: Shape = Shape {
 /// `server`
 pub(super) static SERVER: Shape = Shape {
     name: "Server",
-    doc: "Probes, metrics and a status page over plain HTTP.",
-    keys: &[Field::required("listen", Type::String, "Address and port, e.g. `127.0.0.1:8080`.")],
+    doc: "Addresses and ports that are listened on, with plain HTTP; at least one.",
+    keys: &[
+        Field::new("listen", Type::String, "For probes, metrics and a status page, e.g. `127.0.0.1:8080`."),
+        Field::new(
+            "webhooks",
+            Type::String,
+            "For the webhooks of sources, e.g. `0.0.0.0:8081`; nothing else is there.",
+        ),
+    ],
     also: None,
-    rules: &[],
+    rules: &[Rule::Any(&["listen", "webhooks"])],
 };
 
 /// `policy`
@@ -120,7 +127,7 @@ pub(super) static SOURCE: Shape = Shape {
         Field::new("verify", Type::Later, "Comes with a later version."),
         Field::new("forge", Type::Mapping(&FORGE), "Where commit statuses go; guessed from the URL where possible."),
         Field::new("review", Type::Mapping(&REVIEW), "Plans on pull requests."),
-        Field::new("webhook", Type::Later, "Comes with a later version."),
+        Field::new("webhook", Type::Mapping(&WEBHOOK), "A forge's request makes the agent fetch at once."),
         Field::new(
             "allowForcePush",
             Type::Boolean,
@@ -128,6 +135,15 @@ pub(super) static SOURCE: Shape = Shape {
         ),
         Field::new("decryption", Type::Mapping(&DECRYPTION), "What files that SOPS has encrypted are read with."),
     ],
+    also: None,
+    rules: &[],
+};
+
+/// `sources[].webhook`
+pub(super) static WEBHOOK: Shape = Shape {
+    name: "Webhook",
+    doc: "A forge's request makes the agent fetch at once; it comes to `/hooks/NAME` on `server.webhooks`.",
+    keys: &[Field::required("secretFile", Type::String, "File that holds the secret that the forge has too.")],
     also: None,
     rules: &[],
 };

@@ -48,12 +48,13 @@ sources:
     auth: {tokenFile: /run/secrets/token}
     forge: {type: gitea, apiUrl: https://git.example.com/api/v1, tokenFile: status-token}
     review: {enabled: false, forks: false, label: kompox-plan, comment: true}
+    webhook: {secretFile: hook-secret}
     allowForcePush: true
     decryption: {ageKeysFile: age.key}
   - name: dev
     url: ./work
 newDisks: hold
-server: {listen: 127.0.0.1:8080}
+server: {listen: 127.0.0.1:8080, webhooks: \"[::1]:8081\"}
 maxDisruptions: 2
 people: [rancher-*, argocd-ui]
 statusName: blue
@@ -83,6 +84,7 @@ policy:
                     repository: "apps".to_owned(),
                     credentials: Credentials::Token(SecretFile::new(folder.path().join("status-token"))),
                 }),
+                webhook: Some(SecretFile::new(folder.path().join("hook-secret"))),
                 allow_force_push: true,
                 age_keys: Some(AgeKeysFile::new(folder.path().join("age.key"))),
             },
@@ -96,6 +98,7 @@ policy:
                 forge: ForgeChoice::None(
                     "no commit statuses are written: the source is a path on this machine".to_owned(),
                 ),
+                webhook: None,
                 allow_force_push: false,
                 age_keys: None,
             },
@@ -111,7 +114,10 @@ policy:
                 what: Allowed::Capability("NET_ADMIN".to_owned()),
             }],
         },
-        listen: Some("127.0.0.1:8080".parse().unwrap()),
+        served: Served {
+            status: Some("127.0.0.1:8080".parse().unwrap()),
+            webhooks: Some("[::1]:8081".parse().unwrap()),
+        },
     };
     assert_eq!(config, expected);
 }
@@ -268,7 +274,6 @@ statusName: a/b
 fn keys_of_later_versions_are_refused_by_name() {
     let cases = [
         ("    verify: {mode: head}\n", "5:13: `verify` is not supported by this version; remove it"),
-        ("    webhook: {secretFile: s}\n", "5:14: `webhook` is not supported by this version; remove it"),
         (
             "    review: {enabled: true}\n",
             "5:13: `review` is not supported by this version; write `review: {enabled: false}`",
@@ -322,6 +327,54 @@ fn keys_of_later_versions_are_refused_by_name() {
     for (keys, expected) in cases {
         let found = refused(&source(keys));
         assert_eq!(found[0], expected, "{keys}");
+    }
+}
+
+#[test]
+fn webhooks_and_what_is_listened_on_must_fit_together() {
+    let hook = "    webhook: {secretFile: s}\n";
+    let same = "6:42: `webhooks` and `listen` are the same address; give webhooks a port of their own: only that one is to \
+                be exposed";
+    let cases = [
+        (
+            hook.to_owned(),
+            "5:14: `webhook` needs an address that is listened on; write `server: {webhooks: \"0.0.0.0:8081\"}`, or remove `webhook`",
+        ),
+        (
+            format!("{hook}server: {{listen: 127.0.0.1:8080}}\n"),
+            "5:14: `webhook` needs an address that is listened on; write `server: {webhooks: \"0.0.0.0:8081\"}`, or remove `webhook`",
+        ),
+        (
+            "server: {webhooks: 127.0.0.1:8081}\n".to_owned(),
+            "5:20: `webhooks` has no effect: no source has a `webhook`; write `webhook: {secretFile: …}` at a source, or \
+             remove `webhooks`",
+        ),
+        (
+            format!("{hook}server: {{webhooks: \":8081\"}}\n"),
+            "6:20: `webhooks` is no IP address with a port; write e.g. `127.0.0.1:8080`",
+        ),
+        (
+            format!("{hook}server: {{}}\n"),
+            "6:9: `server` is empty; write `listen` with an address for probes and metrics, or `webhooks` with one for \
+             webhooks",
+        ),
+        (format!("{hook}server: {{listen: 127.0.0.1:80, webhooks: 127.0.0.1:80}}\n"), same),
+        (format!("{hook}server: {{listen: 127.0.0.1:80, webhooks: \"0.0.0.0:80\"}}\n"), same),
+        (
+            format!("{hook}server: {{listen: \"[::]:8080\", webhooks: 127.0.0.1:8080}}\n"),
+            &same.replacen("6:42", "6:41", 1),
+        ),
+    ];
+    for (keys, expected) in cases {
+        assert_eq!(refused(&source(&keys)), [expected], "{keys}");
+    }
+    assert!(refused(&source("    webhook: {}\n"))[0].contains("missing field `secretFile`"));
+    for fits in [
+        "server: {webhooks: \"0.0.0.0:8081\"}\n",
+        "server: {listen: \"0.0.0.0:8080\", webhooks: \"0.0.0.0:8081\"}\n",
+        "server: {listen: 127.0.0.1:8080, webhooks: \"[::1]:8080\"}\n",
+    ] {
+        assert!(load(&source(&format!("{hook}{fits}"))).is_ok(), "{fits}");
     }
 }
 

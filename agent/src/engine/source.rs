@@ -39,12 +39,23 @@ mod keeping;
 /// News of Apps that come together are told together.
 const GATHER: Duration = Duration::from_millis(100);
 
+/// The shortest time between a fetch and the next one that a forge asks for.
+const FLOOR: Duration = Duration::from_secs(1);
+
 /// Apps to look at, and why.
 pub(crate) enum Due {
     /// Something else is asked for.
     Wish(Vec<AppId>),
     /// It is time for a look at everything.
     Timer,
+}
+
+/// When to fetch again after a failure.
+pub(crate) struct Unfetched {
+    /// The wait until then, when nobody asks for less.
+    again: Duration,
+    /// What the Git server asked for, which nobody may cut short.
+    asked: Option<Duration>,
 }
 
 /// A source with all that is known of it.
@@ -62,6 +73,8 @@ pub(crate) struct Source {
     asked: Mutex<Asked>,
     /// People asked something more.
     unheard: Notify,
+    /// A forge asks to fetch. Many before the next fetch are as one.
+    news: Notify,
     /// Something is to be told.
     untold: Notify,
     observers: Vec<Arc<dyn Observer>>,
@@ -144,6 +157,7 @@ impl Source {
             ledger: Mutex::new(ledger),
             asked: Mutex::default(),
             unheard: Notify::new(),
+            news: Notify::new(),
             untold: Notify::new(),
             observers,
             origin: None,
@@ -166,10 +180,17 @@ impl Source {
         self.untold.notify_one();
     }
 
+    /// A forge says that there may be something new.
+    pub(crate) fn fetch_soon(&self) {
+        self.news.notify_one();
+    }
+
     /// Fetches for ever. `due` is called with the Apps that are to be looked at.
     pub(crate) async fn run(&self, due: &(dyn Fn(Due) + Send + Sync)) {
         let Some(origin) = &self.origin else { return };
         let (mut fetch_at, mut look_at) = (Instant::now(), Instant::now());
+        // Not before this when a forge asks.
+        let mut free_at = Instant::now();
         let mut unheard = false;
         loop {
             if unheard {
@@ -191,11 +212,12 @@ impl Source {
                 }
             }
             if Instant::now() >= fetch_at {
-                let pause = match self.fetch(due).await {
-                    Ok(()) => jittered(origin.config.interval, dice()),
-                    Err(pause) => pause,
+                let (pause, asked) = match self.fetch(due).await {
+                    Ok(()) => (jittered(origin.config.interval, dice()), None),
+                    Err(Unfetched { again, asked }) => (again, asked),
                 };
                 fetch_at = Instant::now() + pause;
+                free_at = Instant::now() + asked.unwrap_or_default().max(FLOOR);
             }
             if Instant::now() >= look_at {
                 due(Due::Timer);
@@ -206,6 +228,11 @@ impl Source {
             tokio::select! {
                 () = sleep_until(fetch_at.min(look_at)) => {}
                 () = self.unheard.notified() => unheard = true,
+                // A forge that asks is there again: a back-off ends. What the Git server asked for holds.
+                () = self.news.notified() => if free_at < fetch_at {
+                    info!(source = self.name, "a webhook asks to fetch");
+                    fetch_at = free_at;
+                },
                 () = origin.source.changed(), if !failed => fetch_at = Instant::now(),
             }
         }
@@ -220,8 +247,11 @@ impl Source {
         }
     }
 
-    /// Asks for the newest revision; how long to wait before asking again after a failure.
-    pub(crate) async fn fetch(&self, due: &(dyn Fn(Due) + Send + Sync)) -> Result<(), Duration> {
+    /// Asks for the newest revision.
+    ///
+    /// # Errors
+    /// How long to wait before asking again.
+    pub(crate) async fn fetch(&self, due: &(dyn Fn(Due) + Send + Sync)) -> Result<(), Unfetched> {
         let Some(origin) = &self.origin else { return Ok(()) };
         let mut fetcher = origin.fetcher.lock().await;
         let accepted = self.accepted(origin);
@@ -257,7 +287,7 @@ impl Source {
                     Next::Retry { after } => after,
                     Next::Wait | Next::Stalled => None,
                 };
-                Err(fetcher.backoff.wait(asked, dice()))
+                Err(Unfetched { again: fetcher.backoff.wait(asked, dice()), asked })
             }
         }
     }

@@ -23,6 +23,8 @@ use crate::reporter::{self, Reporter};
 use crate::source::{Change, Fetched, Revision, RevisionId, Snapshot};
 use crate::testing::{World, commit_id};
 
+mod webhook;
+
 /// A source that answers as it is told; the last answer for ever.
 #[derive(Clone)]
 struct Script {
@@ -83,6 +85,7 @@ fn config(name: &str) -> SourceConfig {
         interval: Duration::from_millis(100),
         credentials: None,
         forge: ForgeChoice::None("a test".into()),
+        webhook: None,
         allow_force_push: false,
         age_keys: None,
     }
@@ -111,19 +114,26 @@ struct Bench {
 
 impl Bench {
     async fn new(world: &World, source: &Script) -> Self {
-        Self::over(world, Arc::clone(&world.agent), world.watch(), source, None).await
+        Self::over(world, Arc::clone(&world.agent), world.watch(), source, config("ops")).await
+    }
+
+    /// With another interval.
+    async fn polling(world: &World, source: &Script, interval: Duration) -> Self {
+        let config = SourceConfig { interval, ..config("ops") };
+        Self::over(world, Arc::clone(&world.agent), world.watch(), source, config).await
     }
 
     /// With a file of age keys, which need not be there.
     async fn with_keys(world: &World, source: &Script, keys: AgeKeysFile) -> Self {
-        Self::over(world, Arc::clone(&world.agent), world.watch(), source, Some(keys)).await
+        let config = SourceConfig { age_keys: Some(keys), ..config("ops") };
+        Self::over(world, Arc::clone(&world.agent), world.watch(), source, config).await
     }
 
     /// Another process.
     async fn restarted(world: &World, source: &Script) -> Self {
         let agent = world.restarted();
         let watches = agent.cache.start(&(Arc::clone(&world.cluster) as _));
-        Self::over(world, agent, watches, source, None).await
+        Self::over(world, agent, watches, source, config("ops")).await
     }
 
     async fn over(
@@ -131,9 +141,8 @@ impl Bench {
         agent: Arc<Agent>,
         watches: JoinSet<()>,
         source: &Script,
-        age_keys: Option<AgeKeysFile>,
+        config: SourceConfig,
     ) -> Self {
-        let config = SourceConfig { age_keys, ..config("ops") };
         let loaded = reporter::load(world.cluster.as_ref(), "ops").await.unwrap();
         let record = loaded.commit();
         let reporter =

@@ -95,6 +95,7 @@ fn config(name: &str) -> SourceConfig {
         interval: Duration::from_secs(60),
         credentials: None,
         forge: ForgeChoice::None("it is a folder".to_owned()),
+        webhook: None,
         allow_force_push: false,
         age_keys: None,
     }

@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error as _, Visitor};
 
 use super::super::file::{
     AgentFile, AllowEntry, AuthEntry, DecryptionEntry, ForgeEntry, PolicyEntry, RefEntry, ReviewEntry, ServerEntry,
-    SourceEntry,
+    SourceEntry, WebhookEntry,
 };
 use super::super::{Config, ConfigError};
 use super::*;
@@ -77,6 +77,7 @@ fn every_key_that_is_read_is_declared() {
     same_keys::<PolicyEntry>(&POLICY);
     same_keys::<AllowEntry>(&ALLOW);
     same_keys::<SourceEntry>(&SOURCE);
+    same_keys::<WebhookEntry>(&WEBHOOK);
     same_keys::<DecryptionEntry>(&DECRYPTION);
     same_keys::<RefEntry>(&REF);
     same_keys::<AuthEntry>(&AUTH);

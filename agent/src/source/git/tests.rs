@@ -33,6 +33,7 @@ impl Desk {
             interval: Duration::from_secs(30),
             credentials: None,
             forge: ForgeChoice::None(String::new()),
+            webhook: None,
             allow_force_push: false,
             age_keys: None,
         };

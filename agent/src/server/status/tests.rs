@@ -1,16 +1,20 @@
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::*;
+use crate::server::listener::HEAD;
 use crate::testing::World;
 
-async fn serve_with(cache: &Arc<Cache>) -> Server {
+async fn serve_with(cache: &Arc<Cache>) -> StatusServer {
     let address = "127.0.0.1:0".parse().unwrap();
-    Server::start(address, Arc::clone(cache), Arc::new(Metrics::new(&Arc::default()))).await.unwrap()
+    StatusServer::start(address, Arc::clone(cache), Arc::new(Metrics::new(&Arc::default()))).await.unwrap()
 }
 
 /// Sends the text as it is; the whole answer.
-async fn ask(server: &Server, text: &str) -> String {
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+async fn ask(server: &StatusServer, text: &str) -> String {
+    let mut stream = TcpStream::connect(server.listener.address()).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();
     // A server that says no may close before it has read everything.
@@ -18,7 +22,7 @@ async fn ask(server: &Server, text: &str) -> String {
     answer
 }
 
-async fn get(server: &Server, path: &str) -> String {
+async fn get(server: &StatusServer, path: &str) -> String {
     ask(server, &format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await
 }
 
@@ -58,8 +62,12 @@ async fn large_heads_are_refused() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let server = serve_with(&Arc::new(Cache::default())).await;
-    let again =
-        Server::start(server.address(), Arc::new(Cache::default()), Arc::new(Metrics::new(&Arc::default()))).await;
+    let again = StatusServer::start(
+        server.listener.address(),
+        Arc::new(Cache::default()),
+        Arc::new(Metrics::new(&Arc::default())),
+    )
+    .await;
     let message = format!("{:#}", again.err().unwrap());
-    assert!(message.contains(&server.address().to_string()) && message.contains("server.listen"), "{message}");
+    assert!(message.contains(&server.listener.address().to_string()) && message.contains("server.listen"), "{message}");
 }
