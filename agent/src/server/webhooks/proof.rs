@@ -36,7 +36,7 @@ pub(super) struct Proof {
 impl Proof {
     /// Reads it from the headers. What has not the form of a signature is none.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
         let signature = |(name, prefix): (&str, &str)| digits(text(name)?.strip_prefix(prefix)?);
         Self { signatures: SIGNATURES.into_iter().filter_map(signature).collect(), token: text(TOKEN).map(Secret::new) }
     }
