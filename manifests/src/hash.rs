@@ -4,6 +4,9 @@ use sha2::{Digest, Sha256};
 
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 const LENGTH: usize = 6;
+/// The largest power of 36 that fits a word, and its digits.
+const CHUNK: u32 = 36_u32.pow(CHUNK_LENGTH);
+const CHUNK_LENGTH: u32 = 6;
 
 /// `HASH`: SHA-256 as a big-endian unsigned integer in base 36, its first 6 characters.
 #[must_use]
@@ -33,24 +36,33 @@ pub fn pod_content<'a>(hashes: impl IntoIterator<Item = &'a str>) -> String {
     short(hashes.into_iter().collect::<String>())
 }
 
-/// The most significant base-36 digits of a big-endian number.
-fn abbreviate(mut number: [u8; 32]) -> String {
-    let mut digits = Vec::with_capacity(50);
-    while number.iter().any(|&byte| byte != 0) {
-        digits.push(DIGITS[usize::from(divide(&mut number))]);
+/// The most significant base-36 digits of a big-endian number. Every App of a commit has a few of these hashes, so it
+/// is divided by as much at a time as fits.
+fn abbreviate(number: [u8; 32]) -> String {
+    let (words, _) = number.as_chunks();
+    let mut words: Vec<u32> = words.iter().map(|word| u32::from_be_bytes(*word)).collect();
+    let mut digits = Vec::with_capacity(55);
+    while words.iter().any(|&word| word != 0) {
+        let mut chunk = divide(&mut words, CHUNK);
+        for _ in 0..CHUNK_LENGTH {
+            digits.push(DIGITS[(chunk % 36) as usize]);
+            chunk /= 36;
+        }
     }
-    digits.iter().rev().take(LENGTH).map(|&digit| char::from(digit)).collect()
+    // The last chunk may not be full.
+    let significant = digits.iter().rev().skip_while(|&&digit| digit == DIGITS[0]);
+    significant.take(LENGTH).map(|&digit| char::from(digit)).collect()
 }
 
-/// Divides a big-endian number by 36 in place and returns the remainder.
-fn divide(number: &mut [u8; 32]) -> u8 {
-    let mut remainder = 0_u16;
-    for byte in number {
-        let dividend = remainder << 8 | u16::from(*byte);
-        *byte = (dividend / 36) as u8;
-        remainder = dividend % 36;
+/// Divides a number, its most significant word first, in place and returns the remainder.
+fn divide(number: &mut [u32], by: u32) -> u32 {
+    let mut remainder = 0_u64;
+    for word in number {
+        let dividend = remainder << 32 | u64::from(*word);
+        *word = (dividend / u64::from(by)) as u32;
+        remainder = dividend % u64::from(by);
     }
-    remainder as u8
+    remainder as u32
 }
 
 #[cfg(test)]
@@ -90,5 +102,17 @@ mod tests {
         let mut number = [0; 32];
         number[31] = 37;
         assert_eq!(abbreviate(number), "11");
+        assert_eq!(abbreviate([0; 32]), "");
+    }
+
+    #[test]
+    fn digits_come_from_the_whole_number() {
+        let power = 36_u128.pow(20).to_be_bytes();
+        let mut number = [0; 32];
+        number[16..].copy_from_slice(&power);
+        assert_eq!(abbreviate(number), "100000");
+        number[16..].copy_from_slice(&(36_u128.pow(20) - 1).to_be_bytes());
+        assert_eq!(abbreviate(number), "zzzzzz");
+        assert_eq!(abbreviate([255; 32]), "6dp5qc");
     }
 }
