@@ -30,7 +30,7 @@ pub struct AgentCommand {
     isolated: bool,
 }
 
-/// A running agent. Dropping it kills it, and prints the end of its log: of a test that fails, that is shown.
+/// A running agent. Dropping it kills it, and in a test prints the end of its log: where the test fails, that is shown.
 #[derive(Debug)]
 pub struct Agent {
     process: Process,
@@ -188,7 +188,9 @@ impl Agent {
 impl Drop for Agent {
     #[expect(clippy::print_stdout, reason = "a test's output is kept, and shown when it fails")]
     fn drop(&mut self) {
-        if !self.is_finished {
+        // A program's own thread is `main`, a test's has its name.
+        let is_test = std::thread::current().name().is_some_and(|name| name != "main");
+        if is_test && !self.is_finished {
             println!("the end of the agent's log:\n{}", crate::process::tail(&self.stderr));
         }
     }
