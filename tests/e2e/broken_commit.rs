@@ -13,10 +13,7 @@ async fn a_commit_that_cannot_be_loaded_changes_nothing() -> Result<()> {
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let good = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&good, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
     let before = state(&world)?;
 
     world.proxy.forget();

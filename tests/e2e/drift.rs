@@ -11,10 +11,7 @@ async fn edits_of_people_are_reverted() -> Result<()> {
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&commit, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
 
     // kubectl set env: a variable that nobody asked for goes.
     world.kubectl(&[
@@ -80,10 +77,7 @@ async fn what_people_remove_is_put_back_at_once() -> Result<()> {
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&commit, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
 
     // kubectl edit: one variable goes, another one gets its value from elsewhere.
     let edits = [

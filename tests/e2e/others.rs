@@ -23,9 +23,7 @@ async fn an_object_that_somebody_else_has_made_blocks_its_app_and_is_not_touched
         "app1-app-gitea-override",
         "--from-literal=A=b",
     ])?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = world.deployed().await?;
 
     world.kubectl(&[
         "-n",
@@ -141,9 +139,7 @@ async fn a_value_that_the_cluster_changes_is_no_difference() -> Result<()> {
     let world = World::start().await?;
     let probe = ["create", "deployment", "probe", "--image", "i", "--dry-run=server", "-o", "jsonpath={..image}"];
     enforce(world.plane.kubeconfig(), MIRROR, &probe, LONG, |said| said.contains("mirror.example.com/i")).await?;
-    let agent = world.start_agent().await?;
-    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&commit, "success").await?;
+    let (world, agent, _) = world.deployed().await?;
     let image = "jsonpath={.spec.template.spec.containers[0].image}";
     let image = world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", image])?;
     ensure!(image.starts_with("mirror.example.com/"), "the cluster does not change it: {image}");

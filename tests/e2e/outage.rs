@@ -14,10 +14,7 @@ async fn without_git_and_forge_the_last_good_commit_is_kept() -> Result<()> {
     if skip() {
         return Ok(());
     }
-    let mut world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&commit, "success").await?;
+    let (mut world, agent, _) = World::start().await?.deployed().await?;
 
     world.gitea.stop().await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -37,10 +34,7 @@ async fn without_the_api_server_nothing_crashes_and_the_status_catches_up() -> R
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&commit, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
 
     world.proxy.down(true);
     let change = |text: &str| text.replace("gitea:1.24.6", "gitea:1.24.7");
@@ -65,9 +59,7 @@ async fn failing_writes_are_tried_again() -> Result<()> {
         world.proxy.fail_nth_write(write, status)?;
     }
     world.proxy.drop_reply_after(14);
-    let agent = world.start_agent().await?;
-    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&commit, "success").await?;
+    let (world, agent, _) = world.deployed().await?;
     ensure!(world.disks()?.len() == 1);
     ensure!(agent.exited()?.is_none());
     Ok(())

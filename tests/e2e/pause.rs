@@ -18,9 +18,7 @@ async fn a_paused_app_is_left_alone_until_it_is_resumed_or_its_time_is_over() ->
     }
     let world = World::start().await?;
     world.kubectl(&["apply", "-f", crate::views::DEFINITIONS])?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, first) = world.deployed().await?;
 
     let told = verb(&world, &["pause", "app1", "--for", "1h", "--reason", "moving the database"]).await?;
     ensure!(told.contains(": moving the database. Until then the agent writes nothing to it"), "{told}");

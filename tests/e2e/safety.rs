@@ -15,10 +15,7 @@ async fn foreign_objects_and_a_stuck_finalizer_are_left_alone_while_the_rest_goe
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
 
     // Somebody else's object that carries all labels of the App, and an App that the older command line deployed.
     let instance = "jsonpath={.metadata.labels.kompox\\.dev/app-instance-hash}";
@@ -63,10 +60,7 @@ async fn a_deletion_that_the_cluster_refuses_is_said_and_done_once_it_may_be() -
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
     let delete = ["-n", NAMESPACE, "delete", "service", "postgres", "--dry-run=server"];
     enforce(world.plane.kubeconfig(), KEEP, &delete, LONG, |said| said.contains("not today")).await?;
 

@@ -11,10 +11,7 @@ async fn a_deleted_claim_or_namespace_comes_back_with_the_same_disk() -> Result<
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let commit = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&commit, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
     let first = Bound::await_other_than(&world, "").await?;
     let disks = world.disks()?;
     ensure!(disks.len() == 1, "{disks:?}");

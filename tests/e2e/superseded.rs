@@ -13,10 +13,7 @@ async fn a_newer_commit_ends_the_wait_for_an_older_one_also_over_a_restart() -> 
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
 
     // No Pod that comes from now on finds a node, and the App has half an hour for it. The first update waits for
     // its image, with the old Pod running.

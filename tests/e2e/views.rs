@@ -15,9 +15,7 @@ async fn a_life_is_shown_and_what_is_deleted_is_written_again() -> Result<()> {
     }
     let world = World::start().await?;
     world.kubectl(&["apply", "-f", DEFINITIONS])?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, first) = world.deployed().await?;
 
     // As people look at it.
     let row = shows(&world, "the App to be ready", &["get", "kompoxapps", "-A", "--no-headers"], |text| {
@@ -114,10 +112,7 @@ async fn without_the_definitions_events_are_told_of_the_deployment() -> Result<(
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
     let events = ["-n", NAMESPACE, "get", "events", "--field-selector", "reason=Applied", "-o", "json"];
     let events = shows(&world, "the Event", &events, |text| text.contains("app1-app")).await?;
     let events: Value = serde_json::from_str(&events)?;
@@ -140,9 +135,7 @@ async fn a_snapshot_that_somebody_asks_for_is_answered() -> Result<()> {
     }
     let world = World::start().await?;
     world.kubectl(&["apply", "-f", DEFINITIONS])?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = world.deployed().await?;
     let disk = ["-n", NAMESPACE, "get", "kompoxdisks", "-o", "jsonpath={.items[0].metadata.name}"];
     let disk = shows(&world, "the disk", &disk, |text| !text.is_empty()).await?;
     for (name, disk, reason) in [("before-upgrade", disk.as_str(), "Unsupported"), ("wrong", "nowhere", "DiskNotFound")]

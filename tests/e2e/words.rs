@@ -16,10 +16,7 @@ async fn what_is_held_is_listed_and_goes_when_a_person_accepts_its_digest() -> R
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
     ensure!(verb(&world, &["hold", "list"]).await? == "nothing is held\n");
 
     world.repo.commit_removal(&["kompoxops.yml"], "Remove the app")?;
@@ -55,10 +52,7 @@ async fn one_commit_lets_several_holds_go() -> Result<()> {
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
     world.repo.commit_removal(&["kompoxops.yml"], "Remove the app")?;
     world.repo.push("main")?;
     let (one, other) = (held_digest(&world, HELD[0]).await?, held_digest(&world, HELD[1]).await?);
@@ -81,10 +75,7 @@ async fn a_force_push_waits_for_a_word_and_goes_with_it() -> Result<()> {
     if skip() {
         return Ok(());
     }
-    let world = World::start().await?;
-    let agent = world.start_agent().await?;
-    let first = world.push(&world.gitea_fixture()?, "Deploy Gitea")?;
-    world.await_status(&first, "success").await?;
+    let (world, agent, _) = World::start().await?.deployed().await?;
     let image = || world.kubectl(&["-n", NAMESPACE, "get", "deployment/app1-app", "-o", "jsonpath={..image}"]);
     let rewrite = |tag: &str, message: &str| -> Result<String> {
         let file = world.repo.work_tree().join("compose.yml");

@@ -62,6 +62,14 @@ impl World {
         Ok(world)
     }
 
+    /// This world with an agent that has deployed the fixture `gitea`; the agent, and the commit.
+    pub(crate) async fn deployed(self) -> Result<(Self, Agent, String)> {
+        let agent = self.start_agent().await?;
+        let commit = self.push(&self.gitea_fixture()?, "Deploy Gitea")?;
+        self.await_status(&commit, "success").await?;
+        Ok((self, agent, commit))
+    }
+
     /// The root folder of the driver `local`.
     pub(crate) fn disk_root(&self) -> PathBuf {
         self.folder.path().join("disks")
