@@ -369,6 +369,9 @@ DISABLE_SSH = true
 [database]
 DB_TYPE = sqlite3
 PATH = {data}/gitea.db
+; Without these, whoever reads while somebody writes is refused as unknown where the disk is slow.
+SQLITE_JOURNAL_MODE = WAL
+SQLITE_TIMEOUT = 20000
 
 [repository]
 ROOT = {data}/repositories

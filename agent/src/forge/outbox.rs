@@ -23,10 +23,9 @@ use crate::pace::Backoff;
 const MAX_ENTRIES: usize = 200;
 /// Commits whose delivered statuses are remembered, so that the same news is not sent again.
 const REMEMBERED_COMMITS: usize = 3;
-/// First and longest wait after trouble that passes by itself.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), STALLED);
-/// Wait after trouble that a person must mend.
-const STALLED: Duration = Duration::from_secs(5 * 60);
+/// First and longest wait after trouble, also after what a person must mend, as it seems: a Gitea whose database is
+/// busy refuses a good token.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(5 * 60));
 
 /// What forges are still to be told, and what they have been told lately.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,8 +263,7 @@ impl Courier {
                 *self.failures.entry(commit.to_owned()).or_default() += 1;
                 let asked = match fault.next {
                     Next::Retry { after } => after,
-                    Next::Wait => None,
-                    Next::Stalled => Some(STALLED),
+                    Next::Wait | Next::Stalled => None,
                 };
                 let wait = self.backoff.wait(asked, dice);
                 self.not_before = now.checked_add(wait).ok();
