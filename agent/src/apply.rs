@@ -10,7 +10,7 @@ use kompox_core::observed::LiveObject;
 use kompox_core::ownership;
 use kompox_core::pause::Pause;
 use kompox_core::plan::order::Stage;
-use kompox_core::plan::{self, Action, Counts, Subject, What};
+use kompox_core::plan::{self, Action, Counts, Settings, Subject, What};
 use kompox_manifests::labels;
 use kompox_manifests::names::Names;
 use kompox_manifests::object::{Kind, Object, ObjectKey};
@@ -88,7 +88,7 @@ async fn write(agent: &Agent, applied: &mut Applied) -> Result<(), Failure> {
                 };
                 // Two sources that list one new App must not both believe that it is theirs.
                 let _turn = agent.births.turn(&namespace.key.name).await;
-                let was_there = check_birth(agent, &namespace).await?;
+                let was_there = check_birth(agent, &namespace, &applied.planned.settings).await?;
                 write_stage(agent, applied, stage).await?;
                 if was_there {
                     let text = format!(
@@ -118,12 +118,13 @@ fn check_pause(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
 }
 
 /// A namespace that is to be created must not have become another source's since it was looked for: then the plan is
-/// for another world. Gives whether somebody has made it, without a mark of ours.
-async fn check_birth(agent: &Agent, object: &Object) -> Result<bool, Failure> {
+/// for another world. Gives whether it is there all the same: somebody has made it, or taken the label away by which
+/// ours are watched.
+async fn check_birth(agent: &Agent, object: &Object, settings: &Settings) -> Result<bool, Failure> {
     let found = agent.cluster.get(&object.key).await;
     let found = found.map_err(|error| Failure::of_object(&object.key, &object.origin, &error))?;
     let owner = found.as_ref().and_then(|live| live.annotation(labels::SOURCE));
-    if owner.is_some() {
+    if owner.is_some_and(|owner| settings.belongs_to_another(owner)) {
         let text = format!("{}: {} has appeared in the meantime; looking again", object.origin, object.key);
         return Err(Failure::retry("changed", text));
     }

@@ -89,6 +89,8 @@ pub(crate) async fn confirm(agent: &Agent, mut planned: Planned, care: Care) -> 
     for action in confirmed {
         planned.plan.actions.extend(action?);
     }
+    let Planned { app, observed, settings, plan } = &mut planned;
+    plan.guard(app, observed, settings);
     Ok(Confirmed(planned))
 }
 

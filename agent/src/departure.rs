@@ -52,8 +52,25 @@ pub(crate) enum Elsewhere {
 pub(crate) struct Left {
     /// Which they are: every look at any App of the source asks.
     found: SyncMutex<Option<Found>>,
-    /// What was applied last of them, as far as it was read: nobody writes it any more.
-    records: Mutex<BTreeMap<AppId, Option<Stored>>>,
+    /// What was applied last of them.
+    records: Mutex<Records>,
+}
+
+/// What was applied last of Apps that left, as far as it was read. Nobody writes it as long as the commit is the same;
+/// another one may have had them back.
+#[derive(Debug, Default)]
+struct Records {
+    commit: Option<Arc<CommitRef>>,
+    known: BTreeMap<AppId, Option<Stored>>,
+}
+
+impl Records {
+    fn of(&mut self, commit: &Arc<CommitRef>) -> &mut BTreeMap<AppId, Option<Stored>> {
+        if !self.commit.as_ref().is_some_and(|of| Arc::ptr_eq(of, commit)) {
+            *self = Self { commit: Some(Arc::clone(commit)), known: BTreeMap::new() };
+        }
+        &mut self.known
+    }
 }
 
 /// The Apps that left, as long as the commit is the same and so are the Namespaces.
@@ -80,8 +97,15 @@ impl Left {
         apps
     }
 
-    async fn record(&self, agent: &Agent, id: &AppId, names: &Names) -> Result<Option<Stored>, Failure> {
+    async fn record(
+        &self,
+        agent: &Agent,
+        commit: &Arc<CommitRef>,
+        id: &AppId,
+        names: &Names,
+    ) -> Result<Option<Stored>, Failure> {
         let mut records = self.records.lock().await;
+        let records = records.of(commit);
         if let Some(known) = records.get(id) {
             return Ok(known.clone());
         }
@@ -90,12 +114,12 @@ impl Left {
         Ok(stored)
     }
 
-    async fn put_record(&self, id: &AppId, stored: Stored) {
-        self.records.lock().await.insert(id.clone(), Some(stored));
+    async fn put_record(&self, commit: &Arc<CommitRef>, id: &AppId, stored: Stored) {
+        self.records.lock().await.of(commit).insert(id.clone(), Some(stored));
     }
 
-    async fn forget_record(&self, id: &AppId) {
-        self.records.lock().await.remove(id);
+    async fn forget_record(&self, commit: &Arc<CommitRef>, id: &AppId) {
+        self.records.lock().await.of(commit).remove(id);
     }
 }
 
@@ -188,6 +212,7 @@ pub(crate) async fn look(agent: &Agent, view: View<'_>, id: &AppId) -> Option<Ap
         holds,
         inputs: None,
         restored: 0,
+        disks: None,
         drift: Vec::new(),
     })
 }
@@ -218,7 +243,7 @@ async fn remove(
     }
     if let Some(stored) = app.stored.as_ref().filter(|stored| plan.writes() && stored.keeps.is_some()) {
         let left = applied::leave(agent.cluster.as_ref(), &app.names, stored).await?;
-        view.left.put_record(id, left).await;
+        view.left.put_record(view.commit, id, left).await;
     }
     deletion::leftovers(agent, &plan.actions, done).await?;
     if let Some(left) = plan.undone().next() {
@@ -232,8 +257,10 @@ async fn remove(
         return Ok(Some(State::Progressing(format!("{going} of its objects are still going"))));
     }
     if let Some(stored) = &app.stored {
-        applied::forget(agent.cluster.as_ref(), &app.names, stored).await?;
-        view.left.forget_record(id).await;
+        let forgotten = applied::forget(agent.cluster.as_ref(), &app.names, stored).await;
+        // Also where that failed: somebody may have written to it, and it is read anew.
+        view.left.forget_record(view.commit, id).await;
+        forgotten?;
     }
     Ok(Some(State::Removed))
 }
@@ -279,7 +306,7 @@ async fn gone(agent: &Agent, view: View<'_>, asked: Option<&AppId>) -> Result<Ve
         let names = Names::of(&id);
         let mut gone = Gone { stored: None, observed: seen(agent, &names), id, names };
         if !gone.is_bare() || asked == Some(&gone.id) {
-            gone.stored = view.left.record(agent, &gone.id, &gone.names).await?;
+            gone.stored = view.left.record(agent, view.commit, &gone.id, &gone.names).await?;
         }
         all.push(gone);
     }

@@ -27,6 +27,15 @@ pub(crate) use listings::{Listings, Serial};
 /// How long the making of a disk may take inside one reconcile; the next one goes on waiting.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a provider may take for one answer: a file system or a cloud that hangs is asked again later.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// The answer of a driver, if it comes in time.
+async fn in_time<T>(limit: Duration, answer: impl Future<Output = Result<T, DriverError>>) -> Result<T, DriverError> {
+    let late = |_| Err(DriverError::transient(format!("no answer within {} s", limit.as_secs_f32())));
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(late)
+}
+
 /// The driver of an App's provider.
 fn driver(app: &App, nodes: &[Node]) -> Result<Arc<dyn Driver>, Failure> {
     let hostnames: Vec<String> = nodes.iter().map(|node| node.hostname.clone()).collect();
@@ -77,9 +86,9 @@ pub(crate) async fn observe(agent: &Agent, wish: &Wish, observed: &mut ObservedA
 async fn ask(app: &App, driver: &dyn Driver) -> Listing {
     let scope = DiskScope::of(&app.id);
     Listing {
-        disks: driver.list_disks(&scope).await.map_err(|error| error.to_string()),
+        disks: in_time(ANSWER, driver.list_disks(&scope)).await.map_err(|error| error.to_string()),
         // Asked of drivers without snapshots too: what a later version left speaks of an earlier life.
-        snapshots: driver.list_snapshots(&scope).await.map_err(|error| error.to_string()),
+        snapshots: in_time(ANSWER, driver.list_snapshots(&scope)).await.map_err(|error| error.to_string()),
     }
 }
 
@@ -144,7 +153,10 @@ pub(crate) async fn create(app: &App, nodes: &[Node], spec: &DiskSpec) -> Result
     let what = format!("volume {}: making disk {}", spec.volume, spec.name);
     let patience = tokio::time::Instant::now() + PATIENCE;
     loop {
-        match driver.ensure_disk(&scope, spec).await.map_err(|error| Failure::of_driver(&what, &error))? {
+        match in_time(ANSWER, driver.ensure_disk(&scope, spec))
+            .await
+            .map_err(|error| Failure::of_driver(&what, &error))?
+        {
             Progress::Ready(disk) => return Ok(disk),
             Progress::Pending(pending) if tokio::time::Instant::now() + pending.retry_after < patience => {
                 tokio::time::sleep(pending.retry_after).await;
@@ -165,8 +177,23 @@ pub(crate) async fn assign(app: &App, nodes: &[Node], disk: &Disk) -> Result<(Di
     let scope = DiskScope::of(&app.id);
     let what = format!("volume {}: assigning disk {}", disk.volume, disk.name);
     let failed = |error: DriverError| Failure::of_driver(&what, &error);
-    driver.set_assigned(&scope, &disk.volume, &disk.name).await.map_err(failed)?;
+    in_time(ANSWER, driver.set_assigned(&scope, &disk.volume, &disk.name)).await.map_err(failed)?;
     let class = driver.volume_class(disk).map_err(failed)?;
     let binding = VolumeBinding { handle: disk.handle.clone(), size: Some(disk.size), class };
     Ok((Disk { assigned: true, ..disk.clone() }, binding))
+}
+
+#[cfg(test)]
+mod tests {
+    use kompox_core::next::Next;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_provider_that_hangs_is_asked_again_later() {
+        let limit = Duration::from_millis(20);
+        let error = in_time(limit, std::future::pending::<Result<(), DriverError>>()).await.unwrap_err();
+        assert!(matches!(error.next(), Next::Retry { .. }) && error.to_string().contains("0.02 s"), "{error}");
+        assert_eq!(in_time(ANSWER, async { Ok(1) }).await.unwrap(), 1);
+    }
 }

@@ -25,7 +25,7 @@ use self::source::{Due, Source};
 use crate::cluster::cache::News;
 use crate::context::{Agent, Standing, Wish};
 use crate::departure::{self, Elsewhere};
-use crate::failure::{Failure, Kind};
+use crate::failure::{DEPENDS_ON, Failure, Kind};
 use crate::health::{Look, RollBack};
 use crate::memory::Memory;
 use crate::outcome::{AppOutcome, Outcome, State};
@@ -189,7 +189,7 @@ impl Engine {
         };
         // One App that breaks the agent must not take the others with it.
         let looked = AssertUnwindSafe(self.reconcile(key, &generation, &wish, &mut memory)).catch_unwind().await;
-        let Look { outcome, again, roll_back } = looked.unwrap_or_else(|_| {
+        let Look { outcome, again, roll_back, waits } = looked.unwrap_or_else(|_| {
             error!(app = %key.app, "the look at the App broke off; this is a fault of the agent");
             memory = Memory::default();
             let failure = Failure::retry("panic", "the agent broke off its work on the App; its log says where");
@@ -199,7 +199,8 @@ impl Engine {
             Some(way) => self.roll_back(key, outcome, &way).await,
             None => rollback::told(&wish, outcome),
         };
-        self.wake(key.source, restart::judged(&self.agent, &wish, &outcome.state));
+        let outcome = AppOutcome { disks: self.agent.listings.last(&key.app), ..outcome };
+        self.wake(key.source, restart::judged(&self.agent, &wish, &outcome.state, waits));
         let is_news = source.ledger().end(&wish, memory, &outcome);
         if is_news {
             // What stands in the way of an App is told with its failure; this goes on without it.
@@ -331,7 +332,7 @@ impl Engine {
                      `dependsOn`",
                     other.at, other.value
                 );
-                return Some(State::Failed(Failure { text, label: "depends-on", kind: Kind::Obstacle }));
+                return Some(in_vain(text));
             };
             if let Some(circle) = self.circle(&wish.app.id) {
                 let text = format!(
@@ -339,14 +340,21 @@ impl Engine {
                     other.at,
                     circle.iter().map(|app| format!("`{app}`")).collect::<Vec<_>>().join(" → ")
                 );
-                return Some(State::Failed(Failure { text, label: "depends-on", kind: Kind::Obstacle }));
+                return Some(in_vain(text));
             }
-            let reason = match of.ledger().outcome_of(&other.value).map(|outcome| &outcome.state) {
+            let ledger = of.ledger();
+            let reason = match ledger.outcome_of(&other.value).map(|outcome| &outcome.state) {
                 Some(State::Healthy) => return None,
-                Some(State::Failed(_)) => format!("waits for `{name}`, which has failed"),
-                Some(State::Suspended) => format!("waits for `{name}`, which is suspended"),
+                Some(State::Failed(failure)) if failure.passes() => format!("waits for `{name}`, which has failed"),
                 Some(State::Paused(pause)) => format!("waits for `{name}`, which is {pause}"),
                 Some(State::Progressing(_) | State::Removed) | None => format!("waits for `{name}`"),
+                // Nothing of that passes by itself, so the commit ends with it.
+                Some(State::Failed(_)) => {
+                    return Some(in_vain(format!("{}: waits for `{name}`, which has failed", other.at)));
+                }
+                Some(State::Suspended) => {
+                    return Some(in_vain(format!("{}: waits for `{name}`, which is suspended", other.at)));
+                }
             };
             Some(State::Progressing(reason))
         })
@@ -386,6 +394,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// An App that depends on what does not come.
+fn in_vain(text: String) -> State {
+    State::Failed(Failure { text, label: DEPENDS_ON, kind: Kind::Obstacle })
 }
 
 /// Ends only when a task does, which none should.

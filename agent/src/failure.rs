@@ -22,6 +22,9 @@ pub(crate) struct Failure {
     pub(crate) kind: Kind,
 }
 
+/// The label of an App that is not deployed because another one that it depends on does not come.
+pub(crate) const DEPENDS_ON: &str = "depends-on";
+
 /// What to do about a field that can never change.
 const IMMUTABLE: &str = "; such a field never changes in place: put it back in Git, or delete the object by hand and let \
                          the next reconcile make it anew (of a volume, only after a snapshot)";

@@ -28,6 +28,8 @@ pub(crate) struct Look {
     pub(crate) again: Option<Duration>,
     /// What was healthy before is to be deployed again.
     pub(crate) roll_back: Option<RollBack>,
+    /// It waits for another App, and nothing is under way of it.
+    pub(crate) waits: bool,
 }
 
 /// A way back.
@@ -42,7 +44,7 @@ pub(crate) struct RollBack {
 impl Look {
     /// A look that needs no other one.
     pub(crate) fn last(outcome: AppOutcome) -> Self {
-        Self { outcome, again: None, roll_back: None }
+        Self { outcome, again: None, roll_back: None, waits: false }
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) async fn look(agent: &Agent, wish: &Wish, applied: Applied, memory: &
     if matches!(state, State::Progressing(_)) && !asked_about(&workload).is_empty() {
         again = Some(again.map_or(EVENTS, |again| again.min(EVENTS)));
     }
-    Look { outcome: outcome(state), again, roll_back: None }
+    Look { again, ..Look::last(outcome(state)) }
 }
 
 /// Whether an action leaves an object away that the cluster has none of.

@@ -134,7 +134,7 @@ impl Memory {
             self.healthy = Some(Arc::clone(&inputs.digest));
         }
         let lasting = match &outcome.state {
-            State::Healthy | State::Suspended | State::Removed => true,
+            State::Healthy | State::Suspended | State::Removed => !self.unwatched,
             // It ends without anything being heard.
             State::Paused(_) => false,
             // It goes on watching its Pods, and cannot be told from one that is on its way.

@@ -9,6 +9,7 @@ use kompox_manifests::id::AppId;
 
 use crate::context::{CommitRef, Wish};
 use crate::desire::Wanted;
+use crate::disks::Serial;
 use crate::failure::{Failure, Kind};
 use crate::record::HeldRecord;
 
@@ -45,6 +46,8 @@ pub(crate) struct AppOutcome {
     pub(crate) restored: usize,
     /// What others have changed and is left so, as `reconcile.drift: report` says: object and fields, free of secrets.
     pub(crate) drift: Vec<String>,
+    /// Which of its provider's answers this goes by: another one is to be shown.
+    pub(crate) disks: Option<Serial>,
 }
 
 /// Something that waits for a person's word.
@@ -143,6 +146,7 @@ impl AppOutcome {
             holds: Vec::new(),
             inputs: Some(Arc::clone(&wish.digest)),
             restored: 0,
+            disks: None,
             drift: Vec::new(),
         }
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kompox_core::observed::ObservedApp;
+use kompox_core::observed::{LiveObject, ObservedApp};
 use kompox_core::pause::Pause;
 use kompox_core::plan::{self, AppliedRecord, BY_HAND, Corrections, Settings, Subject, What};
 use kompox_core::windows;
@@ -105,7 +105,7 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
         return Ok(look); //                                                               IO: a Pod that pulls images
     }
     let confirmed = agent.meter.time(Stage::Confirm, confirm(agent, wish, planned, memory)).await?; // IO: dry-runs
-    memory.unwatched = blocked_unseen(confirmed.planned());
+    memory.unwatched = blocked_unseen(confirmed.planned()) || is_going(&confirmed.planned().observed);
     memory.drift = outcome::drift(&confirmed.planned().plan);
     memory.holds = HeldFact::of(&confirmed.planned().plan); //                             some hold nothing after all
     agreed(agent, wish, confirmed.planned(), memory)?; //                                  pure: what a person has seen
@@ -132,7 +132,7 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
 fn waits(wish: &Wish, siblings: &Siblings<'_>, applied: Option<&AppliedRecord>) -> Option<Look> {
     let state = siblings.standing.waits.clone()?;
     let is_deployed = applied.is_some_and(|applied| *applied.inputs == *wish.digest);
-    (!is_deployed).then(|| Look::last(AppOutcome::untouched(wish, state)))
+    (!is_deployed).then(|| Look { waits: true, ..Look::last(AppOutcome::untouched(wish, state)) })
 }
 
 /// A plan that a person was shown and asked about is carried out, and no other one.
@@ -155,6 +155,11 @@ fn blocked_unseen(planned: &Planned) -> bool {
         What::Blocked { subject: Subject::Object(key), .. } => !planned.observed.objects.contains_key(key),
         _ => false,
     })
+}
+
+/// Whether something of an App is being deleted: that it does not end is no news that a watch brings.
+fn is_going(observed: &ObservedApp) -> bool {
+    observed.objects.values().any(LiveObject::is_terminating)
 }
 
 /// What is known of an App beside what is seen of it.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kompox_core::plan::Counts;
 use kompox_core::report::{Cause, Outcome as Word, State, Status, app_context, source_context};
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{DEPENDS_ON, Failure, Kind};
 use crate::outcome::{AppOutcome, HeldFact, Outcome, State as AppState};
 use crate::record::{AppRecord, CommitRecord, DriftRecord, HeldRecord};
 
@@ -149,7 +149,12 @@ fn of_source(record: &CommitRecord, outcome: &Outcome) -> Word {
         });
         rejected.chain(apps)
     };
-    let worst = failures().find(|(_, failure, _)| of_commit(failure.kind)).or_else(|| failures().next());
+    // An App that waits for another one in vain is told of only where that one has nothing to say.
+    let is_cause = |failure: &Failure| failure.label != DEPENDS_ON;
+    let worst = failures()
+        .find(|(_, failure, _)| is_cause(failure) && of_commit(failure.kind))
+        .or_else(|| failures().find(|(_, failure, _)| is_cause(failure)))
+        .or_else(|| failures().next());
     match worst {
         // The numbers are not known yet, and there may be worse.
         _ if !outcome.complete => Word::Waiting(counts),

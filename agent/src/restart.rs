@@ -166,12 +166,13 @@ fn turn(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>) -> Option<Look> {
     }
 }
 
-/// Notes how a look at an App ended. Gives the Apps of its source that may be interrupted now.
-pub(crate) fn judged(agent: &Agent, wish: &Wish, state: &State) -> Vec<AppId> {
+/// Notes how a look at an App ended. Gives the Apps of its source that may be interrupted now. One that `waits` for
+/// another App keeps none from being interrupted, which may be that other one.
+pub(crate) fn judged(agent: &Agent, wish: &Wish, state: &State, waits: bool) -> Vec<AppId> {
     let (source, app) = (wish.source.as_deref(), &wish.app.id);
     let next = agent.turns.looked(source, app);
     let goes_on = match state {
-        State::Progressing(_) => true,
+        State::Progressing(_) => !waits,
         // Also where the Deployment was deleted to be made anew, and is not yet.
         State::Failed(failure) => {
             failure.passes() && deployment(agent, wish).is_none_or(|deployment| health::is_between_pods(&deployment))

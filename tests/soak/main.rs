@@ -36,7 +36,9 @@ async fn every_app_ends_as_its_last_commit_asks() -> Result<()> {
     let mut walk = Walk::new(seed);
     let walked = walk.run(&mut ground, length).await;
     println!("seed {seed}, {} s: {}", length.as_secs(), walk.told());
-    walked.with_context(|| format!("the walk with the seed {seed}, after {}", walk.told()))?;
+    walked
+        .and_then(|()| walk.check())
+        .with_context(|| format!("the walk with the seed {seed}, after {}", walk.told()))?;
 
     let judged = verdict::judge(&mut ground, &before).await;
     let log = || format!("seed {seed}, after {}; the agent's last words: {}", walk.told(), ground.last_words());

@@ -13,6 +13,10 @@ use crate::ground::Ground;
 /// People's edits in the last moment are still to be undone when the last commit is a success.
 const REST: Duration = Duration::from_secs(90);
 const KINDS: &str = "serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,configmaps,secrets,services,deployments,ingresses";
+/// Every App's view: its name, and whether it is ready and in sync.
+const VIEWS: &str = "jsonpath={range .items[*]}{.metadata.name} \
+                     {.status.conditions[?(@.type==\"Ready\")].status} \
+                     {.status.conditions[?(@.type==\"Synced\")].status}{\"\\n\"}{end}";
 const OURS: &str = "app.kubernetes.io/managed-by=kompox";
 
 /// Every object of every App, without what the API server and its controllers add, by kind, Namespace and name.
@@ -89,6 +93,18 @@ pub(crate) async fn judge(ground: &mut Ground, before: &Snapshot) -> Result<()> 
         })
     })
     .await?;
+    until("what is shown of the Apps to be as they are", REST, || async {
+        let shown = ground.kubectl(&["get", "kompoxapps", "-A", "-o", VIEWS])?;
+        let mut shown: Vec<&str> = shown.lines().collect();
+        shown.sort_unstable();
+        let mut all: Vec<String> = ground.apps.iter().map(|app| format!("{} True True", app.name)).collect();
+        all.sort_unstable();
+        Ok(if shown == all { Look::Done(()) } else { Look::NotYet(shown.join(", ")) })
+    })
+    .await?;
+    let own =
+        ground.kubectl(&["get", "pods", "-A", "-l", "app.kubernetes.io/managed-by=kompox-agent", "-o", "name"])?;
+    ensure!(own.trim().is_empty(), "Pods that the agent has made for itself are left over: {own}");
     let with_disks = ground.apps.iter().filter(|app| app.has_disk).count();
     ensure!(ground.disks()? == with_disks, "{} disks for {with_disks} Apps with one", ground.disks()?);
     Ok(())

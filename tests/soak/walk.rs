@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -13,6 +13,9 @@ use crate::ground::Ground;
 
 /// Apps that may be away at once: more would be held as a mass removal.
 const MOST_AWAY: usize = 2;
+
+/// So many edits and deletions tell whether they are taken.
+const ENOUGH: u32 = 10;
 
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,16 +57,26 @@ const STEPS: [Step; 14] = [
 pub(crate) struct Walk {
     dice: StdRng,
     done: BTreeMap<Step, u32>,
+    /// How much of what people did to objects the API server has taken.
+    taken: u32,
 }
 
 impl Walk {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { dice: StdRng::seed_from_u64(seed), done: BTreeMap::new() }
+        Self { dice: StdRng::seed_from_u64(seed), done: BTreeMap::new(), taken: 0 }
     }
 
     /// How often each step was taken, in words.
     pub(crate) fn told(&self) -> String {
-        self.done.iter().map(|(step, times)| format!("{step:?} × {times}")).collect::<Vec<_>>().join(", ")
+        let steps = self.done.iter().map(|(step, times)| format!("{step:?} × {times}")).collect::<Vec<_>>().join(", ");
+        format!("{steps}; {} edits and deletions were taken", self.taken)
+    }
+
+    /// Whether it was a walk at all: what people did was mostly taken, where there was enough of it to tell.
+    pub(crate) fn check(&self) -> Result<()> {
+        let tried = [Step::Edit, Step::Delete].iter().filter_map(|step| self.done.get(step)).sum::<u32>();
+        ensure!(tried < ENOUGH || self.taken * 2 > tried, "of {tried} edits and deletions {} were taken", self.taken);
+        Ok(())
     }
 
     /// Walks for a while. What it leaves behind is a commit that can be loaded, and an agent that runs.
@@ -156,7 +169,7 @@ impl Walk {
             &["patch", "service", "web", "--type=merge", "-p", "{\"spec\":{\"sessionAffinity\":\"ClientIP\"}}"],
         ];
         if let Some(edit) = edits.choose(&mut self.dice) {
-            drop(ground.kubectl(&[&["-n", &namespace], *edit].concat()));
+            self.taken += u32::from(ground.kubectl(&[&["-n", &namespace], *edit].concat()).is_ok());
         }
         Ok(())
     }
@@ -167,7 +180,8 @@ impl Walk {
         let Some(namespace) = ground.namespace(app.name)? else { return Ok(()) };
         let kinds = ["deployments", "services", "ingresses", "secrets", "networkpolicies", "roles", "pods"];
         if let Some(kind) = kinds.choose(&mut self.dice) {
-            drop(ground.kubectl(&["-n", &namespace, "delete", kind, "--all", "--wait=false"]));
+            let deletion = ground.kubectl(&["-n", &namespace, "delete", kind, "--all", "--wait=false"]);
+            self.taken += u32::from(deletion.is_ok());
         }
         Ok(())
     }

@@ -97,6 +97,15 @@ pub struct Settings {
     pub may_restart: bool,
 }
 
+impl Settings {
+    /// Whether a source that an App's Namespace names is another one, which has not given the App up. What a person
+    /// has applied by hand is whose turn it is.
+    #[must_use]
+    pub fn belongs_to_another(&self, owner: &str) -> bool {
+        owner != self.source && owner != BY_HAND && !self.given_up_by.contains(owner)
+    }
+}
+
 /// `newDisks` of the agent's configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NewDisks {
@@ -173,6 +182,12 @@ impl Plan {
         }
     }
 
+    /// Holds, leaves or forbids what must not be done now, once more: a trial on the API server makes a replacement of a
+    /// change that never happens in place, and does at once what was held for a restart that turns out to be none.
+    pub fn guard(&mut self, app: &App, observed: &ObservedApp, settings: &Settings) {
+        guard(app, observed, settings, &self.rendered, &mut self.actions);
+    }
+
     /// What others have changed and is left so.
     pub fn drift(&self) -> impl Iterator<Item = &Action> {
         self.actions.iter().filter(|action| matches!(action.what, What::Drifted { .. }))
@@ -237,11 +252,16 @@ pub fn plan(app: &App, observed: &ObservedApp, settings: &Settings) -> Plan {
     placement::decide(app, &observed.nodes, &mut actions);
     let rendered = objects::decide(app, &slots, &volumes.unsettled, observed, settings, &mut actions);
     mounts::guard(app, observed, settings, &mut actions);
-    restart::guard(rendered.pod.as_deref(), observed, settings, &mut actions);
-    fight::guard(&settings.corrections, settings.now, &mut actions);
-    protect(app.cluster.installation_protection, &mut actions);
+    guard(app, observed, settings, &rendered, &mut actions);
     actions.sort_by_key(|action| action.what.stage());
     Plan { app: app.id.clone(), origin: Some(app.at.clone()), actions, rendered }
+}
+
+/// Holds, leaves or forbids what must not be done now.
+fn guard(app: &App, observed: &ObservedApp, settings: &Settings, rendered: &Rendered, actions: &mut Vec<Action>) {
+    restart::guard(rendered.pod.as_deref(), observed, settings, actions);
+    fight::guard(&settings.corrections, settings.now, actions);
+    protect(app.cluster.installation_protection, actions);
 }
 
 /// Leaves an App alone that a person has paused.
@@ -261,7 +281,7 @@ fn paused(observed: &ObservedApp, now: Timestamp, origin: Option<&Span>) -> Opti
 fn of_another_source(app: &App, observed: &ObservedApp, settings: &Settings) -> Option<Action> {
     let namespace = observed.objects.values().find(|live| live.key.kind == Kind::Namespace)?;
     let owner = namespace.annotation(labels::SOURCE)?;
-    if owner == settings.source || owner == BY_HAND || settings.given_up_by.contains(owner) {
+    if !settings.belongs_to_another(owner) {
         return None;
     }
     let Settings { source, .. } = settings;

@@ -6,12 +6,13 @@
 //! next call removes. A lock on the root's marker keeps processes apart. The layout is drawn in
 //! [`root`].
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use kompox_core::disk::{Disk, DiskScope, DiskSpec, Presence, Snapshot, SnapshotSpec};
 use kompox_manifests::slots::VolumeClass;
+use tokio::sync::Semaphore;
 
 use crate::class;
 use crate::driver::{Capabilities, Driver, Health, Pending, Progress, Result, SnapshotCopy};
@@ -36,6 +37,10 @@ use trash::Removed;
 
 /// How soon to ask again for the rest of a deletion.
 const REST_OF_DELETION: Duration = Duration::from_secs(1);
+
+/// How much work on roots is under way at once. A file system that hangs keeps its thread, whoever has stopped waiting
+/// for it; what else the process does on such threads must go on.
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(3)));
 
 /// The driver `local`.
 #[derive(Clone, Debug)]
@@ -76,7 +81,12 @@ impl LocalDriver {
         work: impl FnOnce(&Root, &Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
-        let session = move || work(&Root::open(&inner.root, &inner.node, access)?, &inner);
+        // It is never closed.
+        let place = PLACES.clone().acquire_owned().await;
+        let session = move || {
+            let _place = place;
+            work(&Root::open(&inner.root, &inner.node, access)?, &inner)
+        };
         tokio::task::spawn_blocking(session)
             .await
             .map_err(|error| DriverError::transient(format!("the work on the root folder was cut short: {error}")))?

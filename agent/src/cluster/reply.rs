@@ -13,6 +13,9 @@ use super::error::{Cause, ClusterError, FieldConflict, FieldProblem};
 /// What stands for words that may quote a Secret's value.
 const WITHHELD: &str = "not accepted (the server's words are withheld, they may quote the Secret)";
 
+/// The longest that the API server, or a proxy before it, is left alone because it asks for that.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// What was asked of the API server, for messages.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
@@ -78,6 +81,7 @@ impl Call {
             let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
             (seconds > 0).then(|| Duration::from_secs(seconds.into()))
         });
+        let after = after.map(|after| after.min(LONGEST_WAIT));
         match (status.code, status.reason.as_str()) {
             (409, "AlreadyExists") if status.message.starts_with("object is being deleted") => {
                 Cause::Terminating(self.target.clone())

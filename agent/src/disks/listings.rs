@@ -95,6 +95,11 @@ impl Listings {
         self.state().answers.get(&wish.app.id).filter(|answer| answer.holds(wish)).map(|answer| answer.serial)
     }
 
+    /// The number of the provider's last answer about an App, whether it still holds or not.
+    pub(crate) fn last(&self, app: &AppId) -> Option<Serial> {
+        self.state().answers.get(app).map(|answer| answer.serial)
+    }
+
     /// The disks that the provider named last of an App; `None` where it has not said.
     pub(crate) fn disks(&self, app: &AppId) -> Option<Vec<Disk>> {
         self.state().answers.get(app)?.listing.disks.clone().ok()

@@ -147,9 +147,13 @@ impl Ledger {
         self.anew.insert(app.clone());
     }
 
-    /// Lets an older commit's wish stand for an App's until a commit asks for something else of it.
+    /// Lets an older commit's wish stand for an App's until a commit asks for something else of it. One that came while
+    /// the older commit was being read does so already, and is not covered up.
     pub(crate) fn pin(&mut self, wish: Arc<Wish>) {
-        self.pins.insert(wish.app.id.clone(), wish);
+        let refused = wish.instead_of.as_ref().map(|refused| refused.inputs.as_str());
+        if self.wishes.get(&wish.app.id).is_some_and(|asked| refused == Some(&*asked.digest)) {
+            self.pins.insert(wish.app.id.clone(), wish);
+        }
     }
 
     /// What is to be brought about of an App.
@@ -189,6 +193,7 @@ impl Ledger {
             || self.table.get(app).is_none_or(|before| {
                 before.state != outcome.state
                     || before.faults != outcome.faults
+                    || before.disks != outcome.disks
                     || before.holds != outcome.holds
                     || before.drift != outcome.drift
             });
@@ -224,17 +229,25 @@ impl Ledger {
     }
 
     /// Ends a look at an App that left; whether what came of it is news.
-    pub(crate) fn end_departure(&mut self, app: &AppId, outcome: Option<AppOutcome>) -> bool {
+    pub(crate) fn end_departure(&mut self, app: &AppId, mut outcome: Option<AppOutcome>) -> bool {
         // It is listed again by now.
         if self.wishes.contains_key(app) {
             return false;
+        }
+        if let Some(AppOutcome { state: State::Failed(failure), faults, .. }) = &mut outcome
+            && failure.passes()
+        {
+            let before = self.departed.get(app).and_then(Option::as_ref).map_or(0, |before| before.faults);
+            *faults = before.saturating_add(1);
         }
         if let (Some(record), Some(outcome)) = (&mut self.record, &outcome) {
             report::count(record, outcome);
         }
         let is_news = match (self.departed.get(app), &outcome) {
             (_, Some(outcome)) if outcome.done.wrote() => true,
-            (Some(Some(before)), Some(now)) => before.state != now.state || before.holds != now.holds,
+            (Some(Some(before)), Some(now)) => {
+                before.state != now.state || before.faults != now.faults || before.holds != now.holds
+            }
             (Some(None), None) => false,
             _ => true,
         };
@@ -296,6 +309,7 @@ impl Ledger {
             inputs: self.wishes.get(app).map(|wish| Arc::clone(&wish.digest)),
             restored: 0,
             drift: Vec::new(),
+            disks: None,
         }
     }
 

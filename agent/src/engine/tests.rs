@@ -555,7 +555,23 @@ async fn a_dependency_that_fails_does_not_keep_a_command_from_ending() {
     world.edit("blog/kompoxops.yml", "app:\n", depends);
     let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     let outcome = bench.once().await.unwrap();
-    assert_eq!(reason(&outcome.apps[0]), "waits for `shop`, which has failed");
+    let told = reason(&outcome.apps[0]);
+    assert!(told.starts_with("blog/kompoxops.yml:") && told.ends_with("waits for `shop`, which has failed"), "{told}");
+    assert_eq!(bench.ended().1, Told::Failure);
+    let description = bench.engine.sources[0].ledger().record().unwrap().description.clone();
+    assert!(description.contains("shop: "), "what it waits for is the cause: {description}");
+}
+
+#[tokio::test]
+async fn a_commit_ends_though_an_app_depends_on_one_that_is_suspended() {
+    let mut world = World::new();
+    world.app("blog");
+    world.edit("shop/kompoxops.yml", "app:\n", "app:\n  reconcile: {suspend: true}\n");
+    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
+    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
+    let outcome = bench.once().await.unwrap();
+    assert!(reason(&outcome.apps[0]).ends_with("waits for `shop`, which is suspended"));
     assert_eq!(bench.ended().1, Told::Failure);
 }
 

@@ -21,6 +21,7 @@ fn app(name: &str, state: State) -> AppOutcome {
         holds: Vec::new(),
         inputs: None,
         restored: 0,
+        disks: None,
         drift: Vec::new(),
     }
 }

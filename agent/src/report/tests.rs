@@ -25,6 +25,7 @@ fn app(name: &str, created: usize, state: AppState) -> AppOutcome {
         holds: Vec::new(),
         inputs: None,
         restored: 0,
+        disks: None,
         drift: Vec::new(),
     }
 }

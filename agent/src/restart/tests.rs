@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::*;
+use crate::cluster::ClusterApi as _;
 use crate::cluster::cache::Cache;
 use crate::cluster::faulty::Fault;
 use crate::cluster::watch::{Audience as _, Sighting, Topic};
@@ -53,6 +54,29 @@ async fn look_again(world: &World, number: u32, memory: &mut Memories) -> Outcom
     world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
     show_pod(&world.agent.cache, world, "shop", "nginx:1");
     look(&world.agent, &world.commit(number), memory).await
+}
+
+#[tokio::test]
+async fn an_app_that_waits_for_another_one_takes_no_turn() {
+    let world = World::new();
+    world.heal(false);
+    world.look(&world.commit(1), &mut Memories::default()).await;
+    let mut live = world.cluster.inner.list_owned(Kind::Deployment).await.unwrap().remove(0);
+    live.body["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "2"});
+    world.cluster.inner.store(&live.key, &live.body);
+    world.agent.cache.read_once(world.cluster.as_ref()).await.unwrap();
+    let wanted = crate::desire::desire(
+        &world.commit(1),
+        &world.agent.cluster_id,
+        &mut kompox_manifests::desired::Conversions::default(),
+    );
+    let wish = &wanted.apps[0];
+    assert!(is_between_pods(&world.agent, wish));
+    let state = State::Progressing("waits for `db`".into());
+    judged(&world.agent, wish, &state, true);
+    let other: AppId = "/ws/w1/prv/p1/cls/c1/app/db".parse().unwrap();
+    let nobody = std::iter::empty::<(&AppId, fn() -> bool)>();
+    assert_eq!(world.agent.turns.take(wish.source.as_deref(), &other, nobody), Ok(()));
 }
 
 /// What the only App waits for.

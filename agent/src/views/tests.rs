@@ -158,6 +158,7 @@ impl Ground {
             holds: Vec::new(),
             inputs: Some("1".into()),
             restored: 0,
+            disks: None,
             drift: Vec::new(),
         }
     }

@@ -164,6 +164,11 @@ fn overload_says_how_long_to_wait() {
     assert_eq!(error.next(), Next::Retry { after: Some(Duration::from_secs(7)) });
     let error = call.refusal(503, b"<html>\n<h1>upstream  unavailable</h1>", Some(Duration::from_secs(3)));
     assert_eq!(error.next(), Next::Retry { after: Some(Duration::from_secs(3)) });
+    // A proxy that is being looked after names an hour, or anything.
+    for long in [Duration::from_secs(3600), Duration::from_secs(u64::MAX)] {
+        let error = call.refusal(503, b"maintenance", Some(long));
+        assert_eq!(error.next(), Next::Retry { after: Some(Duration::from_secs(60)) });
+    }
     assert!(error.to_string().ends_with("not able to answer: <html> <h1>upstream unavailable</h1>"), "{error}");
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kompox_core::plan::Counts;
+use kompox_core::plan::{Counts, Refused};
 use kompox_manifests::desired::Conversions;
 
 use super::*;
@@ -238,4 +238,49 @@ async fn what_is_held_stays_in_the_record_until_its_app_was_looked_at() {
     assert_eq!(listed(&mut ledger), "ac");
     end(&mut ledger, &id("shop"), State::Healthy);
     assert_eq!(listed(&mut ledger), "c");
+}
+
+#[tokio::test]
+async fn a_way_back_does_not_cover_up_a_commit_that_came_meanwhile() {
+    let mut world = three();
+    let mut ledger = Ledger::new(Some(CommitRecord::new(&commit_id(1), "main")));
+    ledger.take(generation(&world, 1));
+    let (healthy, _, memory) = ledger.begin(&id("blog")).unwrap();
+    ledger.end(&healthy, memory, &AppOutcome::untouched(&healthy, State::Healthy));
+    world.edit("blog/web.env", "A=1", "A=2");
+    ledger.take(generation(&world, 2));
+    let (refused, _, memory) = ledger.begin(&id("blog")).unwrap();
+    ledger.end(&refused, memory, &AppOutcome::untouched(&refused, failed(Kind::Unhealthy)));
+    let given_up = Refused { inputs: refused.digest.to_string(), commit: commit_id(2), reason: "broken".into() };
+    let way_back = Arc::new(Wish { instead_of: Some(Arc::new(given_up)), ..Wish::clone(&healthy) });
+    let mut covered = Ledger::new(Some(CommitRecord::new(&commit_id(2), "main")));
+    covered.take(generation(&world, 2));
+    covered.pin(Arc::clone(&way_back));
+    assert_eq!(covered.begin(&id("blog")).unwrap().0.digest, healthy.digest);
+
+    world.edit("blog/web.env", "A=2", "A=3");
+    ledger.take(generation(&world, 3));
+    ledger.pin(way_back);
+    let (now, _, _) = ledger.begin(&id("blog")).unwrap();
+    assert!(now.instead_of.is_none() && now.digest != refused.digest && now.digest != healthy.digest);
+}
+
+#[tokio::test]
+async fn a_removal_that_keeps_failing_is_counted() {
+    let mut world = three();
+    let mut ledger = Ledger::new(Some(CommitRecord::new(&commit_id(1), "main")));
+    ledger.take(generation(&world, 1));
+    let (wish, _, _) = ledger.begin(&id("blog")).unwrap();
+    world.files.retain(|file, _| !file.starts_with("blog/"));
+    ledger.take(generation(&world, 2));
+    let fault = || AppOutcome::untouched(&wish, failed(Kind::Fault(kompox_core::next::Next::Retry { after: None })));
+    for times in 1..=3 {
+        assert!(ledger.end_departure(&id("blog"), Some(fault())), "each time more is said of it");
+        let outcome = ledger.outcome(&[id("blog")]).unwrap();
+        let blog = outcome.apps.iter().find(|app| app.id == id("blog")).unwrap();
+        assert_eq!(blog.faults, times);
+    }
+    let held = AppOutcome::untouched(&wish, failed(Kind::Obstacle));
+    assert!(ledger.end_departure(&id("blog"), Some(held.clone())));
+    assert!(!ledger.end_departure(&id("blog"), Some(held)));
 }

@@ -237,3 +237,25 @@ async fn a_person_who_applies_a_folder_removes_nothing() {
     let outcome = world.look(&by_hand, &mut memory).await;
     assert!(outcome.failures().next().is_none() && world.calls("delete").is_empty());
 }
+
+#[tokio::test]
+async fn a_word_for_a_removal_is_spent_once_the_app_is_back() {
+    let (mut world, mut memory) = deployed().await;
+    leave(&mut world, "shop");
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    let Commit { accepted, .. } = accepting(&world, 3, &outcome);
+    let with_word = |world: &World, number: u32| Commit { accepted: accepted.clone(), ..world.commit(number) };
+    // It is put back before the removal has come to its end.
+    world.cluster.fault_later("delete", 3, Fault::Refuse(unavailable()));
+    world.look(&with_word(&world, 3), &mut memory).await;
+    assert!(world.calls("delete").len() > 3);
+    world.app("shop");
+    let outcome = world.look(&with_word(&world, 4), &mut memory).await;
+    assert!(outcome.failures().next().is_none(), "{}", failure(&outcome));
+    // Taken away again by mistake.
+    leave(&mut world, "shop");
+    let deleted = world.calls("delete").len();
+    let outcome = world.look(&with_word(&world, 5), &mut memory).await;
+    assert!(failure(&outcome).text.contains("has disks"), "{}", failure(&outcome));
+    assert_eq!(world.calls("delete").len(), deleted);
+}

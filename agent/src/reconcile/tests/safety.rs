@@ -434,3 +434,53 @@ async fn a_window_lets_a_restart_go_that_no_commit_asks_for() {
         assert_eq!((done(&outcome).changed == 1, outcome.apps[0].holds.is_empty()), (restarts, restarts), "{window}");
     }
 }
+
+#[tokio::test]
+async fn a_change_that_turns_out_to_be_a_replacement_is_forbidden_where_nothing_may_be_deleted() {
+    let protection = "{name: c1, existing: true, protection: {installation: cannotDelete}}";
+    let place = place_of_service().await;
+    let (mut world, mut memory) = deployed().await;
+    world.edit("shop/kompoxops.yml", "{name: c1, existing: true}", protection);
+    world.cluster.fault_later("dry-run", place, Fault::Refuse(immutable()));
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert!(failure(&outcome).text.contains("cannotDelete"), "{}", failure(&outcome));
+    assert!(world.calls("delete").is_empty());
+    assert!(!done(&outcome).wrote());
+}
+
+#[tokio::test]
+async fn a_namespace_without_the_label_by_which_it_is_watched_gets_it_back() {
+    let (world, mut memory) = deployed().await;
+    let namespace = || async { world.cluster.inner.list_owned(Kind::Namespace).await.unwrap() };
+    let mut live = namespace().await.remove(0);
+    let labels = live.body.pointer_mut("/metadata/labels").and_then(serde_json::Value::as_object_mut).unwrap();
+    labels.remove("app.kubernetes.io/managed-by").unwrap();
+    world.cluster.inner.store(&live.key, &live.body);
+    assert!(namespace().await.is_empty());
+    world.look(&world.commit(2), &mut memory).await;
+    assert_eq!(namespace().await.len(), 1, "it was written");
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert!(outcome.failures().next().is_none(), "{}", failure(&outcome));
+    assert_eq!(world.disks(), 1);
+}
+
+#[tokio::test]
+async fn a_leftover_that_does_not_end_is_told_though_nothing_else_happens() {
+    let (mut world, mut memory) = with_leftovers().await;
+    // Nothing makes it ask a provider again.
+    world.edit("shop/kompoxops.yml", "  volumes:\n    - {name: data, size: 1Gi}\n", "");
+    world.edit("shop/compose.yml", "    volumes: [\"data:/srv\"]\n", "");
+    let service = world.cluster.inner.list_owned(Kind::Service).await.unwrap().remove(0);
+    let since = Timestamp::now() - std::time::Duration::from_secs(10 * 60 - 9);
+    let mut body = service.body.clone();
+    body["metadata"]["deletionTimestamp"] = serde_json::json!(since.to_string());
+    body["metadata"]["finalizers"] = serde_json::json!(["example.com/hook"]);
+    world.cluster.inner.store(&service.key, &body);
+    world.look(&world.commit(2), &mut memory).await;
+    tokio::time::sleep(std::time::Duration::from_millis(3100)).await;
+    let outcome = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!(outcome.apps[0].state, State::Healthy);
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    let outcome = look(&world.agent, &world.commit(2), &mut memory).await;
+    assert!(failure(&outcome).text.contains("example.com/hook"), "{}", failure(&outcome));
+}

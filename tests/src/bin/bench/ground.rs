@@ -198,9 +198,11 @@ async fn since_fetch(agent: &Agent, commit: &str, is_done: impl Fn() -> bool) ->
     Duration::try_from(done.duration_since(fetched)).context("applied before it was fetched")
 }
 
-/// Whether it is a write of an App's object that the server has accepted.
+/// Whether it is a write of an App's object that the server has accepted. All of them are applied; what the agent
+/// creates otherwise is its own, also where the path does not tell (the first record of an App).
 pub(crate) fn is_written(request: &Request) -> bool {
-    request.status.is_some_and(|status| status < 300) && request.is_write() && !request.is_of_records()
+    let is_accepted = request.status.is_some_and(|status| status < 300);
+    is_accepted && request.is_write() && request.method == "PATCH" && !request.is_of_records()
 }
 
 fn is_of(request: &Request, resource: &str) -> bool {
@@ -223,5 +225,20 @@ mod tests {
                    2026-01-02T03:04:06.000006Z  INFO new commit source=\"apps\" commit=\"abc\"\n";
         assert_eq!(fetched(log, "abc").unwrap().to_string(), "2026-01-02T03:04:05.000006Z");
         assert_eq!(fetched(log, "def"), None);
+    }
+
+    #[test]
+    fn what_the_agent_writes_for_itself_is_no_object_of_an_app() {
+        let request = |method: &str, path: &str| Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: String::new(),
+            user_agent: String::new(),
+            status: Some(201),
+            dry_run: false,
+        };
+        assert!(is_written(&request("PATCH", "/api/v1/namespaces/shop/secrets/web")));
+        assert!(!is_written(&request("POST", "/api/v1/namespaces/shop/secrets")));
+        assert!(!is_written(&request("PATCH", "/api/v1/namespaces/shop/secrets/shop--last-applied")));
     }
 }
