@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
 use kompox_core::observed::{Node, ObservedApp};
 use kompox_manifests::hash;
 use kompox_manifests::model::App;
@@ -69,9 +70,12 @@ async fn external_hashes(
 /// They are not what was seen, or cannot be read.
 pub(crate) async fn compare_volumes(agent: &Agent, wish: &Wish, observed: &ObservedApp) -> Result<(), Failure> {
     let instance = &wish.names.hashes.instance;
-    let list = async |kind| (kind, agent.cluster.list_instance(kind, instance).await);
-    let (volumes, claims) = tokio::join!(list(Kind::PersistentVolume), list(Kind::PersistentVolumeClaim));
-    for (kind, now) in [volumes, claims] {
+    // Without its Namespace an App has no claims; that there is none is asked once more before a disk is made.
+    let has_namespace = observed.objects.keys().any(|key| key.kind == Kind::Namespace);
+    let kinds = [Kind::PersistentVolume, Kind::PersistentVolumeClaim].into_iter();
+    let kinds = kinds.filter(|kind| has_namespace || *kind == Kind::PersistentVolume);
+    let listed = kinds.map(|kind| async move { (kind, agent.cluster.list_instance(kind, instance).await) });
+    for (kind, now) in join_all(listed).await {
         let now = now.map_err(|error| Failure::of_cluster(&format!("{}: its volumes", wish.app.id), &error))?;
         let now: BTreeSet<(ObjectKey, String)> = now.into_iter().map(|live| (live.key, live.uid)).collect();
         let of_kind = observed.objects.values().filter(|live| live.key.kind == kind);
