@@ -41,7 +41,7 @@ mod writer;
 
 /// Kinds that are watched. Snapshots are made by people, and answered.
 const KINDS: [ViewKind; 4] = ViewKind::ALL;
-/// How often it is looked whether the definitions have been installed, at last.
+/// How often it is looked, at last, whether the definitions have been installed.
 const RARELY: Duration = Duration::from_mins(10);
 
 /// See the module.
@@ -64,6 +64,20 @@ struct State {
     at_rest: bool,
 }
 
+impl State {
+    /// Any view may be shown wrongly, now that those of a kind can be written.
+    fn mark_all(&mut self, kind: ViewKind) {
+        let now = Instant::now();
+        let mut marked = self.board.all();
+        marked.extend(self.live.of(ViewKind::Snapshot).map(|live| Shown::Snapshot(live.key.clone())));
+        // Views of sources that are not configured any more.
+        let is_foreign = |source: Option<&String>| source.is_some_and(|source| !self.sources.contains(source));
+        let strays = self.live.of(kind).filter(|live| is_foreign(live.labels.get(SOURCE_LABEL)));
+        marked.extend(strays.map(|live| Shown::Stray(live.key.clone())));
+        marked.into_iter().for_each(|shown| self.board.mark(shown, now));
+    }
+}
+
 impl Views {
     /// Shows nothing yet.
     pub(crate) fn new(sources: &[SourceConfig]) -> Arc<Self> {
@@ -84,7 +98,8 @@ impl Views {
         let mut tasks = JoinSet::new();
         for kind in KINDS {
             let (views, api) = (Arc::clone(self), Arc::clone(cluster));
-            let timing = Timing { waits: (Duration::from_secs(1), RARELY), ..Timing::default() };
+            let usual = Timing::default();
+            let timing = Timing { waits: (Duration::from_secs(1), usual.waits.1), unserved: RARELY, ..usual };
             tasks.spawn(async move { follow(api.as_ref(), Topic::Views(kind), views.as_ref(), timing).await });
         }
         let api = Arc::clone(cluster) as Arc<dyn ViewApi>;
@@ -199,17 +214,7 @@ impl Audience for Views {
         self.change(|state| {
             state.heard.insert(kind, None);
             state.live.listed(kind, seen.iter().filter_map(|sighting| live_view(kind, sighting)).collect());
-            let now = Instant::now();
-            let wanted: Vec<Shown> =
-                state.live.of(ViewKind::Snapshot).map(|live| Shown::Snapshot(live.key.clone())).collect();
-            for shown in state.board.all().into_iter().chain(wanted) {
-                state.board.mark(shown, now);
-            }
-            // Views of sources that are not configured any more.
-            let is_foreign = |source: Option<&String>| source.is_some_and(|source| !state.sources.contains(source));
-            let strays = state.live.of(kind).filter(|live| is_foreign(live.labels.get(SOURCE_LABEL)));
-            let strays: Vec<Shown> = strays.map(|live| Shown::Stray(live.key.clone())).collect();
-            strays.into_iter().for_each(|stray| state.board.mark(stray, now));
+            state.mark_all(kind);
         });
     }
 
@@ -225,7 +230,16 @@ impl Audience for Views {
         self.disturbed(key.clone(), |live| live.gone(&key, &sighting.uid));
     }
 
-    fn connected(&self, _topic: Topic) {}
+    fn connected(&self, topic: Topic) {
+        let Topic::Views(kind) = topic else { return };
+        self.change(|state| {
+            state.heard.insert(kind, None);
+            // What was to be written while the watch was broken was let go.
+            if state.live.connected(kind) {
+                state.mark_all(kind);
+            }
+        });
+    }
 
     fn lost(&self, topic: Topic, error: &ClusterError) -> bool {
         let Topic::Views(kind) = topic else { return false };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use kompox_tests::ground::{self, Ground};
+use kompox_tests::kubectl;
 use kompox_tests::parts::{self, Part};
 use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
@@ -134,6 +135,13 @@ async fn a_cluster_that_was_away_is_caught_up_with_and_nothing_is_lost() -> Resu
         ground.asked().into_iter().filter(|request| request.is_write() && !request.is_of_records()).collect();
     ensure!(writes.iter().all(|write| write.method != "DELETE"), "{writes:#?}");
     ensure!(writes.len() == 4, "{writes:#?}");
+    // What is shown in the cluster is looked after as before.
+    ground.kubectl(&["delete", "kompoxapps", "-A", "--all"])?;
+    let views = ["get", "kompoxapps", "-A", "--no-headers"];
+    kubectl::shows(ground.plane.kubeconfig(), &views, "the views of the Apps again", LONG, |text| {
+        text.lines().filter(|line| line.contains("True")).count() == APPS.len()
+    })
+    .await?;
     Ok(())
 }
 

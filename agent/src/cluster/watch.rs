@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use kompox_core::next::Next;
 use kompox_core::views::ViewKind;
 use kompox_manifests::object::Kind;
 use tokio::time::{Instant, sleep, timeout};
@@ -26,6 +27,8 @@ pub(crate) struct Timing {
     pub(crate) short: Duration,
     /// The first wait after a failure, and the longest.
     pub(crate) waits: (Duration, Duration),
+    /// The longest wait where the topic is not served, or this agent may not see it: only a person changes that.
+    pub(crate) unserved: Duration,
 }
 
 impl Default for Timing {
@@ -34,7 +37,37 @@ impl Default for Timing {
             quiet: Duration::from_secs(100),
             short: Duration::from_secs(1),
             waits: (Duration::from_millis(250), Duration::from_secs(30)),
+            unserved: Duration::from_secs(30),
         }
+    }
+}
+
+/// When to try again after a failure.
+struct Patience {
+    trouble: Backoff,
+    unserved: Backoff,
+}
+
+impl Patience {
+    const fn new(Timing { waits: (first, longest), unserved, .. }: Timing) -> Self {
+        Self { trouble: Backoff::new(first, longest), unserved: Backoff::new(first, unserved) }
+    }
+
+    fn reset(&mut self) {
+        self.trouble.reset();
+        self.unserved.reset();
+    }
+
+    fn wait(&mut self, error: &ClusterError) -> Duration {
+        let asked = match error.next() {
+            Next::Retry { after } => after,
+            Next::Wait | Next::Stalled => None,
+        };
+        let backoff = match error.cause {
+            Cause::NotFound(_) | Cause::Forbidden(_) => &mut self.unserved,
+            _ => &mut self.trouble,
+        };
+        backoff.wait(asked, dice())
     }
 }
 
@@ -155,14 +188,14 @@ pub(crate) async fn read(api: &dyn WatchApi, topic: Topic, audience: &dyn Audien
 
 /// Keeps an audience up to date about a topic, for ever.
 pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, audience: &dyn Audience, timing: Timing) {
-    let mut backoff = Backoff::new(timing.waits.0, timing.waits.1);
+    let mut patience = Patience::new(timing);
     let mut from: Option<String> = None;
     loop {
         let began = Instant::now();
         let ended = match follow_once(api, topic, audience, timing.quiet, &mut from).await {
             Ok(()) if began.elapsed() >= timing.short => {
                 // The API server ends every watch after some minutes.
-                backoff.reset();
+                patience.reset();
                 continue;
             }
             Ok(()) => ClusterError::new(format!("watch {topic:?}"), Cause::Unreachable("it ended at once".to_owned())),
@@ -172,6 +205,10 @@ pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, audience: &dyn Audi
             debug!(?topic, "the watch is too far behind and begins anew");
             from = None;
         } else {
+            if matches!(ended.cause, Cause::NotFound(_)) {
+                // It is not served any more. When it comes back, nothing of before is there.
+                from = None;
+            }
             // When one breaks, all do: one line is enough.
             if audience.lost(topic, &ended) {
                 warn!(error = %ended, "the cluster is not watched any more; trying again");
@@ -180,13 +217,9 @@ pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, audience: &dyn Audi
             }
         }
         if began.elapsed() >= timing.quiet {
-            backoff.reset();
+            patience.reset();
         }
-        let asked = match ended.next() {
-            kompox_core::next::Next::Retry { after } => after,
-            _ => None,
-        };
-        sleep(backoff.wait(asked, dice())).await;
+        sleep(patience.wait(&ended)).await;
     }
 }
 

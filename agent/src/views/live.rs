@@ -7,27 +7,36 @@ use kompox_core::views::{LiveView, ViewKey, ViewKind};
 /// See the module.
 #[derive(Default)]
 pub(super) struct LiveViews {
-    /// Kinds that the cluster serves and that were listed.
-    kinds: BTreeSet<ViewKind>,
+    /// Kinds that were listed.
+    listed: BTreeSet<ViewKind>,
+    /// Those of them that the cluster serves now, as far as is known.
+    served: BTreeSet<ViewKind>,
     views: BTreeMap<ViewKey, LiveView>,
 }
 
 impl LiveViews {
     /// Whether views of a kind can be shown: its definition is installed, and what is there is known.
     pub(super) fn serves(&self, kind: ViewKind) -> bool {
-        self.kinds.contains(&kind)
+        self.served.contains(&kind)
     }
 
     /// The kind is not served any more, or not to be seen; whether it was before.
     pub(super) fn lost(&mut self, kind: ViewKind) -> bool {
-        self.kinds.remove(&kind)
+        self.served.remove(&kind)
+    }
+
+    /// What changes of the kind is heard, from where it was lost on; whether it was lost. What was never listed
+    /// stays unknown.
+    pub(super) fn connected(&mut self, kind: ViewKind) -> bool {
+        self.listed.contains(&kind) && self.served.insert(kind)
     }
 
     /// Takes a whole list.
     pub(super) fn listed(&mut self, kind: ViewKind, views: Vec<LiveView>) {
         self.views.retain(|key, _| key.kind != kind);
         self.views.extend(views.into_iter().map(|view| (view.key.clone(), view)));
-        self.kinds.insert(kind);
+        self.listed.insert(kind);
+        self.served.insert(kind);
     }
 
     /// Takes a version of a view; whether it is newer than the one that is known.

@@ -222,6 +222,28 @@ async fn a_write_that_fails_is_made_again() {
 }
 
 #[tokio::test]
+async fn after_a_watch_that_broke_views_are_written_again() {
+    let ground = Ground::new().await;
+    ground.serve(Vec::new());
+    let away = ClusterError::new("watch KompoxApp objects", Cause::Unreachable("no route".into()));
+    for kind in KINDS {
+        ground.views.lost(Topic::Views(kind), &away);
+    }
+    ground.views.app("ops", &ground.outcome(AppState::Healthy, 0));
+    assert_eq!(ground.sent().await, [""; 0]);
+    // It goes on from where it was, without a list.
+    for kind in KINDS {
+        ground.views.connected(Topic::Views(kind));
+    }
+    assert_eq!(ground.sent().await, ["object KompoxApp NS/shop", "status KompoxApp NS/shop"]);
+    // As it does every few minutes.
+    for kind in KINDS {
+        ground.views.connected(Topic::Views(kind));
+    }
+    assert_eq!(ground.sent().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn without_definitions_events_alone_are_told_and_without_the_lease_nothing() {
     let ground = Ground::new().await;
     let missing = ClusterError::new("list KompoxApp objects", Cause::NotFound("it".into()));

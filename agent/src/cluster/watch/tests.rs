@@ -16,6 +16,7 @@ const TIMING: Timing = Timing {
     quiet: Duration::from_secs(1),
     short: Duration::from_millis(10),
     waits: (Duration::from_millis(5), Duration::from_millis(300)),
+    unserved: Duration::from_millis(300),
 };
 
 /// The objects of a list and its version.
@@ -126,11 +127,52 @@ async fn a_version_that_is_too_old_means_a_new_list_which_finds_deletions() {
 }
 
 #[tokio::test]
+async fn what_is_not_served_any_more_is_listed_anew_when_it_comes_back() {
+    let script = script(
+        vec![Ok((vec![service("a", "3")], "10")), Err(Cause::NotFound("it".into())), Ok((Vec::new(), "40"))],
+        vec![vec![Err(Cause::NotFound("it".into()))]],
+    );
+    let (names, asked, _) = follow_for(script, Duration::from_millis(300)).await;
+    assert_eq!(names, [""; 0]);
+    assert_eq!(asked, ["list", "watch from 10", "list", "list", "watch from 40"]);
+}
+
+#[tokio::test]
 async fn failures_are_tried_again_with_growing_waits() {
     let failures = (0..6).map(|_| Err(unreachable())).collect();
     let (_, asked, cache) = follow_for(script(failures, Vec::new()), Duration::from_millis(200)).await;
     assert!((4..=7).contains(&asked.len()), "{} tries in 200 ms", asked.len());
     assert!(cache.check().is_err());
+}
+
+#[test]
+fn what_is_not_served_is_asked_for_rarely_and_what_is_away_soon() {
+    let timing = Timing {
+        waits: (Duration::from_secs(1), Duration::from_secs(30)),
+        unserved: Duration::from_mins(10),
+        ..TIMING
+    };
+    let mut patience = Patience::new(timing);
+    let mut last = |cause: &Cause| {
+        let error = ClusterError::new("list", cause.clone());
+        let waits: Vec<f64> = (0..12).map(|_| patience.wait(&error).as_secs_f64()).collect();
+        assert!(waits[0] <= 1.0, "{cause:?}: {waits:?}");
+        assert!(waits[6] >= 15.0, "{cause:?}: {waits:?}");
+        patience.reset();
+        waits[11]
+    };
+    for cause in [Cause::NotFound("it".into()), Cause::Forbidden("no".into())] {
+        assert!((300.0..=600.0).contains(&last(&cause)), "{cause:?}");
+    }
+    for cause in [unreachable(), Cause::TimedOut(Duration::ZERO), Cause::Unauthorized] {
+        assert!((15.0..=30.0).contains(&last(&cause)), "{cause:?}");
+    }
+    // What was away for a while does not make a kind that is not served wait, nor the other way round.
+    let mut patience = Patience::new(timing);
+    for _ in 0..12 {
+        patience.wait(&ClusterError::new("list", Cause::NotFound("it".into())));
+    }
+    assert!(patience.wait(&ClusterError::new("list", unreachable())) <= Duration::from_secs(1));
 }
 
 #[tokio::test]
