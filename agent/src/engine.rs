@@ -185,7 +185,11 @@ impl Engine {
         let source = &self.sources[key.source];
         let Some((wish, generation, mut memory)) = source.ledger().begin(&key.app) else {
             self.wake(key.source, self.agent.turns.gone(Some(&source.name), &key.app));
-            return self.depart(key).await;
+            let departed = AssertUnwindSafe(self.depart(key)).catch_unwind().await;
+            return departed.unwrap_or_else(|_| {
+                error!(app = %key.app, "the removal of the App broke off; this is a fault of the agent");
+                Next::Retry(None)
+            });
         };
         // One App that breaks the agent must not take the others with it.
         let looked = AssertUnwindSafe(self.reconcile(key, &generation, &wish, &mut memory)).catch_unwind().await;

@@ -379,4 +379,4 @@ impl Renewal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

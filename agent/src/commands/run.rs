@@ -10,7 +10,7 @@ use kompox_core::plan::NewDisks;
 use kompox_manifests::desired::Terms;
 use kompox_manifests::id::ClusterId;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Exit;
 use crate::accept;
@@ -47,6 +47,9 @@ use crate::views::Views;
 
 /// How long giving the Lease back may take.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long nothing is done after a part of the engine broke off: a standby comes first, and what breaks off again and
+/// again is no burden.
+const BREATHER: Duration = Duration::from_secs(5);
 /// How long `--once` waits for the forge to take the last statuses.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long `--once` waits for the cluster to take the last views.
@@ -169,12 +172,22 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
             held.release().await;
             return Ok(exit);
         }
-        tokio::select! {
-            () = lost.lost() => warn!("the Lease is lost: everything is stopped until it is ours again"),
-            () = engine.run() => {}
-        }
+        work(engine.run(), lost, held).await;
         metrics.leads(None);
         webhooks.leads(None);
+    }
+}
+
+/// Works until the Lease is lost. An engine that ends by itself gives it back: whoever asks for it next, be it this
+/// process, is another holder.
+async fn work(engine: impl Future<Output = ()>, lost: LostSignal, held: &Held) {
+    tokio::select! {
+        () = lost.lost() => warn!("the Lease is lost: everything is stopped until it is ours again"),
+        () = engine => {
+            error!("a part of the engine broke off: the Lease is given back, and everything is begun anew");
+            held.release().await;
+            tokio::time::sleep(BREATHER).await;
+        }
     }
 }
 
@@ -387,6 +400,29 @@ pub(crate) fn reader_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::lease::tests::{MemoryLease, take};
+
+    #[tokio::test]
+    async fn an_engine_that_ends_by_itself_gives_the_lease_back() {
+        let (lease, held) = (Arc::new(MemoryLease::default()), Held::default());
+        for _ in 0..2 {
+            // Whoever else holds it is waited for, or alive.
+            let lost = held.keep(take(&lease, Patience::UntilHolderIsAlive).await.unwrap());
+            assert!(!lost.is_lost() && lease.holder().is_some());
+            let work = work(async {}, lost.clone(), &held);
+            tokio::time::timeout(BREATHER / 5, work).await.expect_err("it takes a breath");
+            assert!(lost.is_lost() && lease.holder().is_none());
+        }
+        held.release().await;
+    }
+
+    #[tokio::test]
+    async fn work_ends_with_the_lease() {
+        let (lease, held) = (Arc::new(MemoryLease::default()), Held::default());
+        let lost = held.keep(take(&lease, Patience::UntilHolderIsAlive).await.unwrap());
+        held.release().await;
+        work(std::future::pending(), lost, &held).await;
+    }
 
     #[test]
     fn versions_before_1_31_are_too_old() {

@@ -358,6 +358,30 @@ async fn what_a_person_deletes_is_back_within_a_second() {
 }
 
 #[tokio::test]
+async fn a_removal_that_breaks_off_is_tried_again_and_takes_nothing_with_it() {
+    let mut world = World::new();
+    world.app("blog");
+    world.edit("blog/kompoxops.yml", "  volumes:\n    - {name: data, size: 1Gi}\n", "");
+    world.edit("blog/compose.yml", "    volumes: [\"data:/srv\"]\n", "");
+    let source = Script::new(vec![Ok(snapshot(&world, 1))]);
+    let bench = Bench::new(&world, &source).await;
+    bench.once().await.unwrap();
+    world.files.retain(|file, _| file.starts_with("shop/"));
+    source.say(Ok(snapshot(&world, 2)));
+    let breaks = || panic!("a fault of the agent, for a test");
+    world.cluster.fault_later("delete", 0, ClusterFault::Meanwhile(Box::new(breaks)));
+    let removed = async {
+        while world.objects().await.iter().any(|object| object.starts_with("Deployment ") && object.contains("blog")) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = bench.engine.run() => panic!("the engine broke off"),
+        removed = tokio::time::timeout(Duration::from_secs(60), removed) => removed.expect("it is tried again"),
+    }
+}
+
+#[tokio::test]
 async fn an_app_waits_for_those_that_it_depends_on() {
     let mut world = World::new();
     world.heal(false);

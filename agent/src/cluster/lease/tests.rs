@@ -12,7 +12,7 @@ const QUICK: LeaseTiming = LeaseTiming {
 
 /// A Lease in memory, with the versions of a real one.
 #[derive(Default)]
-struct MemoryLease {
+pub(crate) struct MemoryLease {
     record: Mutex<Option<LeaseRecord>>,
     version: Mutex<u64>,
     /// Whether calls hang, as on a dead network.
@@ -22,7 +22,7 @@ struct MemoryLease {
 }
 
 impl MemoryLease {
-    fn holder(&self) -> Option<String> {
+    pub(crate) fn holder(&self) -> Option<String> {
         self.record.lock().unwrap().clone().and_then(|record| record.holder)
     }
 
@@ -72,7 +72,7 @@ fn foreign() -> LeaseRecord {
     }
 }
 
-async fn take(lease: &Arc<MemoryLease>, patience: Patience) -> Result<Leadership, NotAcquired> {
+pub(crate) async fn take(lease: &Arc<MemoryLease>, patience: Patience) -> Result<Leadership, NotAcquired> {
     acquire(lease.clone(), Holder::this_process(), QUICK, patience, |_| {}).await
 }
 
