@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::{Forge, ForgeError};
 use crate::pace::Backoff;
 
-/// Entries that are kept. The oldest is dropped first: a forge that was down for a day is told the newest news.
+/// Entries that are kept beside those of the commit that is told of, which has one for each App that it changes. The
+/// oldest is dropped first: a forge that was down for a day is told the newest news.
 const MAX_ENTRIES: usize = 200;
 /// Commits whose delivered statuses are remembered, so that the same news is not sent again.
 const REMEMBERED_COMMITS: usize = 3;
@@ -53,7 +54,7 @@ impl Outbox {
     pub(crate) fn put(&mut self, commit: &str, status: Status) {
         let found = self.entries.iter().position(|entry| entry.commit == commit && entry.context == status.context);
         let index = found.unwrap_or_else(|| {
-            self.make_room();
+            self.make_room(commit);
             let (commit, context) = (commit.to_owned(), status.context.clone());
             self.entries.push(Entry { commit, context, delivered: None, queue: Vec::new() });
             self.entries.len() - 1
@@ -75,16 +76,17 @@ impl Outbox {
         self.entries.iter().map(|entry| entry.queue.len()).sum()
     }
 
-    /// Drops the oldest entry when there are too many; delivered ones first.
-    fn make_room(&mut self) {
-        if self.entries.len() < MAX_ENTRIES {
-            return;
-        }
-        let oldest = self.entries.iter().position(|entry| entry.queue.is_empty()).unwrap_or(0);
-        let dropped = self.entries.remove(oldest);
-        if !dropped.queue.is_empty() {
-            let Entry { commit, context, .. } = dropped;
-            tracing::warn!(commit, context, "too many statuses wait for the forge; the oldest is given up");
+    /// Drops the oldest entries of other commits than this one when there are too many. A delivered one of its own
+    /// would be sent again at the next look.
+    fn make_room(&mut self, commit: &str) {
+        while self.entries.iter().filter(|entry| entry.commit != commit).count() >= MAX_ENTRIES {
+            let others = self.entries.iter().enumerate().filter(|(_, entry)| entry.commit != commit);
+            let Some((oldest, _)) = others.min_by_key(|(_, entry)| entry.worth()) else { return };
+            let dropped = self.entries.remove(oldest);
+            if !dropped.queue.is_empty() {
+                let Entry { commit, context, .. } = dropped;
+                tracing::warn!(commit, context, "too many statuses wait for the forge; the oldest is given up");
+            }
         }
     }
 
@@ -102,6 +104,16 @@ impl Outbox {
 }
 
 impl Entry {
+    /// How long it is kept where there are too many; the smallest goes first.
+    fn worth(&self) -> u8 {
+        match (self.queue.is_empty(), &self.delivered) {
+            (true, _) => 0,
+            (false, None) => 1,
+            // The forge shows something that is not true any more, and would for ever.
+            (false, Some(_)) => 2,
+        }
+    }
+
     fn put(&mut self, status: Status) {
         if self.queue.last().or(self.delivered.as_ref()).is_some_and(|last| status.repeats(last)) {
             return;

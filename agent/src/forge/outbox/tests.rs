@@ -319,6 +319,39 @@ fn the_outbox_stays_small() {
 }
 
 #[test]
+fn a_commit_of_many_apps_is_told_once() {
+    let mut desk = Desk::default();
+    let tell = |desk: &mut Desk, commit: &str| {
+        for number in 0..=300 {
+            desk.outbox.put(commit, status(&format!("kompox/c/app{number}"), State::Success, "1 changed"));
+        }
+    };
+    tell(&mut desk, ONE);
+    desk.deliver();
+    assert_eq!(desk.shown.len(), 301);
+    tell(&mut desk, ONE);
+    assert!(desk.outbox.is_delivered());
+    // The next one takes the place of what was delivered, and is whole itself.
+    tell(&mut desk, TWO);
+    assert_eq!(desk.outbox.waiting(), 301);
+    assert_eq!(desk.outbox.entries.len(), 301 + MAX_ENTRIES - 1);
+}
+
+#[test]
+fn a_commit_whose_end_a_forge_waits_for_is_given_up_last() {
+    let mut desk = Desk::default();
+    desk.outbox.put(ONE, pending());
+    desk.deliver();
+    desk.outbox.put(ONE, status("kompox/c", State::Error, "superseded by 22222222"));
+    for number in 0..1_000 {
+        desk.outbox.put(&format!("{number:040}"), success());
+    }
+    desk.deliver();
+    let of_one: Vec<State> = desk.shown.iter().filter(|(of, _)| of == ONE).map(|(_, status)| status.state).collect();
+    assert_eq!(of_one, [State::Pending, State::Error]);
+}
+
+#[test]
 fn an_empty_outbox_is_short_json_and_unknown_form_is_an_error() {
     assert_eq!(serde_json::to_string(&Outbox::default()).unwrap(), r#"{"entries":[]}"#);
     assert_eq!(serde_json::from_str::<Outbox>("{}").unwrap(), Outbox::default());
