@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kompox_core::next::Next;
 use kompox_core::report::{State, Status, source_context};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -23,27 +23,21 @@ use crate::record::{CommitRecord, Record};
 use crate::report;
 
 use self::backlog::Backlog;
+use self::mailbox::{Mail, Mailbox, Slot, mailbox};
 
 pub(crate) mod backlog;
+mod mailbox;
 
 /// News about one commit that come within this time are saved together.
 const GATHER: Duration = Duration::from_secs(1);
 /// How a commit is on its way is saved when it has lasted this long: most end sooner.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Messages that may wait. Each says everything anew, so one that finds no room is no loss for long.
-const CAPACITY: usize = 256;
 
 /// Where reconciles leave their news.
 #[derive(Clone)]
 pub(crate) struct Reporter {
-    messages: mpsc::Sender<Message>,
+    slot: Slot,
     status_name: String,
-}
-
-enum Message {
-    Say(String, Vec<Status>),
-    Record(Box<CommitRecord>),
-    Flush(oneshot::Sender<()>),
 }
 
 /// What was written down about a source, as it was loaded.
@@ -87,7 +81,7 @@ impl Reporter {
         loaded: Loaded,
         backlog: Backlog,
     ) -> Self {
-        let (messages, receiver) = mpsc::channel(CAPACITY);
+        let (slot, mailbox) = mailbox();
         let Loaded { record, stored } = loaded;
         let writer = Writer {
             cluster,
@@ -103,45 +97,42 @@ impl Reporter {
             refused: false,
             flushes: Vec::new(),
         };
-        tokio::spawn(writer.run(receiver));
-        Self { messages, status_name: status_name.to_owned() }
+        tokio::spawn(writer.run(mailbox));
+        Self { slot, status_name: status_name.to_owned() }
     }
 
     /// Wants the forge to show these statuses of a commit.
     pub(crate) fn say(&self, commit: &str, statuses: Vec<Status>) {
-        if !statuses.is_empty() {
-            self.send(Message::Say(commit.to_owned(), statuses));
-        }
+        self.slot.leave(|mail| mail.say(commit, statuses));
     }
 
     /// Writes down how a commit goes.
     pub(crate) fn record(&self, record: &CommitRecord) {
-        self.send(Message::Record(Box::new(record.clone())));
+        self.slot.leave(|mail| mail.record = Some(record.clone()));
     }
 
     /// Ends when everything is delivered, and saved unless the cluster refuses that for good.
     pub(crate) async fn flush(&self) {
         let (done, end) = oneshot::channel();
-        if self.messages.send(Message::Flush(done)).await.is_ok() {
-            // An error says that the writer has ended: nothing more to wait for.
-            let _ = end.await;
-        }
-    }
-
-    fn send(&self, message: Message) {
-        if self.messages.try_send(message).is_err() {
-            warn!("the reporter is far behind; the next reconcile tells it again");
+        self.slot.leave(|mail| mail.flushes.push(done));
+        tokio::select! {
+            // An error says what the other branch does.
+            _ = end => {}
+            () = self.slot.abandoned() => {}
         }
     }
 }
 
 impl Observer for Reporter {
     fn commit(&self, _source: &str, record: &CommitRecord, before: Option<&CommitRecord>) {
-        if let Some(before) = before {
-            self.say(&before.id, report::superseded(&self.status_name, before, &record.id));
-        }
-        self.say(&record.id, vec![report::seen(&self.status_name)]);
-        self.record(record);
+        // All at once: nothing of the new commit may be told before it is written down.
+        self.slot.leave(|mail| {
+            if let Some(before) = before {
+                mail.say(&before.id, report::superseded(&self.status_name, before, &record.id));
+            }
+            mail.say(&record.id, vec![report::seen(&self.status_name)]);
+            mail.record = Some(record.clone());
+        });
     }
 
     fn fetched(&self, _source: &str, came: Came<'_>) {
@@ -152,8 +143,8 @@ impl Observer for Reporter {
     }
 
     fn source(&self, _source: &str, record: &CommitRecord, _outcome: &Outcome) {
-        self.say(&record.id, report::statuses(&self.status_name, record));
         self.record(record);
+        self.say(&record.id, report::statuses(&self.status_name, record));
     }
 }
 
@@ -176,14 +167,11 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+    async fn run(mut self, mut mailbox: Mailbox) {
         loop {
-            // Everything that waits is one piece of news.
-            while let Ok(message) = messages.try_recv() {
-                self.take(message);
-            }
+            self.take(mailbox.take());
             self.save().await;
-            let rest = self.deliver().await;
+            let rest = if self.must_save_first() { Rest::Done } else { self.deliver().await };
             let waiting = self.waiting();
             self.backlog.see(&self.source, waiting, Instant::now());
             let next = match rest {
@@ -210,27 +198,20 @@ impl Writer {
                 }
             };
             tokio::select! {
-                message = messages.recv() => match message {
-                    Some(message) => self.take(message),
-                    None => return,
-                },
+                is_open = mailbox.arrival() => if !is_open { return },
                 () = woken => {}
             }
         }
     }
 
-    fn take(&mut self, message: Message) {
-        match message {
-            Message::Say(commit, statuses) => {
-                if self.forge.is_some() {
-                    for status in statuses {
-                        self.record.outbox.put(&commit, status);
-                    }
-                }
-            }
-            Message::Record(record) => self.record.commit = Some(*record),
-            Message::Flush(done) => self.flushes.push(done),
+    fn take(&mut self, Mail { statuses, record, flushes }: Mail) {
+        if self.forge.is_some() {
+            self.record.outbox.absorb(statuses);
         }
+        if record.is_some() {
+            self.record.commit = record;
+        }
+        self.flushes.extend(flushes);
     }
 
     /// Saves the record when it has changed and it is time.
@@ -247,10 +228,8 @@ impl Writer {
         let is_trying = self.saving.failures() > 0;
         let save_at = self.save_at.map_or(at, |before| if is_trying { before } else { before.min(at) });
         self.save_at = Some(save_at);
-        // A commit that a forge was told of and that is not in the record would never get its last word. After a
-        // failure even that waits.
-        let is_told = self.forge.is_some() && self.is_of_another_commit(&value);
-        let urgent = !is_trying && (is_told || !self.flushes.is_empty());
+        // What the forge is to be told may wait for it. After a failure even that waits.
+        let urgent = !is_trying && (self.must_save_first() || !self.flushes.is_empty());
         if now < save_at && !urgent {
             return;
         }
@@ -274,10 +253,12 @@ impl Writer {
         }
     }
 
-    /// Whether a record is of another commit than the one that is saved.
-    fn is_of_another_commit(&self, record: &Value) -> bool {
-        let commit = |record: &Value| record.pointer("/commit/id").cloned();
-        self.saved.as_ref().and_then(commit) != commit(record)
+    /// Whether the forge is told nothing before the record is saved: a commit that it was told of and that is not in the
+    /// record would never get its last word. Where the cluster refuses to save it for good, no word at all is worse.
+    fn must_save_first(&self) -> bool {
+        let saved = self.saved.as_ref().and_then(|record| record.pointer("/commit/id")).and_then(Value::as_str);
+        let is_of_another_commit = saved != self.record.commit.as_ref().map(|commit| commit.id.as_str());
+        self.forge.is_some() && is_of_another_commit && !self.refused
     }
 
     /// How many statuses the forge has not taken yet.

@@ -64,6 +64,13 @@ impl Outbox {
         }
     }
 
+    /// Says everything that another outbox has still to tell, in its order.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for Entry { commit, queue, .. } in other.entries {
+            queue.into_iter().for_each(|status| self.put(&commit, status));
+        }
+    }
+
     /// Whether the forge has been told everything.
     #[must_use]
     pub(crate) fn is_delivered(&self) -> bool {

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use kompox_core::report::app_context;
+use tokio::sync::mpsc;
 
 use super::*;
 use crate::cluster::error::Cause;
@@ -11,11 +12,16 @@ use crate::fault::Fault;
 use crate::forge::ForgeError;
 use crate::testing::commit_id;
 
+/// Long enough for a request, shorter than the wait after one that failed.
+const WHILE: Duration = Duration::from_millis(200);
+
 /// A forge that keeps every status, and is down as often as it is told.
 #[derive(Clone, Default)]
 struct Ledger {
     written: Arc<Mutex<Vec<(String, Status)>>>,
     down: Arc<Mutex<u32>>,
+    /// Requests hang while a test holds it.
+    hang: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Ledger {
@@ -23,7 +29,16 @@ impl Ledger {
         self.written.lock().unwrap().iter().map(|(_, status)| (status.context.clone(), status.state)).collect()
     }
 
-    fn reach(&self) -> Result<(), ForgeError> {
+    /// What a commit was told of the source as a whole.
+    fn of_source(&self, commit: u32) -> Vec<State> {
+        let (commit, context) = (commit_id(commit), source_context("c1"));
+        let written = self.written.lock().unwrap();
+        let of_source = written.iter().filter(|(of, status)| *of == commit && status.context == context);
+        of_source.map(|(_, status)| status.state).collect()
+    }
+
+    async fn reach(&self) -> Result<(), ForgeError> {
+        drop(self.hang.lock().await);
         let mut down = self.down.lock().unwrap();
         if *down == 0 {
             return Ok(());
@@ -36,13 +51,13 @@ impl Ledger {
 #[async_trait]
 impl Forge for Ledger {
     async fn set_status(&self, commit: &str, status: &Status) -> Result<(), ForgeError> {
-        self.reach()?;
+        self.reach().await?;
         self.written.lock().unwrap().push((commit.to_owned(), status.clone()));
         Ok(())
     }
 
     async fn statuses(&self, commit: &str) -> Result<Vec<Status>, ForgeError> {
-        self.reach()?;
+        self.reach().await?;
         let written = self.written.lock().unwrap();
         let mut newest: Vec<Status> = Vec::new();
         for (_, status) in written.iter().filter(|(of, _)| of == commit).rev() {
@@ -243,4 +258,49 @@ async fn a_record_of_another_shape_is_begun_anew() {
     reporter.record(&record(1));
     reporter.flush().await;
     assert_eq!(world.saved().await.commit, Some(record(1)));
+}
+
+#[tokio::test]
+async fn what_is_said_once_is_told_however_much_comes_while_the_forge_hangs() {
+    let world = World::new();
+    let reporter = world.start().await;
+    let hanging = world.forge.hang.lock().await;
+    reporter.commit("ops", &record(1), None);
+    tokio::time::sleep(WHILE).await;
+    for number in 0..1_000 {
+        let app = app_context("c1", &format!("app{}", number % 50));
+        reporter.say(&commit_id(1), vec![status(app, State::Success)]);
+        reporter.record(&record(1));
+    }
+    reporter.commit("ops", &record(2), Some(&record(1)));
+    drop(hanging);
+    reporter.flush().await;
+    assert_eq!(world.forge.of_source(1), [State::Pending, State::Error]);
+    assert_eq!(world.forge.of_source(2), [State::Pending]);
+    assert_eq!(world.forge.states().len(), 3 + 50, "what is said again and again is told once");
+    assert_eq!(world.saved().await.commit, Some(record(2)));
+}
+
+#[tokio::test]
+async fn a_commit_is_told_of_when_the_record_names_it() {
+    let world = World::new();
+    let away = ClusterFault::Refuse(Cause::Unreachable("no route".into()));
+    world.cluster.fault_later("create", 0, away);
+    let reporter = world.start().await;
+    reporter.commit("ops", &record(1), None);
+    tokio::time::sleep(WHILE).await;
+    // Killed now, nobody would know that it has to end.
+    assert_eq!((world.saves(), world.forge.states().len()), (1, 0));
+    reporter.flush().await;
+    assert_eq!((world.forge.of_source(1), world.saved().await.commit), (vec![State::Pending], Some(record(1))));
+}
+
+#[tokio::test]
+async fn a_cluster_that_takes_no_record_at_all_silences_nobody() {
+    let world = World::new();
+    world.cluster.fault_later("create", 0, ClusterFault::Refuse(Cause::Forbidden("no".into())));
+    let reporter = world.start().await;
+    reporter.commit("ops", &record(1), None);
+    reporter.flush().await;
+    assert_eq!((world.forge.of_source(1), world.saved().await.commit), (vec![State::Pending], None));
 }

@@ -319,6 +319,25 @@ fn the_outbox_stays_small() {
 }
 
 #[test]
+fn what_one_outbox_is_told_first_is_told_in_the_same_order() {
+    let mut desk = Desk::default();
+    let mut news = Outbox::default();
+    news.put(ONE, pending());
+    desk.outbox.absorb(std::mem::take(&mut news));
+    desk.deliver();
+    news.put(ONE, pending());
+    news.put(ONE, status("kompox/c", State::Failure, "db: ImagePullBackOff"));
+    news.put(ONE, success());
+    news.put(TWO, pending());
+    desk.outbox.absorb(news);
+    desk.deliver();
+    assert_eq!(
+        desk.said().iter().map(|(_, state)| *state).collect::<Vec<_>>(),
+        [State::Pending, State::Success, State::Pending]
+    );
+}
+
+#[test]
 fn a_commit_of_many_apps_is_told_once() {
     let mut desk = Desk::default();
     let tell = |desk: &mut Desk, commit: &str| {
