@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
+use crate::cluster::lease::LostSignal;
 use crate::cluster::state::{self, Stored};
 use crate::cluster::{ClusterApi, ClusterError};
 use crate::engine::observer::{Came, Observer};
@@ -72,7 +73,8 @@ pub(crate) async fn load(cluster: &dyn ClusterApi, source: &str) -> Result<Loade
 }
 
 impl Reporter {
-    /// Starts the writer. Without a forge only the record is kept. It ends with the last handle.
+    /// Starts the writer. Without a forge only the record is kept. It ends with the last handle, and tells nothing
+    /// any more once the Lease is `lost`.
     pub(crate) fn start(
         cluster: Arc<dyn ClusterApi>,
         source: &str,
@@ -80,6 +82,7 @@ impl Reporter {
         forge: Option<Box<dyn Forge>>,
         loaded: Loaded,
         backlog: Backlog,
+        lost: Option<LostSignal>,
     ) -> Self {
         let (slot, mailbox) = mailbox();
         let Loaded { record, stored } = loaded;
@@ -92,6 +95,7 @@ impl Reporter {
             record,
             courier: Courier::default(),
             backlog,
+            lost,
             saving: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
             save_at: None,
             refused: false,
@@ -111,7 +115,8 @@ impl Reporter {
         self.slot.leave(|mail| mail.record = Some(record.clone()));
     }
 
-    /// Ends when everything is delivered, and saved unless the cluster refuses that for good.
+    /// Ends when everything is delivered, and saved unless the cluster refuses that for good; also when the Lease is
+    /// lost.
     pub(crate) async fn flush(&self) {
         let (done, end) = oneshot::channel();
         self.slot.leave(|mail| mail.flushes.push(done));
@@ -158,6 +163,8 @@ struct Writer {
     version: Option<String>,
     courier: Courier,
     backlog: Backlog,
+    /// Tells when another process may be telling the forge; `None` where that is not looked at.
+    lost: Option<LostSignal>,
     saving: Backoff,
     /// When it is saved next, if there is something to save.
     save_at: Option<Instant>,
@@ -171,6 +178,9 @@ impl Writer {
         loop {
             self.take(mailbox.take());
             self.save().await;
+            if self.lost.as_ref().is_some_and(LostSignal::is_lost) {
+                return;
+            }
             let rest = if self.must_save_first() { Rest::Done } else { self.deliver().await };
             let waiting = self.waiting();
             self.backlog.see(&self.source, waiting, Instant::now());

@@ -280,7 +280,9 @@ async fn prepare(
     let asked = patiently(args.once, || asked::load(cluster.as_ref(), &source.name)).await?;
     let record = loaded.commit();
     let backlog = Backlog::new(vec![Arc::clone(metrics) as _, Arc::clone(views) as _]);
-    let reporter = Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded, backlog);
+    let lost = agent.lost.clone();
+    let reporter =
+        Reporter::start(Arc::clone(cluster), &source.name, &config.status_name, forge, loaded, backlog, lost);
     info!(source = source.name, location = %source.location, reference = %source.reference, "source");
     let observers: Vec<Arc<dyn Observer>> =
         vec![Arc::new(reporter.clone()), Arc::clone(metrics) as _, Arc::clone(views) as _];

@@ -146,7 +146,7 @@ impl Bench {
         let loaded = reporter::load(world.cluster.as_ref(), "ops").await.unwrap();
         let record = loaded.commit();
         let reporter =
-            Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded, Backlog::new(Vec::new()));
+            Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded, Backlog::new(Vec::new()), None);
         let peace = Arc::new(Peace::default());
         let observers: Vec<Arc<dyn observer::Observer>> = vec![Arc::new(reporter.clone()), Arc::clone(&peace) as _];
         let source = Source::new(

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::cluster::error::Cause;
 use crate::cluster::faulty::{Fault as ClusterFault, Faulty};
+use crate::cluster::lease::lost_signal;
 use crate::cluster::memory::Memory;
 use crate::fault::Fault;
 use crate::forge::ForgeError;
@@ -85,9 +86,13 @@ impl World {
     }
 
     async fn start_telling(&self, backlog: Backlog) -> Reporter {
+        self.start_as(backlog, None).await
+    }
+
+    async fn start_as(&self, backlog: Backlog, lost: Option<LostSignal>) -> Reporter {
         let loaded = load(self.cluster.as_ref(), "ops").await.unwrap();
         let forge = Some(Box::new(self.forge.clone()) as Box<dyn Forge>);
-        Reporter::start(Arc::clone(&self.cluster) as _, "ops", "c1", forge, loaded, backlog)
+        Reporter::start(Arc::clone(&self.cluster) as _, "ops", "c1", forge, loaded, backlog, lost)
     }
 
     fn saves(&self) -> usize {
@@ -241,7 +246,7 @@ async fn without_a_forge_only_the_record_is_kept() {
     let world = World::new();
     let loaded = load(world.cluster.as_ref(), "ops").await.unwrap();
     let reporter =
-        Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded, Backlog::new(Vec::new()));
+        Reporter::start(Arc::clone(&world.cluster) as _, "ops", "c1", None, loaded, Backlog::new(Vec::new()), None);
     reporter.say(&commit_id(1), vec![source(State::Pending)]);
     reporter.record(&record(1));
     reporter.flush().await;
@@ -303,4 +308,23 @@ async fn a_cluster_that_takes_no_record_at_all_silences_nobody() {
     reporter.commit("ops", &record(1), None);
     reporter.flush().await;
     assert_eq!((world.forge.of_source(1), world.saved().await.commit), (vec![State::Pending], None));
+}
+
+#[tokio::test]
+async fn who_has_lost_the_lease_tells_nothing_any_more() {
+    let world = World::new();
+    let (lease, lost) = lost_signal(Duration::from_secs(60));
+    let reporter = world.start_as(Backlog::new(Vec::new()), Some(lost)).await;
+    reporter.commit("ops", &record(1), None);
+    reporter.flush().await;
+    let hanging = world.forge.hang.lock().await;
+    reporter.say(&commit_id(1), vec![status(app_context("c1", "a"), State::Success), source(State::Success)]);
+    tokio::time::sleep(WHILE).await;
+    lease.send_replace(None);
+    drop(hanging);
+    tokio::time::timeout(Duration::from_secs(20), reporter.flush()).await.unwrap();
+    reporter.say(&commit_id(1), vec![source(State::Failure)]);
+    tokio::time::timeout(Duration::from_secs(20), reporter.flush()).await.unwrap();
+    // What was on its way has arrived, and nothing after it.
+    assert_eq!(world.forge.states(), [(source_context("c1"), State::Pending), (source_context("c1"), State::Success)]);
 }
