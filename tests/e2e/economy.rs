@@ -135,7 +135,12 @@ async fn a_cluster_that_was_away_is_caught_up_with_and_nothing_is_lost() -> Resu
         ground.asked().into_iter().filter(|request| request.is_write() && !request.is_of_records()).collect();
     ensure!(writes.iter().all(|write| write.method != "DELETE"), "{writes:#?}");
     ensure!(writes.len() == 4, "{writes:#?}");
-    // What is shown in the cluster is looked after as before.
+    // What is shown in the cluster is looked after as before, also after a break that the Lease outlives: then watches
+    // go on from where they were.
+    ground.proxy.down(true);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    ground.proxy.down(false);
+    ground.quiet().await?;
     ground.kubectl(&["delete", "kompoxapps", "-A", "--all"])?;
     let views = ["get", "kompoxapps", "-A", "--no-headers"];
     kubectl::shows(ground.plane.kubeconfig(), &views, "the views of the Apps again", LONG, |text| {
