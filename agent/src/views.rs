@@ -246,7 +246,9 @@ impl Audience for Views {
         self.change(|state| {
             let was_served = state.live.lost(kind);
             let before = state.heard.insert(kind, Some(error.to_string())).flatten();
-            if was_served && error.next() != Next::Stalled {
+            // What passes by itself is no matter of definitions that are missing.
+            let passes = matches!(error.next(), Next::Retry { .. });
+            if passes || (was_served && error.next() != Next::Stalled) {
                 debug!(%kind, %error, "the watch of views is interrupted");
             } else if before != Some(error.to_string()) {
                 info!(%error, "{kind} objects are not shown; deploy/manifests has what they need");
