@@ -10,7 +10,7 @@
 //! (`deploy/manifests/05-crds.yaml`) are not installed, Events alone are written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -30,6 +30,7 @@ use crate::cluster::watch::{Audience, Sighting, Timing, Topic, WatchApi, follow}
 use crate::cluster::{ClusterError, SYSTEM_NAMESPACE};
 use crate::config::SourceConfig;
 use crate::context::Agent;
+use crate::engine::Scheduler;
 use crate::engine::observer::{Came, Observer};
 use crate::outcome::{AppOutcome, Outcome};
 use crate::record::CommitRecord;
@@ -51,6 +52,8 @@ pub(crate) struct Views {
     wake: Notify,
     /// Somebody waits for everything being shown.
     rest: Notify,
+    /// What Apps wait to be looked at.
+    queue: OnceLock<Arc<Scheduler>>,
 }
 
 struct State {
@@ -87,7 +90,7 @@ impl Views {
         }
         let sources = sources.iter().map(|config| config.name.clone()).collect();
         let state = State { board, live: LiveViews::default(), heard: BTreeMap::new(), sources, at_rest: false };
-        Arc::new(Self { state: Mutex::new(state), wake: Notify::new(), rest: Notify::new() })
+        Arc::new(Self { state: Mutex::new(state), wake: Notify::new(), rest: Notify::new(), queue: OnceLock::new() })
     }
 
     /// Watches and writes, as long as the tasks live.
@@ -106,6 +109,17 @@ impl Views {
         let writer = Writer::new(Arc::clone(self), api, Arc::clone(agent));
         tasks.spawn(writer.run());
         tasks
+    }
+
+    /// Lets the work on Apps go first from now on.
+    pub(crate) fn behind(&self, queue: Arc<Scheduler>) {
+        // There is one engine for each of these.
+        let _ = self.queue.set(queue);
+    }
+
+    /// Whether Apps wait to be looked at.
+    fn is_busy(&self) -> bool {
+        self.queue.get().is_some_and(|queue| queue.backlog().0 > 0)
     }
 
     /// Ends when everything that is known now is shown, as far as that goes.

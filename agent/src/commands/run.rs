@@ -164,6 +164,7 @@ async fn serve(args: &RunArgs, config: &Config, held: &Held) -> anyhow::Result<E
         }
         let engine = Engine::new(Arc::clone(&agent), sources);
         metrics.leads(Some(engine.queue()));
+        views.behind(engine.queue());
         let hooked = Arc::clone(&engine);
         webhooks.leads(Some(Box::new(move |source| hooked.fetch_soon(source))));
         if args.once {

@@ -1,5 +1,6 @@
 //! New objects. What is there already without our labels was not seen, and is nobody's to overwrite.
 
+use futures::future::join_all;
 use kompox_core::ownership;
 use kompox_core::plan::{Action, Subject, What};
 use kompox_manifests::object::{Kind, Object};
@@ -71,15 +72,15 @@ async fn occupied(cluster: &dyn ClusterApi, object: &Object) -> Result<Option<(W
 /// # Errors
 /// The first refusal.
 pub(crate) async fn try_in_place(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
-    for action in &planned.plan.actions {
-        let What::Create { object, .. } = &action.what else { continue };
-        if !matches!(object.key.kind, Kind::Deployment | Kind::Ingress) {
-            continue;
-        }
+    let objects = planned.plan.actions.iter().filter_map(|action| match &action.what {
+        What::Create { object, .. } if matches!(object.key.kind, Kind::Deployment | Kind::Ingress) => Some(object),
+        _ => None,
+    });
+    let trials = objects.map(|object| async move {
         match agent.cluster.dry_run(object, planned.app.reconcile.force).await {
-            Ok(_) | Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => {}
-            Err(error) => return Err(failed(object, &error)),
+            Ok(_) | Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => Ok(()),
+            Err(error) => Err(failed(object, &error)),
         }
-    }
-    Ok(())
+    });
+    join_all(trials).await.into_iter().collect()
 }

@@ -11,6 +11,7 @@ use super::*;
 use crate::cluster::error::Cause;
 use crate::config::{ForgeChoice, Location, Reference};
 use crate::context::CommitRef;
+use crate::engine::queue;
 use crate::fault::Fault;
 use crate::outcome::State as AppState;
 use crate::testing::{World, commit_id};
@@ -208,6 +209,22 @@ async fn a_view_is_written_once_and_again_when_it_is_disturbed() {
     ground.views.app("ops", &AppOutcome { inputs: None, ..ground.outcome(AppState::Removed, 0) });
     assert_eq!(ground.sent().await, ["delete KompoxApp NS/shop"]);
     drop(ground.tasks);
+}
+
+#[tokio::test]
+async fn work_on_apps_goes_first_but_not_for_ever() {
+    let ground = Ground::new().await;
+    let waiting = Arc::new(Scheduler::default());
+    ground.views.behind(Arc::clone(&waiting));
+    let key = queue::Key { source: 0, app: ground.app.clone() };
+    waiting.add([key], queue::Cause::Wish);
+    ground.serve(Vec::new());
+    ground.views.app("ops", &ground.outcome(AppState::Healthy, 5));
+    // Longer than news are gathered.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(ground.shelf.calls(), [""; 0]);
+    // Nobody ever works on it.
+    assert_eq!(ground.sent().await.len(), 3);
 }
 
 #[tokio::test]

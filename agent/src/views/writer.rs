@@ -15,7 +15,7 @@ use kompox_manifests::labels;
 use kompox_manifests::names::Names;
 use kompox_manifests::object::{Kind, ObjectKey};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use super::Views;
@@ -25,6 +25,8 @@ use crate::cluster::{ClusterError, SYSTEM_NAMESPACE};
 use crate::context::Agent;
 use crate::pace::{Backoff, dice};
 
+/// How long each thing to be shown waits for work on Apps at most.
+const DEFERENCE: Duration = Duration::from_secs(1);
 /// A view needs at most its object and then its status.
 const MOST_WRITES: usize = 3;
 
@@ -49,6 +51,7 @@ impl Writer {
         loop {
             let due = self.views.state().board.take_due(Instant::now());
             for shown in due {
+                self.make_way().await;
                 self.show(shown).await;
             }
             self.tell().await;
@@ -70,6 +73,15 @@ impl Writer {
                 () = alarm => {}
                 () = self.views.wake.notified() => {}
             }
+        }
+    }
+
+    /// Work on Apps goes first: a new fleet gives the API server enough to do. What is shown waits for that, but not for
+    /// long.
+    async fn make_way(&self) {
+        let latest = Instant::now() + DEFERENCE;
+        while self.views.is_busy() && Instant::now() < latest {
+            sleep(DEFERENCE / 20).await;
         }
     }
 
@@ -232,6 +244,7 @@ impl Writer {
             if !self.has_namespace(&key.namespace) || self.agent.may_write().is_err() {
                 continue;
             }
+            self.make_way().await;
             // One that is lost is no loss for long: the view says how it is.
             if let Err(error) = self.send(&id, live.as_ref(), &occurrence).await {
                 self.failed(&error);
