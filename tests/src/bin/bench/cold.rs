@@ -13,6 +13,24 @@ use crate::rivals::{self, Rival};
 
 /// Lets the agent and the bare client apply everything in turns, each time to a fresh cluster, and says how they compare.
 pub(crate) async fn compare(apps: u16, parallel: usize, rounds: u16) -> Result<()> {
+    let Times { mine, bare, count } = times(apps, parallel, rounds, true).await?;
+    let (mine, bare) = (rate(count, percentile(&mine, 50)), rate(count, percentile(&bare, 50)));
+    say(&format!("median: the agent {mine:.0}, the bare client {bare:.0} objects a second: {:.2}", mine / bare));
+    Ok(())
+}
+
+/// How long each took, round by round.
+pub(crate) struct Times {
+    /// The agent.
+    pub(crate) mine: Vec<Duration>,
+    /// The bare client.
+    pub(crate) bare: Vec<Duration>,
+    /// How many objects.
+    count: usize,
+}
+
+/// Lets both apply everything in turns. `is_counted`: what the agent asked for in the first round is told.
+pub(crate) async fn times(apps: u16, parallel: usize, rounds: u16, is_counted: bool) -> Result<Times> {
     let (mut mine, mut bare) = (Vec::new(), Vec::new());
     let mut count = 0;
     for round in 1..=rounds {
@@ -23,7 +41,7 @@ pub(crate) async fn compare(apps: u16, parallel: usize, rounds: u16) -> Result<(
         let asked = ground.under.asked();
         drop(agent);
         drop(ground);
-        if round == 1 {
+        if is_counted && round == 1 {
             say(&census(&asked));
         }
         mine.push(took);
@@ -34,9 +52,7 @@ pub(crate) async fn compare(apps: u16, parallel: usize, rounds: u16) -> Result<(
             mine / bare
         ));
     }
-    let (mine, bare) = (rate(count, percentile(&mine, 50)), rate(count, percentile(&bare, 50)));
-    say(&format!("median: the agent {mine:.0}, the bare client {bare:.0} objects a second: {:.2}", mine / bare));
-    Ok(())
+    Ok(Times { mine, bare, count })
 }
 
 fn rate(objects: usize, time: Duration) -> f64 {
