@@ -66,10 +66,10 @@ async fn configurations_that_cannot_be() -> Result<()> {
     folder.write("a.yml", "cluster: /ws/acme/prv/home/cls/one\nsourecs: []\n")?;
     let unknown = agent(&["run", "--config", "a.yml"]).await?;
     ensure!(unknown.code() == Some(1) && unknown.stderr.contains("a.yml:2:1"), "{}", unknown.stderr);
-    folder.write("a.yml", "cluster: one\nsources:\n  - {name: A, url: ., interval: 1ms, webhook: {}}\n")?;
+    folder.write("a.yml", "cluster: one\nsources:\n  - {name: A, url: ., interval: 1ms, verify: {}}\n")?;
     let several = agent(&["run", "--config", "a.yml"]).await?;
     ensure!(several.code() == Some(1), "{}", several.stderr);
-    for place in ["a.yml:1:10", "a.yml:3:12", "a.yml:3:33", "a.yml:3:47"] {
+    for place in ["a.yml:1:10", "a.yml:3:12", "a.yml:3:33", "a.yml:3:46"] {
         ensure!(several.stderr.contains(place), "{place} is not in: {}", several.stderr);
     }
     Ok(())
