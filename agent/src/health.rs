@@ -18,7 +18,7 @@ use crate::memory::{Memory, Watched};
 use crate::outcome::{AppOutcome, State};
 
 /// Events say why something takes long; they are asked for when it does, and not more often than this.
-const EVENTS: Duration = Duration::from_secs(5);
+const EVENTS: Duration = Duration::from_secs(10);
 
 /// How an App is, and when that may change without anything being heard.
 pub(crate) struct Look {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// News that come together are shown together.
 const GATHER: Duration = Duration::from_millis(250);
 /// A state that passes is shown when it has lasted this long: most pass sooner, and one write does for all.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Most Events that wait for being sent; the oldest go first.
 const MOST_NEWS: usize = 500;
 

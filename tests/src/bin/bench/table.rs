@@ -89,13 +89,7 @@ fn table(arguments: &Arguments, round: &Round, smaller: Option<&Round>, objects:
     let rate = |time: Duration| objects as f64 / time.as_secs_f64();
     let cold = of(&|rival| Some(rate(rival.cold)));
     let goal = Goal { text: "0.70 of the bare client", met: rate(agent.cold) >= 0.70 * bare(&cold) };
-    row(
-        "cold apply, objects a second (of the agent and the bare client the median of 3)",
-        rate(agent.cold),
-        &cold,
-        0,
-        Some(goal),
-    );
+    row("cold apply, objects a second", rate(agent.cold), &cold, 0, Some(goal));
 
     let requests = of(&|rival| Some(rival.again_requests as f64 * 10.0));
     let goal = Goal { text: "0", met: agent.idle_requests == 0 };
