@@ -1,8 +1,7 @@
 //! What others have made, and what others decide: neither is overwritten, nor fought over.
 
 use anyhow::{Context as _, Result, ensure};
-use kompox_tests::kubectl::enforce;
-use kompox_tests::wait::{Look, until};
+use kompox_tests::kubectl::{enforce, shows};
 
 use crate::world::{LONG, NAMESPACE, World, skip};
 
@@ -147,13 +146,8 @@ async fn a_value_that_the_cluster_changes_is_no_difference() -> Result<()> {
     // Something of the App changes, so that it is looked at: nothing is asked again of what was refuted.
     world.forget_when_told().await?;
     world.kubectl(&["-n", NAMESPACE, "delete", "service/gitea"])?;
-    until("the Service to be back", LONG, || async {
-        Ok(match world.kubectl(&["-n", NAMESPACE, "get", "service/gitea"]) {
-            Ok(_) => Look::Done(()),
-            Err(error) => Look::NotYet(error.to_string()),
-        })
-    })
-    .await?;
+    let get = ["-n", NAMESPACE, "get", "service/gitea"];
+    shows(world.plane.kubeconfig(), &get, "the Service to be back", LONG, |_| true).await?;
     let deployments = |requests: Vec<kompox_tests::traffic::Request>| {
         requests.into_iter().filter(|request| request.path.contains("/deployments/")).collect::<Vec<_>>()
     };

@@ -16,7 +16,7 @@ use kompox_tests::traffic::Request;
 use kompox_tests::wait::{Look, until};
 use serde_json::Value;
 
-use kompox_tests::kubectl::kubectl;
+use kompox_tests::kubectl::{kubectl, shows};
 
 /// The Cluster of the fixture `gitea`.
 pub(crate) const CLUSTER: &str = "/ws/aks-e2e-gitea-20250925-060355/prv/aks1/cls/cluster1";
@@ -174,13 +174,8 @@ impl World {
 
     /// Waits until the agent has written which cluster this is, its only write of its own.
     pub(crate) async fn await_system_namespace(&self) -> Result<()> {
-        until("the agent's namespace", LONG, || async {
-            Ok(match self.kubectl(&["get", "namespace", "k4x-system", "-o", "name"]) {
-                Ok(_) => Look::Done(()),
-                Err(error) => Look::NotYet(error.to_string()),
-            })
-        })
-        .await
+        let get = ["get", "namespace", "k4x-system", "-o", "name"];
+        shows(self.plane.kubeconfig(), &get, "the agent's namespace", LONG, |_| true).await.map(drop)
     }
 
     /// Every status of a commit in a context, oldest first.

@@ -50,7 +50,7 @@ impl Ground {
 
     /// The end of what the agent logged.
     pub(crate) fn last_words(&self) -> String {
-        self.agent.as_ref().map(ground::last_words).unwrap_or_default()
+        self.agent.as_ref().map(Agent::last_words).unwrap_or_default()
     }
 
     /// Commits what [`Self::apps`] asks.

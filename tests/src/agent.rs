@@ -144,6 +144,12 @@ impl Agent {
         read(&self.stderr)
     }
 
+    /// The last lines of its standard error, or why they cannot be read.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        crate::process::tail(&self.stderr)
+    }
+
     /// The folder with its outputs and its `HOME`.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -191,7 +197,7 @@ impl Drop for Agent {
         // A program's own thread is `main`, a test's has its name.
         let is_test = std::thread::current().name().is_some_and(|name| name != "main");
         if is_test && !self.is_finished {
-            println!("the end of the agent's log:\n{}", crate::process::tail(&self.stderr));
+            println!("the end of the agent's log:\n{}", self.last_words());
         }
     }
 }

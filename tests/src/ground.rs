@@ -193,14 +193,6 @@ impl Ground {
 /// It has; with the last lines that it logged.
 pub fn check_runs(agent: &Agent) -> Result<()> {
     let exited = agent.exited().context("cannot tell whether the agent runs")?;
-    ensure!(exited.is_none(), "the agent has ended: {exited:?} {}", last_words(agent));
+    ensure!(exited.is_none(), "the agent has ended: {exited:?} {}", agent.last_words());
     Ok(())
-}
-
-/// The last lines that an agent logged.
-#[must_use]
-pub fn last_words(agent: &Agent) -> String {
-    let log = agent.stderr().unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(30)..].join("\n")
 }
