@@ -47,38 +47,14 @@ pub(crate) enum Elsewhere {
     Perhaps(String),
 }
 
-/// What is remembered of the Apps that left one source.
+/// What is remembered of the Apps that left one source, as long as what is asked for is the same: another commit may
+/// have them back.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
-    /// Which they are: every look at any App of the source asks.
-    found: SyncMutex<Option<Found>>,
-    /// What was applied last of them.
-    records: Mutex<Records>,
-}
-
-/// What was applied last of Apps that left, as far as it was read. Nobody writes it as long as the commit is the same;
-/// another one may have had them back.
-#[derive(Debug, Default)]
-struct Records {
-    commit: Option<Arc<CommitRef>>,
-    known: BTreeMap<AppId, Option<Stored>>,
-}
-
-impl Records {
-    fn of(&mut self, commit: &Arc<CommitRef>) -> &mut BTreeMap<AppId, Option<Stored>> {
-        if !self.commit.as_ref().is_some_and(|of| Arc::ptr_eq(of, commit)) {
-            *self = Self { commit: Some(Arc::clone(commit)), known: BTreeMap::new() };
-        }
-        &mut self.known
-    }
-}
-
-/// The Apps that left, as long as the commit is the same and so are the Namespaces.
-#[derive(Debug)]
-struct Found {
-    commit: Arc<CommitRef>,
-    owners: u64,
-    apps: Arc<[AppId]>,
+    /// Which they are, and the Namespaces that were looked through: every look at any App of the source asks.
+    found: SyncMutex<Option<(u64, Arc<[AppId]>)>>,
+    /// What was applied last of them, as far as it was read: nobody writes it meanwhile.
+    records: Mutex<BTreeMap<AppId, Option<Stored>>>,
 }
 
 impl Left {
@@ -88,24 +64,16 @@ impl Left {
         // Read first: what changes meanwhile is found the next time.
         let owners = agent.cache.owners_revision();
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = |found: &&Found| Arc::ptr_eq(&found.commit, view.commit) && found.owners == owners;
-        if let Some(found) = found.as_ref().filter(is_known) {
-            return Arc::clone(&found.apps);
+        if let Some((_, apps)) = found.as_ref().filter(|(of, _)| *of == owners) {
+            return Arc::clone(apps);
         }
         let apps: Arc<[AppId]> = if view.wanted.certain { unlisted(agent, view) } else { Arc::default() };
-        *found = Some(Found { commit: Arc::clone(view.commit), owners, apps: Arc::clone(&apps) });
+        *found = Some((owners, Arc::clone(&apps)));
         apps
     }
 
-    async fn record(
-        &self,
-        agent: &Agent,
-        commit: &Arc<CommitRef>,
-        id: &AppId,
-        names: &Names,
-    ) -> Result<Option<Stored>, Failure> {
+    async fn record(&self, agent: &Agent, id: &AppId, names: &Names) -> Result<Option<Stored>, Failure> {
         let mut records = self.records.lock().await;
-        let records = records.of(commit);
         if let Some(known) = records.get(id) {
             return Ok(known.clone());
         }
@@ -114,12 +82,12 @@ impl Left {
         Ok(stored)
     }
 
-    async fn put_record(&self, commit: &Arc<CommitRef>, id: &AppId, stored: Stored) {
-        self.records.lock().await.of(commit).insert(id.clone(), Some(stored));
+    async fn put_record(&self, id: &AppId, stored: Stored) {
+        self.records.lock().await.insert(id.clone(), Some(stored));
     }
 
-    async fn forget_record(&self, commit: &Arc<CommitRef>, id: &AppId) {
-        self.records.lock().await.of(commit).remove(id);
+    async fn forget_record(&self, id: &AppId) {
+        self.records.lock().await.remove(id);
     }
 }
 
@@ -243,7 +211,7 @@ async fn remove(
     }
     if let Some(stored) = app.stored.as_ref().filter(|stored| plan.writes() && stored.keeps.is_some()) {
         let left = applied::leave(agent.cluster.as_ref(), &app.names, stored).await?;
-        view.left.put_record(view.commit, id, left).await;
+        view.left.put_record(id, left).await;
     }
     deletion::leftovers(agent, &plan.actions, done).await?;
     if let Some(left) = plan.undone().next() {
@@ -259,7 +227,7 @@ async fn remove(
     if let Some(stored) = &app.stored {
         let forgotten = applied::forget(agent.cluster.as_ref(), &app.names, stored).await;
         // Also where that failed: somebody may have written to it, and it is read anew.
-        view.left.forget_record(view.commit, id).await;
+        view.left.forget_record(id).await;
         forgotten?;
     }
     Ok(Some(State::Removed))
@@ -306,7 +274,7 @@ async fn gone(agent: &Agent, view: View<'_>, asked: Option<&AppId>) -> Result<Ve
         let names = Names::of(&id);
         let mut gone = Gone { stored: None, observed: seen(agent, &names), id, names };
         if !gone.is_bare() || asked == Some(&gone.id) {
-            gone.stored = view.left.record(agent, view.commit, &gone.id, &gone.names).await?;
+            gone.stored = view.left.record(agent, &gone.id, &gone.names).await?;
         }
         all.push(gone);
     }

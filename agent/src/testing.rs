@@ -211,20 +211,19 @@ pub(crate) struct Memories {
     apps: BTreeMap<AppId, Memory>,
     sight: Sight,
     words: Words,
-    left: Left,
 }
 
 /// Looks once at every App of a commit, one after the other, and at those that left it.
 pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) -> Outcome {
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
     let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
-    let of_commit = Arc::new(CommitRef::of(commit));
+    let (of_commit, left) = (Arc::new(CommitRef::of(commit)), Left::default());
     let view = commit.source.as_deref().map(|source| View {
         source,
         commit: &of_commit,
         wanted: &wanted,
         elsewhere: &|_| Elsewhere::Nowhere,
-        left: &memory.left,
+        left: &left,
     });
     let mut outcomes: Vec<AppOutcome> = Vec::new();
     for wish in &wishes {

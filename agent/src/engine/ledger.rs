@@ -10,6 +10,7 @@ use kompox_manifests::names::Names;
 
 use crate::cluster::cache::News;
 use crate::context::{CommitRef, Wish};
+use crate::departure::Left;
 use crate::desire::{READ_IT, Wanted};
 use crate::fault::Fault;
 use crate::memory::Memory;
@@ -25,13 +26,15 @@ pub(crate) struct Generation {
     pub(crate) wanted: Wanted,
     /// Its Apps, in the order of their entries.
     pub(crate) wishes: Vec<Arc<Wish>>,
+    /// What is remembered of the Apps that it lists no more.
+    pub(crate) left: Left,
 }
 
 impl Generation {
     /// The generation of a commit.
     pub(crate) fn new(commit: CommitRef, wanted: Wanted) -> Self {
         let wishes = wanted.apps.iter().cloned().map(Arc::new).collect();
-        Self { commit: Arc::new(commit), wanted, wishes }
+        Self { commit: Arc::new(commit), wanted, wishes, left: Left::default() }
     }
 }
 

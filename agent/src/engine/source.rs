@@ -22,7 +22,7 @@ use crate::asked::{Asked, Looks};
 use crate::cluster::cache::News;
 use crate::config::SourceConfig;
 use crate::context::{Agent, Commit, CommitRef};
-use crate::departure::{self, Elsewhere, Left, View};
+use crate::departure::{self, Elsewhere, View};
 use crate::desire;
 use crate::fault::Fault;
 use crate::meter::Stage;
@@ -66,8 +66,6 @@ pub(crate) struct Source {
     pub(crate) sight: Sight,
     /// What is known of words for new disks.
     pub(crate) words: Words,
-    /// What was applied last of Apps that left.
-    left: Left,
     ledger: Mutex<Ledger>,
     /// What people ask of it, as far as it was heard.
     asked: Mutex<Asked>,
@@ -153,7 +151,6 @@ impl Source {
             name: "by-hand".to_owned(),
             sight: Sight::default(),
             words: Words::default(),
-            left: Left::default(),
             ledger: Mutex::new(ledger),
             asked: Mutex::default(),
             unheard: Notify::new(),
@@ -428,7 +425,7 @@ impl Source {
             commit: &generation.commit,
             wanted: &generation.wanted,
             elsewhere,
-            left: &self.left,
+            left: &generation.left,
         })
     }
 
