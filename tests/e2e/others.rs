@@ -97,6 +97,8 @@ async fn a_policy_that_goes_by_namespaces_is_asked_before_there_is_a_disk() -> R
     ensure!(made.is_empty(), "{made}");
 
     world.kubectl(&["delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "elsewhere"])?;
+    // The server heeds it for a moment more, and what it refuses is not tried again.
+    shows(world.plane.kubeconfig(), &probe, "the policy to be lifted", LONG, |_| true).await?;
     let again = world.push_change("compose.yml", |text| text.replace("1.24.6", "1.24.7"), "Again")?;
     world.await_status(&again, "success").await?;
     ensure!(world.disks()?.len() == 1);
