@@ -82,7 +82,7 @@ async fn write(agent: &Agent, applied: &mut Applied) -> Result<(), Failure> {
         check_pause(agent, &applied.planned)?;
         match stage {
             Stage::Namespace => {
-                let Some(namespace) = born(&applied.planned).cloned() else {
+                let Some(namespace) = applied.planned.new_namespace().cloned() else {
                     write_stage(agent, applied, stage).await?;
                     continue;
                 };
@@ -129,14 +129,6 @@ async fn check_birth(agent: &Agent, object: &Object, settings: &Settings) -> Res
         return Err(Failure::retry("changed", text));
     }
     Ok(found.is_some())
-}
-
-/// The Namespace of a new App.
-fn born(planned: &Planned) -> Option<&Object> {
-    planned.plan.actions.iter().find_map(|action| match &action.what {
-        What::Create { object, .. } if object.key.kind == Kind::Namespace => Some(object),
-        _ => None,
-    })
 }
 
 /// Makes and assigns disks, then plans the rest again now that their handles are known.

@@ -2,9 +2,9 @@
 //! the API server says changes nothing is dropped; one that it refuses stops the whole App, so that
 //! a broken commit leaves the cluster exactly as it was.
 //!
-//! Of a new App only what most often is refused is tried: the Deployment before anything is written, and once more
-//! with the Ingresses where they shall be, before there is a disk. The rest is assumed, for a dry-run costs as much as
-//! the write. What cannot be tried (a webhook that takes no dry-run) is assumed too, and the plan says so.
+//! Of a new App only what most often is refused is tried, where it shall be: its Deployment and Ingresses, once its
+//! Namespace is there and before there is a disk. The rest is assumed, for a dry-run costs as much as the write. What
+//! cannot be tried (a webhook that takes no dry-run) is assumed too, and the plan says so.
 
 use futures::stream::{self, StreamExt as _};
 use kompox_core::plan::{Action, What};
@@ -54,8 +54,8 @@ pub(crate) enum Care {
     /// Everything: somebody is shown the plan.
     #[default]
     Whole,
-    /// What most often is refused: the plan is carried out at once.
-    Essentials,
+    /// Nothing of it yet: the plan is carried out at once, and tried in its place.
+    InPlace,
 }
 
 /// Dry-runs one App's plan.
@@ -63,14 +63,7 @@ pub(crate) enum Care {
 /// # Errors
 /// The first refusal, in the order of the plan.
 pub(crate) async fn confirm(agent: &Agent, mut planned: Planned, care: Care) -> Result<Confirmed, Failure> {
-    let created = |kind: Kind| {
-        let mut created = planned.plan.actions.iter().filter_map(|action| match &action.what {
-            What::Create { object, .. } if object.key.kind == kind => Some(object),
-            _ => None,
-        });
-        created.next()
-    };
-    let namespace = match created(Kind::Namespace) {
+    let namespace = match planned.new_namespace() {
         // Somebody may have made it, without our labels. Whoever carries the plan out finds that in the end.
         Some(namespace) if care == Care::Whole => {
             let found = agent.cluster.get(&namespace.key).await;
@@ -78,7 +71,7 @@ pub(crate) async fn confirm(agent: &Agent, mut planned: Planned, care: Care) -> 
         }
         namespace => namespace.is_some(),
     };
-    let ahead = Ahead { namespace, role: created(Kind::Role).is_some(), care };
+    let ahead = Ahead { namespace, role: planned.plan.created(Kind::Role).next().is_some(), care };
     let force = planned.app.reconcile.force;
     let actions = std::mem::take(&mut planned.plan.actions);
     let confirmed: Vec<Result<Option<Action>, Failure>> = stream::iter(actions)
@@ -110,9 +103,9 @@ impl Ahead {
         (self.role || elsewhere) && object.key.kind == Kind::RoleBinding && matches!(error.cause, Cause::NotFound(_))
     }
 
-    /// Whether an object that is created is not tried.
-    fn assumes(self, object: &Object) -> bool {
-        self.care == Care::Essentials && self.namespace && object.key.kind != Kind::Deployment
+    /// Whether what is created is not tried yet.
+    fn assumes(self) -> bool {
+        self.care == Care::InPlace && self.namespace
     }
 }
 
@@ -128,7 +121,7 @@ async fn confirm_action(
     }
     let is_held = matches!(action.what, What::Held { .. });
     match &mut action.what {
-        What::Create { object, assumed } if ahead.assumes(object) => *assumed = true,
+        What::Create { assumed, .. } if ahead.assumes() => *assumed = true,
         What::Create { .. } => return create::confirm(agent, action, ahead, force).await.map(Some),
         What::Change { .. } => return change::confirm(agent, action, ahead, force).await,
         What::Replace { .. } => return change::confirm_replacement(agent, action, ahead, force).await,

@@ -11,6 +11,7 @@ use kompox_manifests::desired::Terms;
 use kompox_manifests::id::{AppId, ClusterId};
 use kompox_manifests::model::App;
 use kompox_manifests::names::Names;
+use kompox_manifests::object::{Kind, Object};
 use kompox_manifests::source::SourceTree;
 
 use crate::births::Births;
@@ -166,4 +167,11 @@ pub(crate) struct Planned {
     pub(crate) settings: Settings,
     /// What is to be done.
     pub(crate) plan: Plan,
+}
+
+impl Planned {
+    /// The Namespace of a new App, which the plan makes.
+    pub(crate) fn new_namespace(&self) -> Option<&Object> {
+        self.plan.created(Kind::Namespace).next()
+    }
 }

@@ -115,6 +115,10 @@ async fn stages(agent: &Agent, wish: &Wish, siblings: &Siblings<'_>, memory: &mu
     new_disks::use_up(agent, siblings.words, wish, confirmed.planned()).await?; //         IO: before such a disk is made
     let chapter = Chapter::begin(agent, wish, confirmed.planned(), memory); //             pure
     let applied = agent.meter.time(Stage::Apply, apply::apply(agent, confirmed)).await; // IO: writes
+    match &applied.stopped {
+        Some(failure) => memory.refused(&wish.commit.id, failure),
+        None => memory.accepted(&wish.commit.id),
+    }
     memory.unwatched |= applied.left.is_some();
     memory.agreed |= agent.review.is_some() && applied.done.wrote();
     if applied.done.disks_created > 0 {
@@ -321,8 +325,11 @@ async fn confirm(agent: &Agent, wish: &Wish, planned: Planned, memory: &mut Memo
     if let Some(failure) = memory.refusal(commit) {
         return Err(failure.clone());
     }
-    let confirmed = confirm::confirm(agent, planned, Care::Essentials).await;
+    let is_new = planned.new_namespace().is_some();
+    let confirmed = confirm::confirm(agent, planned, Care::InPlace).await;
     match &confirmed {
+        // It is tried in its place.
+        Ok(_) if is_new => {}
         Ok(_) => memory.accepted(commit),
         Err(failure) => memory.refused(commit, failure),
     }

@@ -35,7 +35,7 @@ use kompox_manifests::diagnostic::Span;
 use kompox_manifests::id::AppId;
 use kompox_manifests::labels;
 use kompox_manifests::model::{App, Protection};
-use kompox_manifests::object::{Kind, ObjectKey};
+use kompox_manifests::object::{Kind, Object, ObjectKey};
 use kompox_manifests::slots::{Slots, VolumeBinding};
 
 use crate::observed::ObservedApp;
@@ -191,6 +191,14 @@ impl Plan {
     /// What others have changed and is left so.
     pub fn drift(&self) -> impl Iterator<Item = &Action> {
         self.actions.iter().filter(|action| matches!(action.what, What::Drifted { .. }))
+    }
+
+    /// Objects of a kind that the cluster has none of.
+    pub fn created(&self, kind: Kind) -> impl Iterator<Item = &Object> {
+        self.actions.iter().filter_map(move |action| match &action.what {
+            What::Create { object, .. } if object.key.kind == kind => Some(object),
+            _ => None,
+        })
     }
 
     /// What keeps everything from being written, if anything does; what needs a person comes first.

@@ -21,7 +21,8 @@ use crate::pace::{Backoff, dice};
 /// How a watch is followed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    /// How long nothing may be heard of it. The API server sends a bookmark every minute.
+    /// How long nothing may be heard of it until it is opened anew. The API server sends a bookmark every minute, but none
+    /// of a topic of which nothing has changed since the watch began.
     pub(crate) quiet: Duration,
     /// One that ends sooner than this has failed, whatever it said.
     pub(crate) short: Duration,
@@ -194,7 +195,7 @@ pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, audience: &dyn Audi
         let began = Instant::now();
         let ended = match follow_once(api, topic, audience, timing.quiet, &mut from).await {
             Ok(()) if began.elapsed() >= timing.short => {
-                // The API server ends every watch after some minutes.
+                // The API server ends every watch after some minutes, and a silent one is ended here.
                 patience.reset();
                 continue;
             }
@@ -223,7 +224,8 @@ pub(crate) async fn follow(api: &dyn WatchApi, topic: Topic, audience: &dyn Audi
     }
 }
 
-/// Lists where that is needed, and watches until the end. `from` is the version that is known.
+/// Lists where that is needed, and watches until the end or for as long as something is heard. `from` is the version that
+/// is known.
 async fn follow_once(
     api: &dyn WatchApi,
     topic: Topic,
@@ -239,8 +241,9 @@ async fn follow_once(
     let mut changes = api.watch(topic, &version).await?;
     audience.connected(topic);
     loop {
-        let next = timeout(quiet, changes.next()).await;
-        match next.map_err(|_| ClusterError::new(format!("watch {topic:?}"), Cause::TimedOut(quiet)))? {
+        // Silence may be that of a connection that is broken and does not know it: opening another one tells.
+        let Ok(next) = timeout(quiet, changes.next()).await else { return Ok(()) };
+        match next {
             None => return Ok(()),
             Some(Ok(Change::Seen(sighting))) => {
                 version.clone_from(&sighting.version);

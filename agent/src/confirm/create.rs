@@ -66,19 +66,20 @@ async fn occupied(cluster: &dyn ClusterApi, object: &Object) -> Result<Option<(W
     }))
 }
 
-/// Tries what most often is refused of a new App once more, where it shall be: its Namespace is there by now, and
-/// policies may go by Namespaces. Nothing was written to it yet.
+/// Tries what most often is refused of a new App where it shall be: its Namespace is there by now, and policies may go
+/// by Namespaces. Nothing was written to it yet.
 ///
 /// # Errors
 /// The first refusal.
 pub(crate) async fn try_in_place(agent: &Agent, planned: &Planned) -> Result<(), Failure> {
-    let objects = planned.plan.actions.iter().filter_map(|action| match &action.what {
-        What::Create { object, .. } if matches!(object.key.kind, Kind::Deployment | Kind::Ingress) => Some(object),
-        _ => None,
-    });
+    let objects = [Kind::Deployment, Kind::Ingress].into_iter().flat_map(|kind| planned.plan.created(kind));
     let trials = objects.map(|object| async move {
         match agent.cluster.dry_run(object, planned.app.reconcile.force).await {
-            Ok(_) | Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => Ok(()),
+            Ok(answer) => {
+                agent.unsupported.learn(agent.cluster.as_ref(), object, &answer).await;
+                Ok(())
+            }
+            Err(ClusterError { cause: Cause::WebhookNoDryRun(_), .. }) => Ok(()),
             Err(error) => Err(failed(object, &error)),
         }
     });

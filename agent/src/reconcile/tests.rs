@@ -46,7 +46,7 @@ fn done(outcome: &Outcome) -> Counts {
 }
 
 #[tokio::test]
-async fn of_a_new_app_the_essentials_are_tried_before_anything_is_written() {
+async fn of_a_new_app_the_essentials_are_tried_in_its_namespace_before_there_is_anything_in_it() {
     let world = World::new();
     let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
     assert!(outcome.failures().next().is_none());
@@ -56,23 +56,30 @@ async fn of_a_new_app_the_essentials_are_tried_before_anything_is_written() {
         .filter(|call| call.starts_with("dry-run") || call.starts_with("apply"))
         .map(String::as_str)
         .collect();
-    // The Namespace is not there yet: its objects are rehearsed in the agent's own. Once it is, policies that go by
-    // Namespaces are asked too, before there is anything in it or a disk.
-    let [first, namespace, second, rest @ ..] = calls.as_slice() else { panic!("{calls:#?}") };
-    assert_eq!(*first, "dry-run Deployment k4x-system/shop-app");
+    let [namespace, tried, rest @ ..] = calls.as_slice() else { panic!("{calls:#?}") };
     assert!(namespace.starts_with("apply Namespace "), "{calls:#?}");
-    assert!(second.starts_with("dry-run Deployment k4x-") && second.ends_with("-shop-p4a7uq/shop-app"), "{calls:#?}");
+    assert!(tried.starts_with("dry-run Deployment k4x-") && tried.ends_with("-shop-p4a7uq/shop-app"), "{calls:#?}");
     assert!(rest.iter().all(|call| call.starts_with("apply")), "{calls:#?}");
 }
 
 #[tokio::test]
-async fn what_only_its_own_namespace_refuses_costs_no_disk() {
+async fn a_new_app_that_is_refused_costs_no_disk_and_is_not_tried_again() {
     let world = World::new();
-    world.cluster.fault_later("dry-run", 1, Fault::Refuse(Cause::Denied("policy: not in this Namespace".into())));
-    let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
+    let mut memory = Memories::default();
+    world.cluster.fault_later("dry-run", 0, Fault::Refuse(Cause::Denied("policy: not in this Namespace".into())));
+    let outcome = world.look(&world.commit(1), &mut memory).await;
     assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
     assert!(failure(&outcome).text.contains("not in this Namespace"), "{}", failure(&outcome));
-    assert_eq!((world.calls("apply").len(), world.disks()), (1, 0), "the Namespace alone");
+    for _ in 0..2 {
+        assert_eq!((world.calls("apply").len(), world.disks()), (1, 0), "the Namespace alone");
+        assert_eq!(world.calls("dry-run").len(), 1);
+        let again = world.look(&world.commit(1), &mut memory).await;
+        assert_eq!(failure(&again), failure(&outcome));
+    }
+    // The commit that mends it.
+    let mended = world.look(&world.commit(2), &mut memory).await;
+    assert!(mended.failures().next().is_none());
+    assert_eq!(world.disks(), 1);
 }
 
 #[tokio::test]
@@ -178,18 +185,21 @@ async fn refuted_candidates_are_neither_written_nor_tried_again() {
 
 #[tokio::test]
 async fn one_refusal_stops_the_whole_app_until_the_commit_changes() {
-    let world = World::new();
-    world.cluster.fault_later("dry-run", 0, Fault::Refuse(invalid()));
+    let mut world = World::new();
     let mut memory = Memories::default();
-    let outcome = world.look(&world.commit(1), &mut memory).await;
+    world.look(&world.commit(1), &mut memory).await;
+    let written = world.calls("apply").len();
+    world.edit("shop/web.env", "A=1", "A=2");
+    world.cluster.fault_later("dry-run", 0, Fault::Refuse(invalid()));
+    let outcome = world.look(&world.commit(2), &mut memory).await;
     assert_eq!(failure(&outcome).kind, FailureKind::Rejected);
-    assert!(failure(&outcome).text.contains("compose.yml:"), "{}", failure(&outcome));
+    assert!(failure(&outcome).text.contains("kompoxops.yml:"), "{}", failure(&outcome));
     let tried = world.calls("dry-run").len();
-    let again = world.look(&world.commit(1), &mut memory).await;
+    let again = world.look(&world.commit(2), &mut memory).await;
     assert_eq!(failure(&again), failure(&outcome));
     assert_eq!(world.calls("dry-run").len(), tried, "the same commit is not tried again");
-    assert_eq!((world.calls("apply").len(), world.disks()), (0, 0));
-    let next = world.look(&world.commit(2), &mut memory).await;
+    assert_eq!((world.calls("apply").len(), world.disks()), (written, 1));
+    let next = world.look(&world.commit(3), &mut memory).await;
     assert!(next.failures().next().is_none());
     assert!(done(&next).wrote());
 }
@@ -314,12 +324,10 @@ async fn a_cache_that_is_behind_never_leads_to_a_disk() {
 #[tokio::test]
 async fn a_webhook_that_cannot_be_asked_does_not_stop_the_app() {
     let world = World::new();
-    // The only ones that a new App makes.
-    for call in 0..2 {
-        world.cluster.fault_later("dry-run", call, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
-    }
+    // The only one that a new App without Ingresses makes.
+    world.cluster.fault_later("dry-run", 0, Fault::Refuse(Cause::WebhookNoDryRun("policy".into())));
     let outcome = world.look(&world.commit(1), &mut Memories::default()).await;
-    assert_eq!(world.calls("dry-run").len(), 2);
+    assert_eq!(world.calls("dry-run").len(), 1);
     assert!(outcome.failures().next().is_none());
     assert!(done(&outcome).wrote());
 }

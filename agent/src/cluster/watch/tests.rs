@@ -199,9 +199,25 @@ async fn watches_that_end_at_once_are_not_opened_in_a_loop() {
 }
 
 #[tokio::test]
-async fn a_watch_that_is_silent_for_too_long_is_opened_again() {
-    let (_, asked, _) = follow_for(script(vec![Ok((Vec::new(), "10"))], Vec::new()), TIMING.quiet * 3 / 2).await;
-    assert_eq!(asked, ["list", "watch from 10", "watch from 10"]);
+async fn a_watch_that_is_silent_is_opened_again_without_a_word() {
+    /// Counts what is said to be lost.
+    #[derive(Default)]
+    struct Losses(Mutex<usize>);
+    impl Audience for Losses {
+        fn listed(&self, _topic: Topic, _seen: Vec<Sighting>, _version: &str) {}
+        fn seen(&self, _topic: Topic, _sighting: Sighting) {}
+        fn gone(&self, _topic: Topic, _sighting: &Sighting) {}
+        fn connected(&self, _topic: Topic) {}
+        fn lost(&self, _topic: Topic, _error: &ClusterError) -> bool {
+            *self.0.lock().unwrap() += 1;
+            true
+        }
+    }
+    // Of a topic of which nothing changes the API server sends no bookmark either.
+    let (script, losses) = (script(vec![Ok((Vec::new(), "10"))], Vec::new()), Losses::default());
+    let _ = timeout(TIMING.quiet * 3 / 2, follow(&script, TOPIC, &losses, TIMING)).await;
+    assert_eq!(*script.asked.lock().unwrap(), ["list", "watch from 10", "watch from 10"]);
+    assert_eq!(*losses.0.lock().unwrap(), 0);
 }
 
 #[test]

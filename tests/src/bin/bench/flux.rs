@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 
 use crate::ground::is_written;
-use crate::rivals::{AGAIN, RivalFigures, file};
+use crate::rivals::{RivalFigures, file};
 use crate::{fleet, percentile, usage};
 
 /// Names the controller's binary.
@@ -41,6 +41,8 @@ const NAMESPACE: &str = "flux-system";
 const LONG: Duration = Duration::from_secs(900);
 /// How often a Kustomization is applied again.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// How many changes and edits; the medians count. Each lasts up to an interval.
+const AGAIN: usize = 5;
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 
 /// The controller's binary and its CRDs.

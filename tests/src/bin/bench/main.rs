@@ -61,7 +61,7 @@ const SIZES: [u16; 2] = [100, 300];
 /// So many changes and edits at least, for the slowest of a hundred to say something.
 const ENOUGH: u16 = 50;
 /// So often more the agent and the bare client apply everything to an empty cluster; the median counts.
-const COLD_AGAIN: u16 = 2;
+const COLD_AGAIN: u16 = 4;
 /// So many commits take over while the one before is waited for.
 const TAKEOVERS: u16 = 5;
 /// So many looks at least, for memory that grows to be seen.

@@ -20,7 +20,7 @@ use crate::fleet::OBJECTS;
 use crate::{percentile, usage};
 
 /// How often one App is applied again; the median counts.
-pub(crate) const AGAIN: usize = 5;
+const AGAIN: usize = 25;
 
 /// Who applies.
 #[derive(Debug)]

@@ -16,8 +16,8 @@ const BEGIN: &str = "<!-- benchmark: begin -->";
 /// The name of the rival that is the limit.
 pub(crate) const BARE: &str = "bare client";
 const END: &str = "<!-- benchmark: end -->";
-/// A change takes the same at both sizes when it grows no more than the bare client's. Both are taken to some 5 of about
-/// 30 ms: less than a quarter is no difference.
+/// A change takes the same at both sizes when it grows no more than the bare client's. Both are some tens of milliseconds
+/// and differ from run to run: less than a quarter is no difference.
 const SAME: f64 = 1.25;
 
 /// What was measured on.
