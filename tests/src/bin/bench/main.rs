@@ -10,6 +10,7 @@ mod flux;
 mod ground;
 mod rivals;
 mod table;
+mod turns;
 mod usage;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::flux::Flux;
 use crate::ground::Ground;
 use crate::rivals::{Rival, RivalFigures};
 use crate::table::Machine;
+use crate::turns::Growth;
 
 /// Measures the agent beside kubectl and a bare parallel client. A run that leaves nothing out writes its table to
 /// docs/benchmarks.md; any other one only prints it.
@@ -50,8 +52,11 @@ struct Arguments {
     parallel: u16,
     /// Only the cold apply, of the agent and of the bare client in turns, so often; tells what the agent asked for, and
     /// writes no table.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "turns")]
     cold: Option<u16>,
+    /// Only one App's change among the fewest and among the most Apps, in turns; writes no table.
+    #[arg(long)]
+    turns: bool,
 }
 
 // What a table is made of that may take the place of the one in docs/benchmarks.md.
@@ -124,11 +129,18 @@ struct Round {
     agent: AgentFigures,
     /// The others, by name.
     rivals: Vec<(&'static str, RivalFigures)>,
+    /// What more Apps than the first number of them cost.
+    growth: Option<Growth>,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let (first, last) = (arguments.apps.iter().copied().min(), arguments.apps.iter().copied().max());
+    if let (true, Some(first), Some(last)) = (arguments.turns, first, last) {
+        turns::growth(first, last, arguments.parallel.into()).await?;
+        return Ok(());
+    }
     let flux = Flux::given()?;
     let mut rounds = Vec::new();
     let mut machine = None;
@@ -157,7 +169,12 @@ async fn main() -> Result<()> {
             say("Flux's kustomize-controller, on a cluster of its own");
             others.push(("Flux", flux.measure(&objects).await?));
         }
-        rounds.push(Round { apps, agent, rivals: others });
+        let few = arguments.apps.first().copied().filter(|few| *few < apps);
+        let growth = match few {
+            Some(few) => Some(turns::growth(few, apps, arguments.parallel.into()).await?),
+            None => None,
+        };
+        rounds.push(Round { apps, agent, rivals: others, growth });
     }
     if let Some(machine) = machine {
         let text = table::text(&arguments, &rounds, &machine);

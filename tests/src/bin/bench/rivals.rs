@@ -59,25 +59,56 @@ struct Applied {
     memory: Option<u64>,
 }
 
+/// A control plane of a rival's own.
+struct Field {
+    folder: Folder,
+    proxy: ApiProxy,
+    _plane: ControlPlane,
+}
+
+impl Field {
+    async fn start() -> Result<Self> {
+        let plane = ControlPlane::start(Options { folder: None, nodes: nodes() }).await?;
+        let proxy = ApiProxy::start(plane.kubeconfig()).await?;
+        Ok(Self { folder: Folder::temporary("rival")?, proxy, _plane: plane })
+    }
+
+    /// Lets a rival apply some objects, which get a file of this name.
+    async fn apply(&self, rival: &Rival, name: &str, objects: &[Value]) -> Result<Applied> {
+        rival.apply(&self.proxy, &file(&self.folder, name, objects)?, objects).await
+    }
+}
+
 /// How long a rival takes to apply everything to a fresh control plane.
 pub(crate) async fn cold(rival: &Rival, objects: &[Value]) -> Result<Duration> {
-    let plane = ControlPlane::start(Options { folder: None, nodes: nodes() }).await?;
-    let proxy = ApiProxy::start(plane.kubeconfig()).await?;
-    let folder = Folder::temporary("rival")?;
-    Ok(rival.apply(&proxy, &file(&folder, "all.json", objects)?, objects).await?.time)
+    Ok(Field::start().await?.apply(rival, "all.json", objects).await?.time)
+}
+
+/// How long it takes a rival to apply the objects of one App once more, so often on each of two control planes in turns.
+pub(crate) async fn turns(rival: &Rival, fleets: &[Vec<Value>], count: u16) -> Result<[Vec<Duration>; 2]> {
+    let mut fields = Vec::new();
+    for objects in fleets {
+        let field = Field::start().await?;
+        field.apply(rival, "all.json", objects).await?;
+        fields.push((field, objects_of_first(objects)));
+    }
+    let mut all: [Vec<Duration>; 2] = Default::default();
+    for _ in 0..count {
+        for ((field, first), times) in fields.iter().zip(&mut all) {
+            times.push(field.apply(rival, "one.json", first).await?.time);
+        }
+    }
+    Ok(all)
 }
 
 /// Measures a rival on a fresh control plane.
 pub(crate) async fn measure(rival: &Rival, objects: &[Value]) -> Result<RivalFigures> {
-    let plane = ControlPlane::start(Options { folder: None, nodes: nodes() }).await?;
-    let proxy = ApiProxy::start(plane.kubeconfig()).await?;
-    let folder = Folder::temporary("rival")?;
-    let (all, first) = (file(&folder, "all.json", objects)?, objects_of_first(objects));
-    let one = file(&folder, "one.json", &first)?;
-    let Applied { time: cold, memory: applied_memory } = rival.apply(&proxy, &all, objects).await?;
+    let field = Field::start().await?;
+    let (proxy, first) = (&field.proxy, objects_of_first(objects));
+    let Applied { time: cold, memory: applied_memory } = field.apply(rival, "all.json", objects).await?;
     proxy.forget();
     let before = usage::cpu_of_children()?;
-    rival.apply(&proxy, &all, objects).await?;
+    field.apply(rival, "all.json", objects).await?;
     let again_cpu = match rival {
         Rival::Kubectl => Some(usage::cpu_of_children()?.saturating_sub(before)),
         // It runs in this process, beside the proxy.
@@ -87,7 +118,7 @@ pub(crate) async fn measure(rival: &Rival, objects: &[Value]) -> Result<RivalFig
     let mut times = Vec::new();
     for _ in 0..AGAIN {
         proxy.forget();
-        times.push(rival.apply(&proxy, &one, &first).await?.time);
+        times.push(field.apply(rival, "one.json", &first).await?.time);
     }
     let (one, one_requests) = (percentile(&times, 50), proxy.requests().len());
     Ok(RivalFigures {

@@ -1,0 +1,62 @@
+//! One App's change among few and among many Apps, in turns: what is compared so closely must not lie minutes apart, for
+//! the machine's speed is not the same all the time.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use kompox_tests::parts::say;
+
+use crate::ground::Ground;
+use crate::percentile;
+use crate::rivals::{self, Rival};
+
+/// How often an App changes among few, and as often among many; the medians count.
+const TURNS: u16 = 25;
+
+/// How long a change among many Apps takes, as a multiple of one among few.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    /// How many are few.
+    pub(crate) few: u16,
+    /// The agent's.
+    pub(crate) agent: f64,
+    /// The bare client's.
+    pub(crate) bare: f64,
+}
+
+/// Measures it on clusters that are up at the same time.
+pub(crate) async fn growth(few: u16, many: u16, parallel: usize) -> Result<Growth> {
+    say(&format!("one App's change among {few} and among {many}, in turns"));
+    let grounds = [Ground::start(few).await?, Ground::start(many).await?];
+    let mut objects = Vec::new();
+    let mut agents = Vec::new();
+    for ground in &grounds {
+        let all = ground.render().await?;
+        let (agent, _) = ground.cold(all.len()).await?;
+        ground.under.quiet().await?;
+        objects.push(all);
+        agents.push(agent);
+    }
+    let mut mine: [Vec<Duration>; 2] = Default::default();
+    for number in 0..TURNS {
+        for ((ground, agent), times) in grounds.iter().zip(&agents).zip(&mut mine) {
+            let (took, _) = ground.change(agent, number).await?;
+            times.push(took);
+        }
+        say(&format!("turn {} of {TURNS}: {:?} and {:?}", number + 1, mine[0].last(), mine[1].last()));
+    }
+    drop(agents);
+    drop(grounds);
+    let bare = rivals::turns(&Rival::Bare(parallel), &objects, TURNS).await?;
+    let growth = Growth { few, agent: of(&mine), bare: of(&bare) };
+    let Growth { agent, bare, .. } = growth;
+    say(&format!(
+        "a change among {many} takes {agent:.2} times what it takes among {few}; the bare client's {bare:.2}"
+    ));
+    Ok(growth)
+}
+
+/// How the medians compare.
+fn of([few, many]: &[Vec<Duration>; 2]) -> f64 {
+    percentile(many, 50).as_secs_f64() / percentile(few, 50).as_secs_f64()
+}
