@@ -1,6 +1,6 @@
 //! Confirm: every write of a plan is tried as a dry-run before anything is written. A candidate that
 //! the API server says changes nothing is dropped; one that it refuses stops the whole App, so that
-//! a broken commit leaves the cluster exactly as it was.
+//! a broken commit leaves what is there exactly as it was.
 //!
 //! Of a new App only what most often is refused is tried, where it shall be: its Deployment and Ingresses, once its
 //! Namespace is there and before there is a disk. The rest is assumed, for a dry-run costs as much as the write. What

@@ -10,18 +10,20 @@ use crate::ground::Ground;
 use crate::percentile;
 use crate::rivals::{self, Rival};
 
-/// How often an App changes among few, and as often among many; the medians count.
-const TURNS: u16 = 25;
+/// How often an App changes among few, and as often among many.
+const TURNS: u16 = 50;
+/// Below which value lie so many of a hundred: both are compared.
+pub(crate) const SHARES: [usize; 2] = [50, 99];
 
-/// How long a change among many Apps takes, as a multiple of one among few.
+/// How long a change among many Apps takes, as a multiple of one among few, for each of [`SHARES`].
 #[derive(Debug)]
 pub(crate) struct Growth {
     /// How many are few.
     pub(crate) few: u16,
     /// The agent's.
-    pub(crate) agent: f64,
+    pub(crate) agent: [f64; 2],
     /// The bare client's.
-    pub(crate) bare: f64,
+    pub(crate) bare: [f64; 2],
 }
 
 /// Measures it on clusters that are up at the same time.
@@ -51,12 +53,11 @@ pub(crate) async fn growth(few: u16, many: u16, parallel: usize) -> Result<Growt
     let growth = Growth { few, agent: of(&mine), bare: of(&bare) };
     let Growth { agent, bare, .. } = growth;
     say(&format!(
-        "a change among {many} takes {agent:.2} times what it takes among {few}; the bare client's {bare:.2}"
+        "a change among {many} takes {agent:.2?} times what it takes among {few}; the bare client's {bare:.2?}"
     ));
     Ok(growth)
 }
 
-/// How the medians compare.
-fn of([few, many]: &[Vec<Duration>; 2]) -> f64 {
-    percentile(many, 50).as_secs_f64() / percentile(few, 50).as_secs_f64()
+fn of([few, many]: &[Vec<Duration>; 2]) -> [f64; 2] {
+    SHARES.map(|share| percentile(many, share).as_secs_f64() / percentile(few, share).as_secs_f64())
 }
