@@ -92,9 +92,9 @@ impl Left {
 }
 
 fn unlisted(agent: &Agent, view: View<'_>) -> Arc<[AppId]> {
-    let written = agent.cache.apps_of_source(view.source);
-    let ids = written.iter().filter(|slashed| !view.wanted.lists(slashed) && !view.wanted.may_list(slashed));
-    let ids = ids.filter_map(|slashed| AppId::from_slashed(slashed).ok());
+    let is_listed = |slashed: &str| view.wanted.lists(slashed) || view.wanted.may_list(slashed);
+    let unlisted = agent.cache.unlisted_of_source(view.source, is_listed);
+    let ids = unlisted.iter().filter_map(|slashed| AppId::from_slashed(slashed).ok());
     ids.filter(|id| id.cluster == agent.cluster_id).collect()
 }
 
@@ -259,7 +259,7 @@ fn listing<'a>(agent: &Agent, view: View<'a>, gone: &'a [Gone]) -> Listing<'a> {
 
 /// Whether an App is deployed. `written` are the Apps that the source has ever written: their Namespaces stay.
 fn is_deployed(agent: &Agent, written: &BTreeSet<String>, id: &AppId) -> bool {
-    written.contains(&id.slashed()) && plan::is_deployed(id, &seen(agent, &Names::of(id)))
+    written.contains(id.slashed()) && plan::is_deployed(id, &seen(agent, &Names::of(id)))
 }
 
 /// What is seen of an App in the cluster.

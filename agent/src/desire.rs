@@ -1,12 +1,11 @@
 //! Desire: what a commit asks of this cluster. Pure; the work is done by `kompox-manifests`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use kompox_manifests::desired::{Conversions, Desired, EntryApp};
 use kompox_manifests::diagnostic::{Diagnostic, Severity};
 use kompox_manifests::id::{AppId, ClusterId};
-use kompox_manifests::names::Names;
 
 use crate::context::{Commit, CommitRef, Wish};
 use crate::kept::MadeOf;
@@ -16,9 +15,9 @@ use crate::providers;
 #[derive(Debug)]
 pub(crate) struct Wanted {
     /// Apps of this cluster, in the order of their entries.
-    pub(crate) apps: Vec<Wish>,
-    /// The same Apps, as `W/P/C/A`: whether one is listed is asked for every App that is deployed.
-    listed: BTreeSet<String>,
+    pub(crate) apps: Vec<Arc<Wish>>,
+    /// The same Apps: whether one is listed is asked for every App that is deployed.
+    listed: HashSet<AppId>,
     /// Entries that are rejected as a whole.
     pub(crate) rejected: Vec<RejectedEntry>,
     /// Everything that is to be said about the files, sorted.
@@ -55,7 +54,7 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
     let of_commit = Arc::new(CommitRef::of(commit));
     let mut wanted = Wanted {
         apps: Vec::new(),
-        listed: BTreeSet::new(),
+        listed: HashSet::new(),
         rejected: Vec::new(),
         diagnostics,
         entries: BTreeMap::new(),
@@ -63,7 +62,7 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
         certain,
         recalled: false,
     };
-    for entry in entries {
+    for entry in &entries {
         wanted.elsewhere.extend(entry.claims.iter().filter(|app| app.cluster != *cluster).cloned());
         // An entry for other clusters alone is their agents' to report.
         let concerns = !certain || entry.claims.is_empty() || entry.claims.iter().any(|app| app.cluster == *cluster);
@@ -73,35 +72,42 @@ pub(crate) fn desire(commit: &Commit, cluster: &ClusterId, known: &mut Conversio
         if entry.rejected {
             let error = entry.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
             let cause = error.map_or_else(|| format!("{}: rejected", entry.file), ToString::to_string);
-            wanted.rejected.push(RejectedEntry { file: entry.file, cause, claims: entry.claims });
+            let (file, claims) = (entry.file.clone(), entry.claims.clone());
+            wanted.rejected.push(RejectedEntry { file, cause, claims });
         } else {
-            let digest: Arc<str> = entry.record.digest().into();
-            let ours: Vec<_> = entry.apps.into_iter().filter(|made| made.app.id.cluster == *cluster).collect();
-            wanted.entries.insert(entry.file, ours.len());
-            wanted.listed.extend(ours.iter().map(|made| made.app.id.slashed()));
-            wanted.apps.extend(ours.into_iter().map(|EntryApp { app, record }| Wish {
-                source: source.clone(),
-                commit: Arc::clone(&of_commit),
-                names: Arc::new(Names::of(&app.id)),
-                app,
-                digest: Arc::clone(&digest),
-                made_of: MadeOf { tree: Arc::clone(&commit.tree), record },
-                instead_of: None,
+            let before = wanted.apps.len();
+            let ours = entry.apps.iter().filter(|made| made.app.id.cluster == *cluster);
+            wanted.apps.extend(ours.map(|EntryApp { app, names, record }| {
+                Arc::new(Wish {
+                    source: source.clone(),
+                    commit: Arc::clone(&of_commit),
+                    names: Arc::clone(names),
+                    app: Arc::clone(app),
+                    digest: Arc::clone(&entry.digest),
+                    made_of: MadeOf { tree: Arc::clone(&commit.tree), record: Arc::clone(record) },
+                    instead_of: None,
+                })
             }));
+            wanted.entries.insert(entry.file.clone(), wanted.apps.len() - before);
         }
     }
+    wanted.listed = listed(&wanted.apps);
     wanted
+}
+
+fn listed(apps: &[Arc<Wish>]) -> HashSet<AppId> {
+    apps.iter().map(|wish| wish.app.id.clone()).collect()
 }
 
 impl Wanted {
     /// What was applied last, where nobody knows what the newest commit lists.
-    pub(crate) fn recalled(apps: Vec<Wish>) -> Self {
+    pub(crate) fn recalled(apps: Vec<Arc<Wish>>) -> Self {
         let mut entries = BTreeMap::new();
         for wish in &apps {
             *entries.entry(wish.app.entry.clone()).or_default() += 1;
         }
         Self {
-            listed: apps.iter().map(|wish| wish.app.id.slashed()).collect(),
+            listed: listed(&apps),
             apps,
             rejected: Vec::new(),
             diagnostics: Vec::new(),
@@ -148,9 +154,7 @@ impl Wanted {
 
 /// Reads everything that a commit asks for, of whichever cluster.
 pub(crate) fn read(commit: &Commit, known: &mut Conversions) -> Desired {
-    let mut desired = known.desire(commit.tree.as_ref(), &commit.path, &commit.terms);
-    providers::check(&mut desired);
-    desired
+    known.desire(commit.tree.as_ref(), &commit.path, &commit.terms, providers::check)
 }
 
 /// The Clusters that the Apps of a commit are for, each once.

@@ -251,7 +251,7 @@ impl Engine {
             Err(failure) => return Look::last(AppOutcome::untouched(wish, State::Failed(failure))),
         };
         let Source { sight, words, .. } = self.sources[key.source].as_ref();
-        let siblings = Siblings { wishes: &generation.wishes, sight, words, standing };
+        let siblings = Siblings { wishes: &generation.wanted.apps, sight, words, standing };
         reconcile(&self.agent, wish, &siblings, memory).await
     }
 

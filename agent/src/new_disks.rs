@@ -64,7 +64,7 @@ pub(crate) async fn said(agent: &Agent, words: &Words, wish: &Wish, seen: &Obser
     made(agent, words, wish, seen).await?;
     let known = words.known(agent, source).await?;
     let Some(known) = known.as_ref() else { return Ok(Said::default()) };
-    let used = known.used.get(&wish.app.id.slashed()).into_iter().flatten().filter(|(_, word)| word.made);
+    let used = known.used.get(wish.app.id.slashed()).into_iter().flatten().filter(|(_, word)| word.made);
     let spent = used.map(|(volume, word)| (volume.clone(), word.digest.clone())).collect();
     Ok(Said { installation: known.installation.clone(), spent })
 }
@@ -88,7 +88,7 @@ pub(crate) async fn use_up(agent: &Agent, words: &Words, wish: &Wish, planned: &
     if on_words.is_empty() {
         return Ok(());
     }
-    words.note(agent, source, |used| used.entry(app.id.slashed()).or_default().extend(on_words)).await
+    words.note(agent, source, |used| used.entry(app.id.slashed().to_owned()).or_default().extend(on_words)).await
 }
 
 /// Notes of which words the disks are seen. A provider that is silent says nothing of them.
@@ -99,7 +99,7 @@ pub(crate) async fn made(agent: &Agent, words: &Words, wish: &Wish, seen: &Obser
     let (Some(source), Ok(disks)) = (wish.source.as_deref(), &seen.disks) else { return Ok(()) };
     let is_there = |volume: &str| disks.iter().any(|disk| disk.volume == volume);
     let see = |used: &mut Used| {
-        let of_app = used.get_mut(&wish.app.id.slashed()).into_iter().flatten();
+        let of_app = used.get_mut(wish.app.id.slashed()).into_iter().flatten();
         of_app.for_each(|(volume, word)| word.made |= is_there(volume));
     };
     words.note(agent, source, see).await

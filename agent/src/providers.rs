@@ -2,25 +2,14 @@
 //! that names another one, or leaves out what its driver needs, is wrong like one with a mistake in its YAML.
 
 use kompox_drivers::class::{self, DriverName};
-use kompox_manifests::desired::Desired;
 use kompox_manifests::diagnostic::Diagnostic;
 use kompox_manifests::model::App;
 use kompox_manifests::yaml::fields::suggest;
 
 const CODE: &str = "provider";
 
-/// Rejects the entries whose Apps no driver can serve.
-pub(crate) fn check(desired: &mut Desired) {
-    for index in 0..desired.entries.len() {
-        let apps = desired.entries[index].apps.iter().map(|made| made.app.as_ref());
-        let found: Vec<Diagnostic> = apps.filter_map(mistake).collect();
-        if !found.is_empty() {
-            desired.reject(index, found);
-        }
-    }
-}
-
-fn mistake(app: &App) -> Option<Diagnostic> {
+/// What is wrong with an App because no driver can serve it.
+pub(crate) fn check(app: &App) -> Option<Diagnostic> {
     let driver = &app.provider.driver;
     let Ok(known) = driver.value.parse::<DriverName>() else {
         let names = DriverName::ALL.map(DriverName::as_str);
@@ -41,7 +30,7 @@ fn mistake(app: &App) -> Option<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use kompox_manifests::desired::{Terms, desire};
+    use kompox_manifests::desired::{Conversions, Terms, desire};
     use kompox_manifests::source::MemoryTree;
 
     use super::*;
@@ -51,9 +40,10 @@ mod tests {
             "version: v1\nworkspace: {{name: w}}\nprovider: {provider}\ncluster: {{name: c, existing: true}}\napp:\n  \
              name: a\n  compose: {{services: {{web: {{image: nginx:1}}}}}}\n  volumes: {volumes}\n"
         );
-        let mut desired = desire(&MemoryTree::new([("kompoxops.yml", entry)]), "", &Terms::default());
-        assert!(desired.is_sound(), "{:?}", desired.diagnostics);
-        check(&mut desired);
+        let tree = MemoryTree::new([("kompoxops.yml", entry)]);
+        let sound = desire(&tree, "", &Terms::default());
+        assert!(sound.is_sound(), "{:?}", sound.diagnostics);
+        let desired = Conversions::default().desire(&tree, "", &Terms::default(), check);
         let entry = &desired.entries[0];
         assert_eq!(entry.rejected, entry.apps.is_empty());
         assert!(!entry.claims.is_empty(), "nothing of the App may be removed");

@@ -29,7 +29,7 @@ pub(crate) struct Rebuilt {
 impl Rebuilt {
     /// The other Apps of the source whose disks speak against a new empty one for this App.
     pub(crate) fn against(&self, app: &App) -> Vec<String> {
-        if !self.missing.contains(&app.id.slashed()) {
+        if !self.missing.contains(app.id.slashed()) {
             return Vec::new();
         }
         self.with_disks.iter().filter(|other| **other != app.id.app).cloned().collect()
@@ -40,7 +40,7 @@ impl Rebuilt {
             self.with_disks.insert(app.id.app.clone());
         }
         if misses_disks(app, seen) {
-            self.missing.insert(app.id.slashed());
+            self.missing.insert(app.id.slashed().to_owned());
         }
     }
 }

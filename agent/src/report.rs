@@ -30,7 +30,7 @@ pub(crate) fn superseded(status_name: &str, record: &CommitRecord, by: &str) -> 
 /// Counts what was done for a commit.
 pub(crate) fn count(record: &mut CommitRecord, app: &AppOutcome) {
     if app.done.wrote() {
-        *record.done.entry(app.id.slashed()).or_default() += app.done;
+        *record.done.entry(app.id.slashed().to_owned()).or_default() += app.done;
     }
 }
 
@@ -44,15 +44,15 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
     }
     for app in &outcome.apps {
         let Status { state, description, .. } = of_app(record, app).status(String::new());
-        let concerns = record.done.contains_key(&app.id.slashed()) || matches!(state, State::Failure | State::Error);
-        match record.apps.get_mut(&app.id.slashed()) {
+        let concerns = record.done.contains_key(app.id.slashed()) || matches!(state, State::Failure | State::Error);
+        match record.apps.get_mut(app.id.slashed()) {
             Some(known) if is_news(known.state, state) => *known = AppRecord { state, description },
-            None if concerns => drop(record.apps.insert(app.id.slashed(), AppRecord { state, description })),
+            None if concerns => drop(record.apps.insert(app.id.slashed().to_owned(), AppRecord { state, description })),
             Some(_) | None => {}
         }
     }
-    let present: BTreeSet<String> = outcome.apps.iter().map(|app| app.id.slashed()).collect();
-    record.apps.retain(|app, _| present.contains(app));
+    let present: BTreeSet<&str> = outcome.apps.iter().map(|app| app.id.slashed()).collect();
+    record.apps.retain(|app, _| present.contains(app.as_str()));
     let Status { state, description, .. } = of_source(record, outcome).status(String::new());
     tell(record, state, description);
 }
@@ -61,13 +61,14 @@ pub(crate) fn enter(record: &mut CommitRecord, outcome: &Outcome) {
 pub(crate) fn enter_standing(record: &mut CommitRecord, outcome: &Outcome) {
     record.held = outcome.apps.iter().flat_map(held).collect();
     let drifted = outcome.apps.iter().filter(|app| !app.drift.is_empty());
-    record.drift = drifted.map(|app| DriftRecord { app: app.id.slashed(), drift: app.drift.clone() }).collect();
+    record.drift =
+        drifted.map(|app| DriftRecord { app: app.id.slashed().to_owned(), drift: app.drift.clone() }).collect();
 }
 
 /// What of an App waits for a person's word.
 fn held(app: &AppOutcome) -> impl Iterator<Item = HeldRecord> {
     let record = |held: &HeldFact| HeldRecord {
-        app: app.id.slashed(),
+        app: app.id.slashed().to_owned(),
         digest: held.digest.clone(),
         reason: held.reason.clone(),
     };
@@ -122,7 +123,7 @@ fn app_name(slashed: &str) -> &str {
 }
 
 fn of_app(record: &CommitRecord, app: &AppOutcome) -> Word {
-    let counts = record.done.get(&app.id.slashed()).copied().unwrap_or_default();
+    let counts = record.done.get(app.id.slashed()).copied().unwrap_or_default();
     match &app.state {
         AppState::Healthy | AppState::Suspended | AppState::Removed => Word::Healthy(counts),
         AppState::Progressing(_) | AppState::Paused(_) => Word::Waiting(counts),

@@ -20,7 +20,7 @@ use crate::cluster::faulty::Faulty;
 use crate::cluster::lease::lost_signal;
 use crate::cluster::memory::Memory as MemoryCluster;
 use crate::cluster::watch::WatchApi;
-use crate::context::{Agent, Commit, CommitRef, Standing, Wish};
+use crate::context::{Agent, Commit, CommitRef, Standing};
 use crate::departure::{self, Elsewhere, Left, View};
 use crate::desire;
 use crate::disks::Listings;
@@ -216,7 +216,7 @@ pub(crate) struct Memories {
 /// Looks once at every App of a commit, one after the other, and at those that left it.
 pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) -> Outcome {
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
-    let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
+    let wishes = &wanted.apps;
     let (of_commit, left) = (Arc::new(CommitRef::of(commit)), Left::default());
     let view = commit.source.as_deref().map(|source| View {
         source,
@@ -226,13 +226,13 @@ pub(crate) async fn look(agent: &Agent, commit: &Commit, memory: &mut Memories) 
         left: &left,
     });
     let mut outcomes: Vec<AppOutcome> = Vec::new();
-    for wish in &wishes {
+    for wish in wishes {
         let holds = match view {
             Some(view) => departure::against(agent, view, &wish.app.id).await.unwrap(),
             None => Vec::new(),
         };
         let standing = Standing { holds, ..Standing::default() };
-        let siblings = Siblings { wishes: &wishes, sight: &memory.sight, words: &memory.words, standing };
+        let siblings = Siblings { wishes, sight: &memory.sight, words: &memory.words, standing };
         let of_app = memory.apps.entry(wish.app.id.clone()).or_default();
         outcomes.push(reconcile(agent, wish, &siblings, of_app).await.outcome);
     }

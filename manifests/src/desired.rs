@@ -10,15 +10,16 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::compose::{self, ComposeInput};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::entry::{self, EntryFile, Found};
 use crate::id::AppId;
+use crate::kom::resource::ResourceId;
 use crate::kom::{self, AppSpec, Loaded};
 use crate::model::{App, Ingress};
+use crate::names::Names;
 use crate::policy::{PodSecurity, Policy};
 use crate::sops::Decryption;
 use crate::source::{Record, RecordedTree, SourceTree};
@@ -39,7 +40,7 @@ pub struct Terms {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
     /// The entries, sorted by file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
     /// Everything that was found, of all entries and of none, sorted and without repetitions.
     pub diagnostics: Vec<Diagnostic>,
     /// Whether it is certain which Apps the commit lists. When it is not (a folder or an entry could not
@@ -62,8 +63,8 @@ pub struct Entry {
     pub default_app: Option<AppId>,
     /// What was found in it, sorted and without repetitions.
     pub diagnostics: Vec<Diagnostic>,
-    /// What was read to know all of this.
-    pub record: Arc<Record>,
+    /// Hash of everything that was read to know all of this, as [`Record::digest`] has it.
+    pub digest: Arc<str>,
 }
 
 /// An App of an entry.
@@ -71,8 +72,16 @@ pub struct Entry {
 pub struct EntryApp {
     /// The App.
     pub app: Arc<App>,
+    /// The names that are derived from it.
+    pub names: Arc<Names>,
     /// What was read to make it; without what only the entry's other Apps are made of.
     pub record: Arc<Record>,
+}
+
+impl EntryApp {
+    fn new(app: App, record: Record) -> Self {
+        Self { names: Arc::new(Names::of(&app.id)), app: Arc::new(app), record: Arc::new(record) }
+    }
 }
 
 impl Desired {
@@ -83,18 +92,7 @@ impl Desired {
 
     /// The entries that are rejected.
     pub fn rejected(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| entry.rejected)
-    }
-
-    /// Rejects an entry for what only the caller can tell; repetitions are folded.
-    pub fn reject(&mut self, entry: usize, found: Vec<Diagnostic>) {
-        let Some(entry) = self.entries.get_mut(entry) else { return };
-        entry.rejected = true;
-        entry.apps = Vec::new();
-        for list in [&mut entry.diagnostics, &mut self.diagnostics] {
-            list.extend(found.iter().cloned());
-            diagnostic::sort(list);
-        }
+        self.entries.iter().map(Arc::as_ref).filter(|entry| entry.rejected)
     }
 
     /// Whether everything is sound: every folder was searched, and there is no error.
@@ -107,8 +105,12 @@ impl Desired {
 /// Reads what a commit asks for in the entries at and below `path`.
 #[must_use]
 pub fn desire(tree: &dyn SourceTree, path: &str, terms: &Terms) -> Desired {
-    Conversions::default().desire(tree, path, terms)
+    Conversions::default().desire(tree, path, terms, |_| None)
 }
+
+/// What only the caller can tell to be wrong with an App; it rejects its entry. Asked once of an App that stays the
+/// same.
+pub type Check = fn(&App) -> Option<Diagnostic>;
 
 /// Reads one App of the entry in `file`; what only the entry's other Apps are made of need not be there. `None` when it
 /// or the entry's documents cannot be read.
@@ -120,61 +122,68 @@ pub fn desire_app(tree: &dyn SourceTree, file: &str, id: &AppId, terms: &Terms) 
     let loaded = kom::load(&recorded, &entry, &findings);
     let spec = loaded.apps.iter().find(|spec| spec.id == *id)?;
     let app = app(&recorded, &entry, &loaded, spec, terms, &findings)?;
-    (!findings.has_errors()).then(|| EntryApp { app: Arc::new(app), record: Arc::new(recorded.into_record()) })
+    (!findings.has_errors()).then(|| EntryApp::new(app, recorded.into_record()))
 }
 
 /// Entries that were converted for an earlier commit: those that read the same files in the next one, on the
 /// same terms, are taken over as they are.
 #[derive(Default)]
 pub struct Conversions {
-    /// By entry file; with the other file of its folder where there are two.
-    known: BTreeMap<Vec<String>, Arc<Conversion>>,
+    /// Sorted by file.
+    known: Vec<Arc<Conversion>>,
+    /// They had nothing against each other.
+    agreed: bool,
     terms: Terms,
 }
 
 impl Conversions {
-    /// As [`desire`], converting only what an earlier call has not seen.
+    /// As [`desire`], converting only what an earlier call, with the same `check`, has not seen.
     #[must_use]
-    pub fn desire(&mut self, tree: &dyn SourceTree, path: &str, terms: &Terms) -> Desired {
+    pub fn desire(&mut self, tree: &dyn SourceTree, path: &str, terms: &Terms, check: Check) -> Desired {
         if self.terms != *terms {
-            *self = Self { known: BTreeMap::new(), terms: terms.clone() };
+            *self = Self { terms: terms.clone(), ..Self::default() };
         }
         let general = Findings::new();
         let Found { entries, ambiguous, complete } = entry::find(tree, path, &general);
-        let before = std::mem::take(&mut self.known);
         let mut drafts = Vec::with_capacity(entries.len());
         for files in entries.chunks(1).chain(ambiguous.chunks(2)) {
-            let Some(last) = files.last() else { continue };
-            let key: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
-            let known = before.get(&key).filter(|known| known.record.holds_in(tree));
-            let own = known.map_or_else(|| Arc::new(Conversion::of(tree, files, terms)), Arc::clone);
-            self.known.insert(key, Arc::clone(&own));
-            drafts.push(Draft { file: last.path.clone(), own, across: Findings::new() });
+            let known = self.known(files).filter(|known| known.record.holds_in(tree));
+            let is_new = known.is_none();
+            let own = known.map_or_else(|| Arc::new(Conversion::of(tree, files, terms, check)), Arc::clone);
+            drafts.push(Draft::new(&own, is_new));
         }
-        across::check(&drafts);
-        drafts.sort_by(|one, other| one.file.cmp(&other.file));
+        drafts.sort_by(|one, other| one.file().cmp(other.file()));
+        self.known = drafts.iter().map(|draft| Arc::clone(&draft.own)).collect();
+        self.agreed = across::check(&drafts, self.agreed);
 
         let certain = complete && drafts.iter().all(|draft| !draft.own.loaded.uncertain);
-        let entries: Vec<Entry> = drafts.into_iter().map(Draft::finish).collect();
+        let entries: Vec<Arc<Entry>> = drafts.into_iter().map(Draft::finish).collect();
         let mut diagnostics = general.into_vec();
         diagnostics.extend(entries.iter().flat_map(|entry| entry.diagnostics.iter().cloned()));
         diagnostic::sort(&mut diagnostics);
         Desired { entries, diagnostics, certain }
     }
+
+    /// What an earlier call made of an entry file, or of a folder's two.
+    fn known(&self, files: &[EntryFile]) -> Option<&Arc<Conversion>> {
+        let file = files.last()?.path.as_str();
+        let at = self.known.binary_search_by(|known| known.entry.file.as_str().cmp(file)).ok()?;
+        self.known.get(at).filter(|known| known.both == (files.len() > 1))
+    }
 }
 
 /// An entry by itself, whatever the others say.
 struct Conversion {
-    record: Arc<Record>,
-    findings: Vec<Diagnostic>,
+    record: Record,
+    /// Of the two entry files of one folder.
+    both: bool,
     loaded: Loaded,
-    apps: Vec<EntryApp>,
-    /// Rejected by a finding of another place: its folder's two entry files.
-    ambiguous: bool,
+    /// What comes of it where the others have nothing against it.
+    entry: Arc<Entry>,
 }
 
 impl Conversion {
-    fn of(tree: &dyn SourceTree, files: &[EntryFile], terms: &Terms) -> Self {
+    fn of(tree: &dyn SourceTree, files: &[EntryFile], terms: &Terms, check: Check) -> Self {
         let recorded = RecordedTree::new(tree);
         let (findings, mut loaded, apps) = match files {
             [entry] => {
@@ -184,7 +193,8 @@ impl Conversion {
                 let one = |spec| {
                     let own = RecordedTree::new(&recorded);
                     let app = app(&own, entry, &loaded, spec, terms, &findings)?;
-                    Some(EntryApp { app: Arc::new(app), record: Arc::new(own.into_record().joined(&shared)) })
+                    check(&app).into_iter().for_each(|wrong| findings.push(wrong));
+                    Some(EntryApp::new(app, own.into_record().joined(&shared)))
                 };
                 let apps = loaded.apps.iter().filter_map(one).collect();
                 (findings.into_vec(), loaded, apps)
@@ -193,8 +203,25 @@ impl Conversion {
         };
         // They have become Apps; their documents are not needed any more.
         loaded.apps = Vec::new();
-        let record = Arc::new(recorded.into_record());
-        Self { record, findings, loaded, apps, ambiguous: files.len() > 1 }
+        let record = recorded.into_record();
+        // One of two files is rejected by a finding of their folder.
+        let both = files.len() > 1;
+        let rejected = both || findings.iter().any(|finding| finding.severity == Severity::Error);
+        let mut claims: Vec<AppId> = loaded.claims.iter().map(|claim| claim.value.clone()).collect();
+        claims.sort();
+        claims.dedup();
+        let mut diagnostics = findings;
+        diagnostic::sort(&mut diagnostics);
+        let entry = Entry {
+            file: files.last().map(|file| file.path.clone()).unwrap_or_default(),
+            rejected,
+            apps: if rejected { Vec::new() } else { apps },
+            claims,
+            default_app: loaded.default_app.clone(),
+            diagnostics,
+            digest: record.digest().into(),
+        };
+        Self { record, both, loaded, entry: Arc::new(entry) }
     }
 
     /// A folder with two entry files: neither counts, but what they claim is theirs.
@@ -208,41 +235,57 @@ impl Conversion {
         }
         joined
     }
-
-    fn apps(&self) -> impl Iterator<Item = &App> {
-        self.apps.iter().map(|made| made.app.as_ref())
-    }
-
-    fn is_rejected(&self) -> bool {
-        self.ambiguous || self.findings.iter().any(|finding| finding.severity == Severity::Error)
-    }
 }
 
 /// An entry that may still be rejected for what others say.
 struct Draft {
-    file: String,
     own: Arc<Conversion>,
+    /// No earlier call has seen it.
+    is_new: bool,
     /// What is wrong with it because of other entries.
     across: Findings,
 }
 
-impl Draft {
-    fn is_rejected(&self) -> bool {
-        self.own.is_rejected() || self.across.has_errors()
+impl Conversion {
+    fn claims(&self) -> impl Iterator<Item = &AppId> {
+        self.loaded.claims.iter().map(|claim| &claim.value)
     }
 
-    fn finish(self) -> Entry {
+    fn hashes(&self) -> impl Iterator<Item = &str> {
+        self.entry.apps.iter().map(|made| made.names.hashes.app.as_str())
+    }
+
+    fn parents(&self) -> impl Iterator<Item = &ResourceId> {
+        self.loaded.parents.iter().map(|parent| &parent.id)
+    }
+}
+
+impl Draft {
+    fn new(own: &Arc<Conversion>, is_new: bool) -> Self {
+        Self { own: Arc::clone(own), is_new, across: Findings::new() }
+    }
+
+    fn file(&self) -> &str {
+        &self.own.entry.file
+    }
+
+    fn is_rejected(&self) -> bool {
+        self.own.entry.rejected || self.across.has_errors()
+    }
+
+    fn finish(self) -> Arc<Entry> {
         let rejected = self.is_rejected();
-        let Self { file, own, across } = self;
-        let mut diagnostics = own.findings.clone();
-        diagnostics.extend(across.into_vec());
-        diagnostic::sort(&mut diagnostics);
-        let mut claims: Vec<AppId> = own.loaded.claims.iter().map(|claim| claim.value.clone()).collect();
-        claims.sort();
-        claims.dedup();
-        let apps = if rejected { Vec::new() } else { own.apps.clone() };
-        let default_app = own.loaded.default_app.clone();
-        Entry { file, rejected, apps, claims, default_app, diagnostics, record: Arc::clone(&own.record) }
+        let found = self.across.into_vec();
+        if found.is_empty() {
+            return Arc::clone(&self.own.entry);
+        }
+        let mut entry = Entry { rejected, ..self.own.entry.as_ref().clone() };
+        entry.diagnostics.extend(found);
+        diagnostic::sort(&mut entry.diagnostics);
+        if rejected {
+            entry.apps = Vec::new();
+        }
+        Arc::new(entry)
     }
 }
 

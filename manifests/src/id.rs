@@ -1,7 +1,12 @@
 //! Identity of an App: workspace, provider, cluster, app.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The four names that identify a Cluster or an App; `/ws/W/prv/P/cls/C`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,16 +19,29 @@ pub struct ClusterId {
     pub cluster: String,
 }
 
-/// Resource ID of an App; `/ws/W/prv/P/cls/C/app/A`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AppId {
+/// Resource ID of an App; `/ws/W/prv/P/cls/C/app/A`. Everything that is known of Apps is looked up by it, so it is
+/// cheap to clone and to compare: it is as its [slashed](AppId::slashed) form.
+#[derive(Clone)]
+pub struct AppId(Arc<AppNames>);
+
+/// What an [`AppId`] is made of.
+pub struct AppNames {
     /// The cluster that the App is for.
     pub cluster: ClusterId,
     /// App name.
     pub app: String,
+    slashed: String,
 }
 
 impl AppId {
+    /// The App of this name in a cluster.
+    #[must_use]
+    pub fn new(cluster: ClusterId, app: impl Into<String>) -> Self {
+        let app = app.into();
+        let slashed = format!("{}/{app}", cluster.slashed());
+        Self(Arc::new(AppNames { cluster, app, slashed }))
+    }
+
     /// The App of a text in the form of [`AppId::slashed`].
     ///
     /// # Errors
@@ -39,8 +57,54 @@ impl AppId {
 
     /// `W/P/C/A`, the form of the annotation `kompox.dev/app`.
     #[must_use]
-    pub fn slashed(&self) -> String {
-        format!("{}/{}", self.cluster.slashed(), self.app)
+    pub fn slashed(&self) -> &str {
+        &self.0.slashed
+    }
+}
+
+impl Deref for AppId {
+    type Target = AppNames;
+
+    fn deref(&self) -> &AppNames {
+        &self.0
+    }
+}
+
+impl Borrow<str> for AppId {
+    fn borrow(&self) -> &str {
+        self.slashed()
+    }
+}
+
+impl PartialEq for AppId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.slashed() == other.slashed()
+    }
+}
+
+impl Eq for AppId {}
+
+impl PartialOrd for AppId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for AppId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.slashed().cmp(other.slashed()) }
+    }
+}
+
+impl Hash for AppId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.slashed().hash(state);
+    }
+}
+
+impl fmt::Debug for AppId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "AppId({self})")
     }
 }
 
@@ -97,7 +161,7 @@ impl FromStr for AppId {
         if !is_dns1123_label(app) {
             return Err(error());
         }
-        Ok(Self { cluster: cluster.parse().map_err(|_| error())?, app: app.to_owned() })
+        Ok(Self::new(cluster.parse().map_err(|_| error())?, app))
     }
 }
 
@@ -123,5 +187,15 @@ mod tests {
         for wrong in ["", "w1/p1/c1", "w1/p1/c1/web/x", "w1/p1/c1/", "w1/p1/C1/web", "/ws/w1/prv/p1/cls/c1/app/web"] {
             assert!(AppId::from_slashed(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_app_is_found_by_its_slashed_form_and_by_another_copy_of_its_id() {
+        let id = |text: &str| AppId::from_slashed(text).unwrap();
+        let known: std::collections::HashSet<AppId> = ["w/p/c/a", "w/p/c/a-b"].map(id).into();
+        assert!(known.contains("w/p/c/a") && known.contains(&id("w/p/c/a-b")) && !known.contains("w/p/c/b"));
+        let sorted: std::collections::BTreeSet<AppId> = ["w/p/c/b", "w/p/c/a"].map(id).into();
+        assert!(sorted.contains("w/p/c/a") && !sorted.contains("w/p/c"));
+        assert_eq!(sorted.first(), Some(&id("w/p/c/a")));
     }
 }

@@ -35,7 +35,7 @@ impl Hashes {
     /// The hashes of an App.
     #[must_use]
     pub fn of(id: &AppId) -> Self {
-        let AppId { cluster: ClusterId { workspace, provider, cluster }, app } = id;
+        let (ClusterId { workspace, provider, cluster }, app) = (&id.cluster, &id.app);
         Self {
             provider: hash::short(format!("{workspace}:{provider}")),
             cluster: cluster_hash(&id.cluster),

@@ -23,9 +23,10 @@ pub trait SourceTree: Send + Sync {
     /// See [`TreeError`].
     fn read(&self, path: &str, limit: u64) -> Result<Arc<[u8]>, TreeError>;
 
-    /// The identity of a file's content in the store behind the tree, where it has one that is cheaper to
-    /// tell than the content is to read. The same identity is the same content, in any tree of the store.
-    fn blob(&self, _path: &str) -> Option<String> {
+    /// The identity of what a file, or a folder with all that is below it, holds in the store behind the tree, where it
+    /// has one that is cheaper to tell than the content is to read. The same identity is the same content, in any tree
+    /// of the store.
+    fn identity(&self, _path: &str) -> Option<String> {
         None
     }
 }

@@ -225,7 +225,13 @@ impl Cache {
 
     /// The Apps (`W/P/C/A`) whose Namespaces say that they come from a source.
     pub(crate) fn apps_of_source(&self, source: &str) -> BTreeSet<String> {
-        self.state().store.apps_of_source(source)
+        self.state().store.apps_of_source(source).map(str::to_owned).collect()
+    }
+
+    /// Those of them that are not listed any more, sorted.
+    pub(crate) fn unlisted_of_source(&self, source: &str, is_listed: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let state = self.state();
+        state.store.apps_of_source(source).filter(|app| !is_listed(app)).map(str::to_owned).collect()
     }
 
     /// A Deployment with what its health depends on, but for Events.

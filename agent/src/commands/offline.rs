@@ -66,7 +66,7 @@ pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Error);
     }
     let mut handles = volume_handles(&args.volume_handles)?;
-    let all: Vec<Arc<App>> = entries.into_iter().flat_map(|entry| entry.apps).map(|made| made.app).collect();
+    let all: Vec<Arc<App>> = entries.iter().flat_map(|entry| &entry.apps).map(|made| Arc::clone(&made.app)).collect();
     let apps: Vec<&Arc<App>> = match &args.app {
         None => all.iter().collect(),
         Some(id) => {

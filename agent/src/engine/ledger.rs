@@ -1,6 +1,6 @@
 //! What one source asks for and how far each of its Apps has come. No IO.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -24,8 +24,6 @@ pub(crate) struct Generation {
     pub(crate) commit: Arc<CommitRef>,
     /// Everything that it asks for and that is wrong with it.
     pub(crate) wanted: Wanted,
-    /// Its Apps, in the order of their entries.
-    pub(crate) wishes: Vec<Arc<Wish>>,
     /// What is remembered of the Apps that it lists no more.
     pub(crate) left: Left,
 }
@@ -33,8 +31,7 @@ pub(crate) struct Generation {
 impl Generation {
     /// The generation of a commit.
     pub(crate) fn new(commit: CommitRef, wanted: Wanted) -> Self {
-        let wishes = wanted.apps.iter().cloned().map(Arc::new).collect();
-        Self { commit: Arc::new(commit), wanted, wishes, left: Left::default() }
+        Self { commit: Arc::new(commit), wanted, left: Left::default() }
     }
 }
 
@@ -43,13 +40,13 @@ impl Generation {
 pub(crate) struct Ledger {
     generation: Option<Arc<Generation>>,
     /// Wishes of the generation by App.
-    wishes: BTreeMap<AppId, Arc<Wish>>,
+    wishes: HashMap<AppId, Arc<Wish>>,
     /// Wishes of older commits that stand for those of the generation, because these did not become healthy.
     pins: BTreeMap<AppId, Arc<Wish>>,
     /// How the Apps are that were looked at for the generation.
-    table: BTreeMap<AppId, AppOutcome>,
+    table: HashMap<AppId, AppOutcome>,
     /// What is remembered of Apps that nobody works on.
-    memories: BTreeMap<AppId, Memory>,
+    memories: HashMap<AppId, Memory>,
     /// Apps that a person wants to be looked at as if nothing were known of them.
     anew: BTreeSet<AppId>,
     /// What is written down of the newest commit.
@@ -86,7 +83,7 @@ impl Ledger {
     /// which it asks for something else, those that were not as they should be, and those that left.
     pub(crate) fn take(&mut self, generation: Arc<Generation>) -> Vec<AppId> {
         let before = std::mem::take(&mut self.wishes);
-        self.wishes = generation.wishes.iter().map(|wish| (wish.app.id.clone(), Arc::clone(wish))).collect();
+        self.wishes = generation.wanted.apps.iter().map(|wish| (wish.app.id.clone(), Arc::clone(wish))).collect();
         self.table.retain(|app, outcome| {
             let same = match (before.get(app), self.wishes.get(app)) {
                 (Some(before), Some(now)) => before.digest == now.digest,
@@ -105,10 +102,10 @@ impl Ledger {
         });
         self.anew.retain(|app| self.wishes.contains_key(app));
         self.departed.clear();
-        self.generation = Some(generation);
-        let left = before.into_keys().filter(|app| !self.wishes.contains_key(app));
-        let due = self.wishes.keys().filter(|app| !self.table.contains_key(*app)).cloned();
-        due.chain(left).collect()
+        let earlier = self.generation.replace(generation);
+        let due = self.apps().filter(|app| !self.table.contains_key(*app));
+        let left = wishes(earlier.as_ref()).map(|wish| &wish.app.id).filter(|app| !self.wishes.contains_key(*app));
+        due.chain(left).cloned().collect()
     }
 
     /// The Apps that news of the cluster are about.
@@ -121,12 +118,16 @@ impl Ledger {
                 News::Nodes | News::Asked(_) | News::Back => false,
             })
         };
-        self.wishes.values().filter(is_concerned).map(|wish| wish.app.id.clone()).collect()
+        self.all().filter(is_concerned).map(|wish| wish.app.id.clone()).collect()
     }
 
-    /// Every App that is asked for.
+    /// Every App that is asked for, in the order of the entries.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &AppId> {
-        self.wishes.keys()
+        self.all().map(|wish| &wish.app.id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Wish>> {
+        wishes(self.generation.as_ref())
     }
 
     /// What people have accepted of the commit that is recorded has changed.
@@ -228,7 +229,7 @@ impl Ledger {
     /// Apps that wait for another one.
     pub(crate) fn dependents<'a>(&'a self, on: &'a AppId) -> impl Iterator<Item = &'a AppId> {
         let waits = move |wish: &&Arc<Wish>| wish.app.reconcile.depends_on.iter().any(|other| other.value == *on);
-        self.wishes.values().filter(waits).map(|wish| &wish.app.id)
+        self.all().filter(waits).map(|wish| &wish.app.id)
     }
 
     /// Ends a look at an App that left; whether what came of it is news.
@@ -261,7 +262,7 @@ impl Ledger {
     /// Whether it is certain that an App is not asked for.
     pub(crate) fn gave_up(&self, app: &AppId) -> bool {
         let wanted = self.generation.as_ref().map(|generation| &generation.wanted);
-        !self.lists(app) && wanted.is_some_and(|wanted| !wanted.may_list(&app.slashed()))
+        !self.lists(app) && wanted.is_some_and(|wanted| !wanted.may_list(app.slashed()))
     }
 
     /// Why an App that is not asked for may be all the same, and what a person can do about it.
@@ -273,7 +274,7 @@ impl Ledger {
             let fault = self.unfetched.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
             return Some(format!("nothing was fetched of it since the agent started{fault}; {READ_IT}"));
         };
-        generation.wanted.doubt(&app.slashed())
+        generation.wanted.doubt(app.slashed())
     }
 
     /// Nothing could be fetched, and why.
@@ -286,7 +287,7 @@ impl Ledger {
     pub(crate) fn outcome(&self, present: &[AppId]) -> Option<Outcome> {
         let generation = self.generation.as_ref()?;
         let unseen = |app: &AppId| self.unseen(app, &generation.commit);
-        let apps = generation.wishes.iter().map(|wish| match self.table.get(&wish.app.id) {
+        let apps = generation.wanted.apps.iter().map(|wish| match self.table.get(&wish.app.id) {
             Some(outcome) => outcome.clone(),
             None => unseen(&wish.app.id),
         });
@@ -327,6 +328,11 @@ impl Ledger {
         }
         Some(record)
     }
+}
+
+/// What a generation asks for, in the order of the entries.
+fn wishes(generation: Option<&Arc<Generation>>) -> impl Iterator<Item = &Arc<Wish>> {
+    generation.into_iter().flat_map(|generation| &generation.wanted.apps)
 }
 
 #[cfg(test)]

@@ -348,6 +348,7 @@ impl Source {
         }
         announce(&self.name, &wanted);
         let commit = CommitRef { id: id.to_owned(), time: snapshot.revision.time, accepted: said.clone() };
+        let before = self.ledger().generation().cloned();
         let mut apps = self.ledger().take(Arc::new(Generation::new(commit, wanted)));
         apps.extend(self.departed());
         fetcher.snapshot = Some(snapshot);
@@ -356,6 +357,8 @@ impl Source {
         fetcher.accepted = said;
         due(Due::Wish(apps));
         self.changed();
+        // To take many Apps apart takes time, which those that have changed need not wait for.
+        drop(before);
         Ok(())
     }
 

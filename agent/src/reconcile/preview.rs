@@ -50,7 +50,7 @@ impl Preview {
 pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<String>) -> Result<Preview, Failure> {
     agent.cache.check()?;
     let wanted = desire::desire(commit, &agent.cluster_id, &mut Conversions::default());
-    let wishes: Vec<Arc<Wish>> = wanted.apps.iter().cloned().map(Arc::new).collect();
+    let wishes = &wanted.apps;
     let (sight, words, left) = (Sight::default(), Words::default(), Left::default());
     let of_commit = Arc::new(CommitRef::of(commit));
     let view = commit.source.as_deref().map(|source| View {
@@ -62,7 +62,7 @@ pub(crate) async fn preview(agent: &Agent, commit: &Commit, sources: &BTreeSet<S
         left: &left,
     });
     let planned =
-        stream::iter(&wishes).map(|wish| one(agent, wish, (&wishes, &sight, &words), view)).buffered(PARALLEL_APPS);
+        stream::iter(wishes).map(|wish| one(agent, wish, (wishes, &sight, &words), view)).buffered(PARALLEL_APPS);
     let results: Vec<(&Arc<Wish>, Result<Plan, Failure>)> =
         wishes.iter().zip(planned.collect::<Vec<_>>().await).collect();
     let (mut plans, mut refused) = (Vec::new(), Vec::new());

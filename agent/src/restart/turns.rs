@@ -138,11 +138,11 @@ mod tests {
 
     fn take(turns: &Turns, name: &str) -> Result<(), Vec<String>> {
         let taken = turns.take(OPS, &app(name), NOBODY);
-        taken.map_err(|others| others.into_iter().map(|other| other.app).collect())
+        taken.map_err(|others| others.into_iter().map(|other| other.app.clone()).collect())
     }
 
     fn names(apps: Vec<AppId>) -> Vec<String> {
-        apps.into_iter().map(|app| app.app).collect()
+        apps.into_iter().map(|app| app.app.clone()).collect()
     }
 
     #[test]

@@ -23,7 +23,7 @@ use self::local::LocalRemote;
 use self::mirror::{Mirror, MirrorLock};
 use self::pack::{Cancel, PackError, PackLimits, Piece};
 use self::protocol::Tip;
-use self::tree::GitTree;
+use self::tree::{Folders, GitTree};
 use super::{Change, Fetched, Held, Revision, RevisionId, Snapshot, Source, read_message};
 use crate::config::{Location, Reference, SourceConfig};
 use crate::fault::Fault;
@@ -69,6 +69,7 @@ struct Shared {
     allow_force_push: bool,
     remote: Remote,
     mirror: Mirror,
+    folders: Arc<Folders>,
 }
 
 enum Remote {
@@ -134,6 +135,7 @@ impl GitSource {
             allow_force_push: config.allow_force_push,
             remote,
             mirror: Mirror::new(cache, &config.location.to_string()),
+            folders: Arc::default(),
         };
         Ok(Self { shared: Arc::new(shared), limits })
     }
@@ -392,7 +394,8 @@ impl Shared {
     fn snapshot(&self, commit: Oid) -> Result<Snapshot, Trouble> {
         let repository = self.open_mirror()?;
         let revision = revision(&repository, commit).map_err(Trouble::Mirror)?;
-        let tree = GitTree::new(repository, commit, self.mirror.damage().clone()).map_err(Trouble::Mirror)?;
+        let (folders, damage) = (Arc::clone(&self.folders), self.mirror.damage().clone());
+        let tree = GitTree::new(repository, commit, folders, damage).map_err(Trouble::Mirror)?;
         Ok(Snapshot { revision, tree: Arc::new(tree) })
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn enter(facts: &mut SourceFacts, commit: &str, outcome: &Outcome) {
     facts.rejected =
         rejected.map(|(path, failure)| RejectedEntry { path: path.clone(), cause: failure.text.clone() }).collect();
     let left = outcome.apps.iter().filter(|app| app.inputs.is_none() && app.state != State::Removed);
-    facts.left_over = left.map(|app| app.id.slashed()).collect();
+    facts.left_over = left.map(|app| app.id.slashed().to_owned()).collect();
     if outcome.complete {
         let apps = outcome.apps.iter().filter_map(|app| Some((app.id.app.clone(), state(app)?)));
         facts.apps = Some(apps.collect::<BTreeMap<_, _>>());

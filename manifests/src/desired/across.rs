@@ -1,29 +1,64 @@
 //! What entries say about the same things.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::Draft;
+use super::{Draft, EntryApp};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::id::{AppId, ClusterId};
 use crate::kom::Parent;
 use crate::kom::resource::ResourceId;
 use crate::model::App;
-use crate::names::Hashes;
 
-/// Checks all entries against each other; what is wrong rejects every entry that has part in it.
-pub(super) fn check(drafts: &[Draft]) {
-    // Entries that are rejected for their own mistakes take no others with them, but for their claims.
-    let sound: Vec<&Draft> = drafts.iter().filter(|draft| !draft.is_rejected()).collect();
-    same_app(drafts);
-    differing_parents(&sound);
-    same_hash(&sound);
+/// Checks all entries against each other; what is wrong rejects every entry that has part in it. `agreed` tells whether
+/// those that are not new had nothing against each other. Gives whether all agree.
+pub(super) fn check(drafts: &[Draft], agreed: bool) -> bool {
+    let all: Vec<&Draft> = drafts.iter().collect();
+    let sound = sound(&all);
+    if !agreed || !new_ones_agree(drafts) {
+        compare(&all, &sound);
+    }
     dependency_cycles(&sound);
+    !drafts.iter().any(|draft| draft.across.has_errors())
+}
+
+/// Entries that are rejected for their own mistakes take no others with them, but for their claims.
+fn sound<'a>(drafts: &[&'a Draft]) -> Vec<&'a Draft> {
+    drafts.iter().copied().filter(|draft| !draft.is_rejected()).collect()
+}
+
+fn compare(drafts: &[&Draft], sound: &[&Draft]) {
+    same_app(drafts);
+    differing_parents(sound);
+    same_hash(sound);
+}
+
+/// Whether new entries agree with each other and with the rest, which agrees: most commits change few of many entries.
+fn new_ones_agree(drafts: &[Draft]) -> bool {
+    let touched: Vec<Draft> = touched(drafts).map(|draft| Draft::new(&draft.own, draft.is_new)).collect();
+    let all: Vec<&Draft> = touched.iter().collect();
+    compare(&all, &sound(&all));
+    !touched.iter().any(|draft| draft.across.has_errors())
+}
+
+/// The new entries, and of the others those that may disagree with one: that claim the same Apps or have the same
+/// hashes, and one for each of the same parents, of which the rest says what that one says.
+fn touched(drafts: &[Draft]) -> impl Iterator<Item = &Draft> {
+    let new = || drafts.iter().filter(|draft| draft.is_new);
+    let claims: HashSet<&AppId> = new().flat_map(|draft| draft.own.claims()).collect();
+    let hashes: HashSet<&str> = new().flat_map(|draft| draft.own.hashes()).collect();
+    let mut parents: HashSet<&ResourceId> = new().flat_map(|draft| draft.own.parents()).collect();
+    drafts.iter().filter(move |draft| {
+        draft.is_new
+            || draft.own.claims().any(|app| claims.contains(app))
+            || draft.own.hashes().any(|hash| hashes.contains(hash))
+            || (!draft.is_rejected() && draft.own.parents().filter(|parent| parents.remove(parent)).count() > 0)
+    })
 }
 
 /// An App in two entries is in none.
-fn same_app(drafts: &[Draft]) {
-    let mut places: BTreeMap<&AppId, Vec<(&Draft, &Span)>> = BTreeMap::new();
-    for draft in drafts {
+fn same_app(drafts: &[&Draft]) {
+    let mut places: HashMap<&AppId, Vec<(&Draft, &Span)>> = HashMap::new();
+    for draft in drafts.iter().copied() {
         for claim in &draft.own.loaded.claims {
             let places = places.entry(&claim.value).or_default();
             // Twice in one entry is that entry's own mistake, and reported there.
@@ -44,7 +79,7 @@ fn same_app(drafts: &[Draft]) {
 
 /// A Workspace, Provider or Cluster may stand in many entries, but says the same in all of them.
 fn differing_parents(drafts: &[&Draft]) {
-    let mut places: BTreeMap<&ResourceId, Vec<(&Draft, &Parent)>> = BTreeMap::new();
+    let mut places: HashMap<&ResourceId, Vec<(&Draft, &Parent)>> = HashMap::new();
     for draft in drafts {
         for parent in &draft.own.loaded.parents {
             places.entry(&parent.id).or_default().push((draft, parent));
@@ -68,13 +103,13 @@ fn differing_parents(drafts: &[&Draft]) {
 
 /// Names of namespaces and disks tell Apps apart by a short hash.
 fn same_hash(drafts: &[&Draft]) {
-    let mut places: BTreeMap<(&ClusterId, String), Vec<(&Draft, &App)>> = BTreeMap::new();
+    let mut places: HashMap<(&str, &ClusterId), Vec<(&Draft, &App)>> = HashMap::new();
     for draft in drafts {
-        for app in draft.own.apps() {
-            places.entry((&app.id.cluster, Hashes::of(&app.id).app)).or_default().push((draft, app));
+        for EntryApp { app, names, record: _ } in &draft.own.entry.apps {
+            places.entry((&names.hashes.app, &app.id.cluster)).or_default().push((draft, app));
         }
     }
-    for ((_, hash), places) in places {
+    for ((hash, _), places) in places {
         for (draft, app) in &places {
             let Some((_, other)) = places.iter().find(|(_, other)| other.id != app.id) else { continue };
             let message = format!("`{}` has the hash {hash}, as has `{}` at {}", app.id, other.id, other.at);
@@ -86,10 +121,11 @@ fn same_hash(drafts: &[&Draft]) {
 
 /// Apps that wait for each other would wait for ever.
 fn dependency_cycles(drafts: &[&Draft]) {
-    let mut apps: BTreeMap<&AppId, (&Draft, &App)> = BTreeMap::new();
-    for draft in drafts {
-        apps.extend(draft.own.apps().map(|app| (&app.id, (*draft, app))));
+    let all = || drafts.iter().flat_map(|draft| draft.own.entry.apps.iter().map(|made| (*draft, made.app.as_ref())));
+    if all().all(|(_, app)| app.reconcile.depends_on.is_empty()) {
+        return;
     }
+    let apps: BTreeMap<&AppId, (&Draft, &App)> = all().map(|(draft, app)| (&app.id, (draft, app))).collect();
     let mut done: BTreeSet<&AppId> = BTreeSet::new();
     for start in apps.keys() {
         let Some(cycle) = find_cycle(start, &apps, &mut done) else { continue };

@@ -347,12 +347,16 @@ fn what_an_entry_has_not_read_does_not_convert_it_again() {
     next[1].1 = single("b", "  reconcile: {suspend: true}\n");
     let tree = |files: &[(&str, String)]| MemoryTree::new(files.iter().map(|(path, text)| (*path, text)));
     let mut conversions = Conversions::default();
-    let before = conversions.desire(&tree(&first), "", &Terms::default());
-    let after = conversions.desire(&tree(&next), "", &Terms::default());
-    assert!(Arc::ptr_eq(&before.entries[0].apps[0].app, &after.entries[0].apps[0].app));
-    assert!(!Arc::ptr_eq(&before.entries[1].apps[0].app, &after.entries[1].apps[0].app));
-    assert_eq!(before.entries[0].record.digest(), after.entries[0].record.digest());
-    assert_ne!(before.entries[1].record.digest(), after.entries[1].record.digest());
+    let before = conversions.desire(&tree(&first), "", &Terms::default(), |_| None);
+    let after = conversions.desire(&tree(&next), "", &Terms::default(), |app| {
+        assert_eq!(app.id.app, "b", "the other one was judged before");
+        Some(Diagnostic::error("test", app.at.clone(), "is not liked").help("change it"))
+    });
+    assert!(Arc::ptr_eq(&before.entries[0], &after.entries[0]));
+    assert_eq!(before.entries[0].digest, after.entries[0].digest);
+    assert_ne!(before.entries[1].digest, after.entries[1].digest);
+    assert!(after.entries[1].rejected && after.entries[1].apps.is_empty(), "{:?}", after.diagnostics);
+    assert_eq!(after.entries[1].claims.len(), 1);
 }
 
 #[test]
@@ -423,8 +427,50 @@ fn conversions_that_are_kept_say_what_new_ones_would() {
     for files in commits {
         let tree = MemoryTree::new(files);
         let terms = Terms::default();
-        assert_eq!(conversions.desire(&tree, "", &terms), desire(&tree, "", &terms));
+        assert_eq!(conversions.desire(&tree, "", &terms, |_| None), desire(&tree, "", &terms));
     }
+}
+
+#[test]
+fn what_agreed_before_is_compared_with_what_is_new() {
+    const FOLDERS: [&str; 4] = ["a", "b", "c", "d"];
+    let text = |folder: usize, variant: u32| {
+        let (app, next) = (FOLDERS[folder], FOLDERS[(folder + 1) % FOLDERS.len()]);
+        match variant {
+            0 => return None,
+            1 => single("same", ""),
+            2 => single(app, "").replace("driver: aks", "driver: local"),
+            3 => single(app, "").replace("settings: {}", "settings: {K: v}"),
+            4 => single(app, "  nonsense: 1\n").replace("driver: aks", "driver: local"),
+            5 => single("app-21505", ""),
+            6 => single("app-26975", ""),
+            7 => single(app, &format!("  reconcile: {{dependsOn: [/ws/ops/prv/aks1/cls/c1/app/{next}]}}\n")),
+            8 => format!("# the same in other words\n{}", single(app, "")),
+            9 => single(next, ""),
+            _ => single(app, ""),
+        }
+        .into()
+    };
+    let mut chance = 1_u32;
+    let mut dice = |sides: u32| {
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (chance >> 16) % sides
+    };
+    let mut variants = [99; FOLDERS.len()];
+    let (mut conversions, mut agreed, mut conflicts) = (Conversions::default(), 0, 0);
+    for step in 0..400 {
+        let entries = variants.iter().enumerate().filter_map(|(folder, variant)| {
+            Some((format!("{}/kompoxops.yml", FOLDERS[folder]), text(folder, *variant)?))
+        });
+        let tree = MemoryTree::new(entries);
+        let fresh = desire(&tree, "", &Terms::default());
+        assert_eq!(conversions.desire(&tree, "", &Terms::default(), |_| None), fresh, "step {step}: {variants:?}");
+        *if fresh.is_sound() { &mut agreed } else { &mut conflicts } += 1;
+        // Most are sound, so that it is often the first conflict that is to be found.
+        let folder = dice(4) as usize;
+        variants[folder] = if variants[folder] < 10 { 99 } else { dice(14) };
+    }
+    assert!(agreed > 50 && conflicts > 50, "{agreed} and {conflicts}");
 }
 
 #[test]
@@ -436,7 +482,7 @@ fn other_terms_convert_everything_anew() {
         ..Terms::default()
     };
     let mut conversions = Conversions::default();
-    assert!(conversions.desire(&tree, "", &Terms::default()).is_sound());
-    assert!(!conversions.desire(&tree, "", &strict).is_sound());
-    assert!(conversions.desire(&tree, "", &Terms::default()).is_sound());
+    assert!(conversions.desire(&tree, "", &Terms::default(), |_| None).is_sound());
+    assert!(!conversions.desire(&tree, "", &strict, |_| None).is_sound());
+    assert!(conversions.desire(&tree, "", &Terms::default(), |_| None).is_sound());
 }

@@ -128,14 +128,10 @@ impl ResourceId {
     #[must_use]
     pub fn app(&self) -> Option<AppId> {
         match self.0.as_slice() {
-            [workspace, provider, cluster, app, ..] => Some(AppId {
-                cluster: ClusterId {
-                    workspace: workspace.clone(),
-                    provider: provider.clone(),
-                    cluster: cluster.clone(),
-                },
-                app: app.clone(),
-            }),
+            [workspace, provider, cluster, app, ..] => {
+                let (workspace, provider, cluster) = (workspace.clone(), provider.clone(), cluster.clone());
+                Some(AppId::new(ClusterId { workspace, provider, cluster }, app.clone()))
+            }
             _ => None,
         }
     }
@@ -149,7 +145,7 @@ impl fmt::Display for ResourceId {
 
 impl From<&AppId> for ResourceId {
     fn from(id: &AppId) -> Self {
-        let AppId { cluster: ClusterId { workspace, provider, cluster }, app } = id;
+        let (ClusterId { workspace, provider, cluster }, app) = (&id.cluster, &id.app);
         Self::of(&[workspace, provider, cluster, app])
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn read(documents: &[Node], entry: &EntryFile, findings: &Findings) -
             provider: provider.value.clone(),
             cluster: cluster.value.clone(),
         };
-        let id = AppId { cluster, app: name.value.clone() };
+        let id = AppId::new(cluster, name.value.clone());
         loaded.claims.push(Spanned::new(id.clone(), name.at.clone()));
         let origin = app::Origin { id, at: name.at.clone(), folder: &entry.folder, local_files: true };
         loaded.apps.extend(app.as_mut().and_then(|fields| app::read(fields, origin)));

@@ -36,7 +36,7 @@ impl<'a> Context<'a> {
 
     /// The annotations that pruning goes by.
     pub(super) fn ownership(&self) -> BTreeMap<String, String> {
-        let mut annotations = BTreeMap::from([(labels::APP.to_owned(), self.app.id.slashed())]);
+        let mut annotations = BTreeMap::from([(labels::APP.to_owned(), self.app.id.slashed().to_owned())]);
         if let Some(source) = &self.slots.source {
             annotations.insert(labels::SOURCE.to_owned(), source.clone());
         }

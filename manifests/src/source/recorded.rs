@@ -19,6 +19,8 @@ pub struct RecordedTree<'tree> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     looks: BTreeMap<Look, Answer>,
+    /// A folder that every look was at or below, with its identity in the store: the same folder gives the same answers.
+    within: Option<(String, String)>,
 }
 
 /// One question to a tree.
@@ -36,7 +38,7 @@ struct Answer {
     /// Hash of the content; `None` when the store failed, which is no answer at all.
     digest: Option<[u8; 32]>,
     /// The file's identity in its store.
-    blob: Option<String>,
+    identity: Option<String>,
 }
 
 impl<'tree> RecordedTree<'tree> {
@@ -49,13 +51,18 @@ impl<'tree> RecordedTree<'tree> {
     /// Everything that was looked at.
     #[must_use]
     pub fn into_record(self) -> Record {
-        Record { looks: self.looks.into_inner().unwrap_or_else(PoisonError::into_inner) }
+        let looks = self.looks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = looks.values().all(|answer| answer.digest.is_some());
+        let folder = looks.keys().map(Look::folder).reduce(shared).filter(|_| is_whole);
+        let within = folder.and_then(|folder| Some((folder.to_owned(), self.tree.identity(folder)?)));
+        Record { looks, within }
     }
 
     /// Everything that was looked at so far.
     #[must_use]
     pub fn record(&self) -> Record {
-        Record { looks: self.looks.lock().unwrap_or_else(PoisonError::into_inner).clone() }
+        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Record { looks, within: None }
     }
 
     fn remember(&self, look: Look, answer: Answer) {
@@ -66,31 +73,53 @@ impl<'tree> RecordedTree<'tree> {
 impl SourceTree for RecordedTree<'_> {
     fn list(&self, folder: &str) -> Result<Vec<TreeEntry>, TreeError> {
         let found = self.tree.list(folder);
-        self.remember(Look::List(folder.to_owned()), Answer { digest: digest_of_list(&found), blob: None });
+        self.remember(Look::List(folder.to_owned()), Answer { digest: digest_of_list(&found), identity: None });
         found
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Arc<[u8]>, TreeError> {
         let found = self.tree.read(path, limit);
-        let answer = Answer { digest: digest_of_file(&found), blob: self.tree.blob(path) };
+        let answer = Answer { digest: digest_of_file(&found), identity: self.tree.identity(path) };
         self.remember(Look::Read(path.to_owned(), limit), answer);
         found
     }
 
-    fn blob(&self, path: &str) -> Option<String> {
-        self.tree.blob(path)
+    fn identity(&self, path: &str) -> Option<String> {
+        self.tree.identity(path)
     }
+}
+
+impl Look {
+    /// The folder that the answer is read from.
+    fn folder(&self) -> &str {
+        match self {
+            Self::List(folder) => folder,
+            Self::Read(path, _) => path.rsplit_once('/').map_or("", |(folder, _)| folder),
+        }
+    }
+}
+
+/// The deepest folder that both are, or are below.
+fn shared<'path>(one: &'path str, other: &str) -> &'path str {
+    let same = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other);
+    let length: usize = same.map(|(name, _)| name.len() + 1).sum();
+    one.get(..length.saturating_sub(1)).unwrap_or_default()
 }
 
 impl Record {
     /// Whether every look would see the same in another tree.
     #[must_use]
     pub fn holds_in(&self, tree: &dyn SourceTree) -> bool {
+        let is_same = |(folder, identity): &(String, String)| tree.identity(folder).as_ref() == Some(identity);
+        self.within.as_ref().is_some_and(is_same) || self.answers_hold_in(tree)
+    }
+
+    fn answers_hold_in(&self, tree: &dyn SourceTree) -> bool {
         self.looks.iter().all(|(look, answer)| {
             answer.digest.is_some()
                 && match look {
                     Look::List(folder) => digest_of_list(&tree.list(folder)) == answer.digest,
-                    Look::Read(path, limit) => match (&answer.blob, tree.blob(path)) {
+                    Look::Read(path, limit) => match (&answer.identity, tree.identity(path)) {
                         (Some(before), Some(now)) => *before == now,
                         _ => digest_of_file(&tree.read(path, *limit)) == answer.digest,
                     },
@@ -121,6 +150,7 @@ impl Record {
     #[must_use]
     pub fn joined(mut self, other: &Self) -> Self {
         self.looks.extend(other.looks.iter().map(|(look, answer)| (look.clone(), answer.clone())));
+        self.within = None;
         self
     }
 

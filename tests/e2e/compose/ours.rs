@@ -38,8 +38,8 @@ pub(super) fn read(compose: &str, files: &[(&str, &str)]) -> Outcome {
 pub(super) fn read_in(entry: &str, compose: &str, files: &[(&str, &str)]) -> Outcome {
     let own = [("kompoxops.yml", entry), ("compose.yml", compose)];
     let tree = MemoryTree::new(own.into_iter().chain(files.iter().copied()));
-    let mut desired = desire(&tree, "", &Terms::default());
-    let app = desired.entries.first_mut().and_then(|entry| entry.apps.pop()).map(|made| made.app);
+    let desired = desire(&tree, "", &Terms::default());
+    let app = desired.entries.first().and_then(|entry| entry.apps.last()).map(|made| Arc::clone(&made.app));
     Outcome { app, diagnostics: desired.diagnostics }
 }
 

@@ -62,7 +62,7 @@ impl Departed<'_> {
         namespaces.any(|live| {
             live.key.name == names.namespace
                 && live.annotation(labels::SOURCE) == Some(source)
-                && live.annotation(labels::APP) == Some(&self.id.slashed())
+                && live.annotation(labels::APP) == Some(self.id.slashed())
                 && !live.is_terminating()
         })
     }

@@ -130,7 +130,7 @@ impl Lab {
         let scope = |cluster: &str, app: &str| {
             let (workspace, provider) = ("ws".to_owned(), "prv".to_owned());
             let cluster = kompox_manifests::id::ClusterId { workspace, provider, cluster: cluster.to_owned() };
-            DiskScope::of(&AppId { cluster, app: app.to_owned() })
+            DiskScope::of(&AppId::new(cluster, app))
         };
         Self {
             driver: backend.driver(),

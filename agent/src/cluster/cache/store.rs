@@ -191,8 +191,8 @@ impl Store {
         self.owners.values().any(|owner| owner.source == source)
     }
 
-    pub(super) fn apps_of_source(&self, source: &str) -> BTreeSet<String> {
-        self.owners.values().filter(|owner| owner.source == source).map(|owner| owner.app.clone()).collect()
+    pub(super) fn apps_of_source(&self, source: &str) -> impl Iterator<Item = &str> {
+        self.owners.values().filter(move |owner| owner.source == source).map(|owner| owner.app.as_str())
     }
 }
 

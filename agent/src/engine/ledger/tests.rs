@@ -26,7 +26,7 @@ fn end(ledger: &mut Ledger, app: &AppId, state: State) -> bool {
 }
 
 fn id(app: &str) -> AppId {
-    AppId { cluster: "/ws/w1/prv/p1/cls/c1".parse().unwrap(), app: app.into() }
+    AppId::new("/ws/w1/prv/p1/cls/c1".parse().unwrap(), app)
 }
 
 fn failed(kind: Kind) -> State {
@@ -176,7 +176,7 @@ async fn news_of_the_cluster_concerns_the_apps_that_it_is_about() {
     let mut ledger = Ledger::default();
     let generation = generation(&world, 1);
     ledger.take(Arc::clone(&generation));
-    let names = |app: usize| generation.wishes[app].names.clone();
+    let names = |app: usize| generation.wanted.apps[app].names.clone();
     let news = [
         News::App(names(0).hashes.instance.as_str().into()),
         News::App("other".into()),
@@ -184,7 +184,7 @@ async fn news_of_the_cluster_concerns_the_apps_that_it_is_about() {
         News::Nodes,
     ];
     let concerned = ledger.concerned(&news.into());
-    assert_eq!(concerned, [generation.wishes[0].app.id.clone(), generation.wishes[2].app.id.clone()]);
+    assert_eq!(concerned, [generation.wanted.apps[0].app.id.clone(), generation.wanted.apps[2].app.id.clone()]);
 }
 
 #[tokio::test]

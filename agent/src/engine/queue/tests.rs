@@ -1,7 +1,7 @@
 use super::*;
 
 fn key(source: usize, app: &str) -> Key {
-    Key { source, app: AppId { cluster: "/ws/w/prv/p/cls/c".parse().unwrap(), app: app.into() } }
+    Key { source, app: AppId::new("/ws/w/prv/p/cls/c".parse().unwrap(), app) }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -53,7 +53,7 @@ impl Source {
         if !wish.app.volumes.is_empty() {
             return Err("the App had volumes then".to_owned());
         }
-        Ok(Wish { instead_of: Some(Arc::new(way.refused.clone())), ..wish })
+        Ok(Wish { instead_of: Some(Arc::new(way.refused.clone())), ..wish.as_ref().clone() })
     }
 
     /// The last good commit, where nothing was fetched since the start; without the cache, what was applied last.
@@ -119,10 +119,10 @@ impl Source {
         let recalls: Vec<Recall> = recalls.buffered(READS).try_collect().await?;
         let complete = !recalls.iter().any(|recall| matches!(recall, Recall::Unreadable));
         let wishes = recalls.into_iter().filter_map(|recall| match recall {
-            Recall::Wish(wish) => Some(*wish),
+            Recall::Wish(wish) => Some(wish),
             Recall::Unreadable | Recall::LeftAlone => None,
         });
-        let wishes: Vec<Wish> = wishes.collect();
+        let wishes: Vec<Arc<Wish>> = wishes.collect();
         let Some(newest) = wishes.iter().map(|wish| &wish.commit).max_by_key(|commit| commit.time) else {
             return Ok(complete);
         };
@@ -169,7 +169,7 @@ impl Source {
         };
         // What was only asked for was not given up.
         let instead_of = record.refused.filter(|_| record.inputs == inputs).map(Arc::new);
-        Ok(Recall::Wish(Box::new(Wish {
+        Ok(Recall::Wish(Arc::new(Wish {
             source: Some(self.name.as_str().into()),
             commit: Arc::new(CommitRef { id: record.commit, time: kept.time, accepted }),
             names: Arc::new(names),
@@ -183,7 +183,7 @@ impl Source {
 
 /// What comes of looking for what was applied last of an App.
 enum Recall {
-    Wish(Box<Wish>),
+    Wish(Arc<Wish>),
     /// It may be read later.
     Unreadable,
     /// Nothing is done about it before something is fetched.

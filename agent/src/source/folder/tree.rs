@@ -242,9 +242,9 @@ impl SourceTree for Listing {
         }
     }
 
-    fn blob(&self, path: &str) -> Option<String> {
+    fn identity(&self, path: &str) -> Option<String> {
         let Entry { kind: _, id, stamp } = self.entries.get(path)?;
-        // The hash of a larger file is not one of its content.
+        // Only a file has a stamp. The hash of a larger file is not one of its content.
         stamp.filter(|stamp| stamp.size <= MAX_HASHED).map(|_| id.to_string())
     }
 }

@@ -67,7 +67,7 @@ impl SourceTree for Store {
         if self.fails { Err(TreeError::Store("damaged".into())) } else { self.files.read(path, limit) }
     }
 
-    fn blob(&self, path: &str) -> Option<String> {
+    fn identity(&self, path: &str) -> Option<String> {
         self.files.read(path, u64::MAX).ok().map(|_| self.identity.to_owned())
     }
 }
@@ -81,6 +81,66 @@ fn identities_of_the_store_spare_the_reading() {
     // Another store knows other identities, or none: the content decides.
     assert!(before.holds_in(&tree(&BEFORE)));
     assert_eq!(before.digest(), record(&tree(&BEFORE)).digest());
+}
+
+/// A store that knows its folders, and none of whose files may be asked for.
+struct Folders(&'static [(&'static str, &'static str)]);
+
+impl SourceTree for Folders {
+    fn list(&self, folder: &str) -> Result<Vec<TreeEntry>, TreeError> {
+        panic!("{folder} is listed")
+    }
+
+    fn read(&self, path: &str, _limit: u64) -> Result<Arc<[u8]>, TreeError> {
+        panic!("{path} is read")
+    }
+
+    fn identity(&self, path: &str) -> Option<String> {
+        let found = self.0.iter().find(|(folder, _)| *folder == path);
+        found.map(|(_, identity)| (*identity).to_owned())
+    }
+}
+
+/// As [`Folders`], with files that can be read.
+struct Both(Folders, MemoryTree);
+
+impl SourceTree for Both {
+    fn list(&self, folder: &str) -> Result<Vec<TreeEntry>, TreeError> {
+        self.1.list(folder)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Arc<[u8]>, TreeError> {
+        self.1.read(path, limit)
+    }
+
+    fn identity(&self, path: &str) -> Option<String> {
+        self.0.identity(path)
+    }
+}
+
+#[test]
+fn a_folder_that_is_the_same_is_not_looked_into() {
+    let before = record(&Both(Folders(&[("app", "1"), ("", "7")]), tree(&BEFORE)));
+    assert!(before.holds_in(&Folders(&[("app", "1"), ("", "8")])));
+    // Another folder may hold the same where it was looked.
+    assert!(before.holds_in(&Both(Folders(&[("app", "2")]), tree(&BEFORE))));
+    assert!(!before.holds_in(&Both(Folders(&[("app", "2")]), tree(&[("app/a.yml", "ONE"), ("app/b.yml", "two")]))));
+}
+
+#[test]
+fn looks_at_several_folders_are_within_what_holds_them_all() {
+    let folders = Folders(&[("apps", "1"), ("apps/a", "2"), ("apps/ab", "3"), ("", "4")]);
+    let files = tree(&[("apps/a/x.yml", "one"), ("apps/ab/y.yml", "two")]);
+    let both = Both(folders, files);
+    let recorded = RecordedTree::new(&both);
+    let _ = recorded.read("apps/a/x.yml", 100);
+    let _ = recorded.read("apps/ab/y.yml", 100);
+    let record = recorded.into_record();
+    assert!(record.holds_in(&Folders(&[("apps", "1")])));
+    assert_eq!(shared("", "apps"), "");
+    assert_eq!(shared("apps/a", "apps/a"), "apps/a");
+    assert_eq!(shared("apps/a/b", "apps/a"), "apps/a");
+    assert_eq!(shared("apps", "app"), "");
 }
 
 #[test]

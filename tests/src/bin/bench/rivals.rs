@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::fleet::OBJECTS;
-use crate::{percentile, usage};
+use crate::{percentile, turns, usage};
 
 /// How often one App is applied again; the median counts.
 const AGAIN: usize = 25;
@@ -93,9 +93,12 @@ pub(crate) async fn turns(rival: &Rival, fleets: &[Vec<Value>], count: u16) -> R
         fields.push((field, objects_of_first(objects)));
     }
     let mut all: [Vec<Duration>; 2] = Default::default();
-    for _ in 0..count {
-        for ((field, first), times) in fields.iter().zip(&mut all) {
-            times.push(field.apply(rival, "one.json", first).await?.time);
+    for turn in 0..count {
+        for which in turns::order(turn) {
+            // As the agent's changes, whose Pods are waited for: what comes at once after another one finds all at hand.
+            tokio::time::sleep(turns::REST).await;
+            let (field, first) = &fields[which];
+            all[which].push(field.apply(rival, "one.json", first).await?.time);
         }
     }
     Ok(all)

@@ -15,6 +15,9 @@ const TURNS: u16 = 50;
 /// Below which value lie so many of a hundred: both are compared.
 pub(crate) const SHARES: [usize; 2] = [50, 99];
 
+/// Before each of a turn's two.
+pub(crate) const REST: Duration = Duration::from_secs(1);
+
 /// How long a change among many Apps takes, as a multiple of one among few, for each of [`SHARES`].
 #[derive(Debug)]
 pub(crate) struct Growth {
@@ -41,9 +44,10 @@ pub(crate) async fn growth(few: u16, many: u16, parallel: usize) -> Result<Growt
     }
     let mut mine: [Vec<Duration>; 2] = Default::default();
     for number in 0..TURNS {
-        for ((ground, agent), times) in grounds.iter().zip(&agents).zip(&mut mine) {
-            let (took, _) = ground.change(agent, number).await?;
-            times.push(took);
+        for which in order(number) {
+            tokio::time::sleep(REST).await;
+            let (took, _) = grounds[which].change(&agents[which], number).await?;
+            mine[which].push(took);
         }
         say(&format!("turn {} of {TURNS}: {:?} and {:?}", number + 1, mine[0].last(), mine[1].last()));
     }
@@ -56,6 +60,11 @@ pub(crate) async fn growth(few: u16, many: u16, parallel: usize) -> Result<Growt
         "a change among {many} takes {agent:.2?} times what it takes among {few}; the bare client's {bare:.2?}"
     ));
     Ok(growth)
+}
+
+/// Which of the two comes first in a turn: each of them every other time, for the second finds a busier machine.
+pub(crate) fn order(turn: u16) -> [usize; 2] {
+    if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] }
 }
 
 fn of([few, many]: &[Vec<Duration>; 2]) -> [f64; 2] {
