@@ -95,7 +95,6 @@ pub(crate) async fn turns(rival: &Rival, fleets: &[Vec<Value>], count: u16) -> R
     let mut all: [Vec<Duration>; 2] = Default::default();
     for turn in 0..count {
         for which in turns::order(turn) {
-            // As the agent's changes, whose Pods are waited for: what comes at once after another one finds all at hand.
             tokio::time::sleep(turns::REST).await;
             let (field, first) = &fields[which];
             all[which].push(field.apply(rival, "one.json", first).await?.time);

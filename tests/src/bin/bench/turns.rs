@@ -15,7 +15,7 @@ const TURNS: u16 = 50;
 /// Below which value lie so many of a hundred: both are compared.
 pub(crate) const SHARES: [usize; 2] = [50, 99];
 
-/// Before each of a turn's two.
+/// Before each change: what comes at once after another one finds a busier machine, and all at hand.
 pub(crate) const REST: Duration = Duration::from_secs(1);
 
 /// How long a change among many Apps takes, as a multiple of one among few, for each of [`SHARES`].
@@ -62,7 +62,7 @@ pub(crate) async fn growth(few: u16, many: u16, parallel: usize) -> Result<Growt
     Ok(growth)
 }
 
-/// Which of the two comes first in a turn: each of them every other time, for the second finds a busier machine.
+/// In which order the two come in a turn: each of them is first every other time.
 pub(crate) fn order(turn: u16) -> [usize; 2] {
     if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] }
 }
