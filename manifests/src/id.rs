@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_slashed_id_is_read_again() {
         let id: AppId = "/ws/w1/prv/p1/cls/c1/app/web".parse().unwrap();
-        assert_eq!(AppId::from_slashed(&id.slashed()), Ok(id));
+        assert_eq!(AppId::from_slashed(id.slashed()), Ok(id));
         for wrong in ["", "w1/p1/c1", "w1/p1/c1/web/x", "w1/p1/c1/", "w1/p1/C1/web", "/ws/w1/prv/p1/cls/c1/app/web"] {
             assert!(AppId::from_slashed(wrong).is_err(), "{wrong}");
         }
