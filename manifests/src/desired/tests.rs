@@ -474,6 +474,21 @@ fn what_agreed_before_is_compared_with_what_is_new() {
 }
 
 #[test]
+fn a_rejected_entry_stands_for_no_other_when_a_new_one_comes() {
+    let local = |app: &str, more: &str| single(app, more).replace("driver: aks", "driver: local");
+    let before = vec![("a/kompoxops.yml", local("a", "  nonsense: 1\n")), ("b/kompoxops.yml", single("b", ""))];
+    let mut after = before.clone();
+    after.push(("c/kompoxops.yml", local("c", "")));
+    let mut conversions = Conversions::default();
+    for files in [before, after] {
+        let tree = MemoryTree::new(files);
+        let fresh = desire(&tree, "", &Terms::default());
+        assert_eq!(conversions.desire(&tree, "", &Terms::default(), |_| None), fresh);
+    }
+    assert!(!conversions.agreed);
+}
+
+#[test]
 fn other_terms_convert_everything_anew() {
     let files = [("kompoxops.yml", single("web", "").replace("image: nginx", "image: nginx, user: \"0\""))];
     let tree = MemoryTree::new(files);
