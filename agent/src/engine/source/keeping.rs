@@ -172,7 +172,7 @@ impl Source {
         Ok(Recall::Wish(Arc::new(Wish {
             source: Some(self.name.as_str().into()),
             commit: Arc::new(CommitRef { id: record.commit, time: kept.time, accepted }),
-            names: Arc::new(names),
+            names: made.names,
             app: made.app,
             digest: inputs.into(),
             made_of: MadeOf { tree: Arc::new(kept), record: made.record },
