@@ -11,9 +11,11 @@ use crate::percentile;
 use crate::rivals::{self, Rival};
 
 /// How often an App changes among few, and as often among many.
-const TURNS: u16 = 50;
-/// Below which value lie so many of a hundred: both are compared.
-pub(crate) const SHARES: [usize; 2] = [50, 99];
+const TURNS: u16 = 100;
+/// Below which value lie so many of a hundred: all are compared.
+pub(crate) const SHARES: [usize; 3] = [50, 90, 99];
+/// From which share on chance decides how the times compare, for hardly any lies above: it is told, and is no goal.
+pub(crate) const CHANCE: usize = 99;
 
 /// Before each change: what comes at once after another one finds a busier machine, and all at hand.
 pub(crate) const REST: Duration = Duration::from_secs(1);
@@ -24,9 +26,9 @@ pub(crate) struct Growth {
     /// How many are few.
     pub(crate) few: u16,
     /// The agent's.
-    pub(crate) agent: [f64; 2],
+    pub(crate) agent: [f64; 3],
     /// The bare client's.
-    pub(crate) bare: [f64; 2],
+    pub(crate) bare: [f64; 3],
 }
 
 /// Measures it on clusters that are up at the same time.
@@ -67,6 +69,6 @@ pub(crate) fn order(turn: u16) -> [usize; 2] {
     if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] }
 }
 
-fn of([few, many]: &[Vec<Duration>; 2]) -> [f64; 2] {
+fn of([few, many]: &[Vec<Duration>; 2]) -> [f64; 3] {
     SHARES.map(|share| percentile(many, share).as_secs_f64() / percentile(few, share).as_secs_f64())
 }
