@@ -61,10 +61,14 @@ use clap::Parser as _;
 use crate::args::Cli;
 use crate::commands::{Exit, dispatch, talk};
 
+/// The same allocator whatever the libc, for libgit2 too: what is measured is what runs in the image. `.cargo/config.toml`
+/// gives it one arena for all threads; that of glibc keeps for each of them what it once needed, and never gives it back.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Most threads that work: it mostly waits, for the API server and for Git.
 const WORKERS: usize = 4;
-/// Most threads for what blocks (reading commits, local disks, looking up names). glibc keeps for each thread what it
-/// once needed, so every further one makes the process larger for good; what waits for one waits for moments.
+/// Most threads for what blocks (reading commits, local disks, looking up names); what waits for one waits for moments.
 const BLOCKING: usize = 4;
 
 fn main() -> ExitCode {
