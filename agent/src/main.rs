@@ -61,8 +61,8 @@ use clap::Parser as _;
 use crate::args::Cli;
 use crate::commands::{Exit, dispatch, talk};
 
-/// The same allocator whatever the libc, for libgit2 too: what is measured is what runs in the image. `.cargo/config.toml`
-/// gives it one arena for all threads; that of glibc keeps for each of them what it once needed, and never gives it back.
+/// The same allocator whatever the libc, for libgit2 too. `.cargo/config.toml` gives it one arena for all threads; that of
+/// glibc has one for each of them, and keeps there most of what the thread once needed.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

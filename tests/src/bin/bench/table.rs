@@ -106,11 +106,10 @@ fn table(arguments: &Arguments, round: &Round, objects: usize) -> String {
     }
     if let Some(growth) = growth {
         for (share, (mine, theirs)) in SHARES.into_iter().zip(growth.agent.into_iter().zip(growth.bare)) {
-            let goal = Goal { text: "the same: at most 1.25 of the bare client", met: mine <= SAME * theirs };
-            let goal = (share < CHANCE).then_some(goal);
+            let same = Goal { text: "the same: at most 1.25 of the bare client", met: mine <= SAME * theirs };
             let name = format!("one App changed, p{share}, beside that of {} Apps, in turns", growth.few);
             let theirs: Vec<Option<f64>> = names.iter().map(|name| (*name == BARE).then_some(theirs)).collect();
-            row(&name, mine, &theirs, 2, goal);
+            row(&name, mine, &theirs, 2, (share < CHANCE).then_some(same));
         }
     }
     let requests = of(&|rival| Some(rival.one_requests as f64));

@@ -26,9 +26,9 @@ pub(crate) struct Growth {
     /// How many are few.
     pub(crate) few: u16,
     /// The agent's.
-    pub(crate) agent: [f64; 3],
+    pub(crate) agent: [f64; SHARES.len()],
     /// The bare client's.
-    pub(crate) bare: [f64; 3],
+    pub(crate) bare: [f64; SHARES.len()],
 }
 
 /// Measures it on clusters that are up at the same time.
@@ -69,6 +69,6 @@ pub(crate) fn order(turn: u16) -> [usize; 2] {
     if turn.is_multiple_of(2) { [0, 1] } else { [1, 0] }
 }
 
-fn of([few, many]: &[Vec<Duration>; 2]) -> [f64; 3] {
+fn of([few, many]: &[Vec<Duration>; 2]) -> [f64; SHARES.len()] {
     SHARES.map(|share| percentile(many, share).as_secs_f64() / percentile(few, share).as_secs_f64())
 }
