@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use kompox_core::observed::LiveObject;
 use kompox_core::report::State as Told;
 use kompox_manifests::object::{Kind as ObjectKind, ObjectKey};
 use kompox_manifests::policy::Policy;
@@ -191,6 +192,18 @@ impl Bench {
 
 const WHILE: Duration = Duration::from_millis(700);
 
+/// The first object of a kind that is meant.
+async fn live(world: &World, kind: ObjectKind, is_meant: impl Fn(&ObjectKey) -> bool) -> LiveObject {
+    use crate::cluster::ClusterApi as _;
+    let all = world.cluster.inner.list_owned(kind).await.unwrap();
+    all.into_iter().find(|live| is_meant(&live.key)).unwrap()
+}
+
+/// The first Deployment.
+async fn deployment(world: &World) -> LiveObject {
+    live(world, ObjectKind::Deployment, |_| true).await
+}
+
 fn reason(outcome: &AppOutcome) -> String {
     match &outcome.state {
         State::Progressing(reason) => reason.clone(),
@@ -353,16 +366,14 @@ async fn what_a_person_deletes_is_back_within_a_second() {
     let world = World::new();
     let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     bench.once().await.unwrap();
-    let deployment = world.objects().await.into_iter().find(|object| object.starts_with("Deployment")).unwrap();
-    let (namespace, name) = deployment.split_once(' ').unwrap().1.split_once('/').unwrap();
-    let key = ObjectKey { kind: ObjectKind::Deployment, namespace: Some(namespace.into()), name: name.into() };
+    let key = deployment(&world).await.key;
     let engine = Arc::clone(&bench.engine);
     let mut running = JoinSet::new();
     running.spawn(async move { engine.run().await });
     tokio::time::sleep(WHILE).await;
     world.cluster.inner.delete_now(&key);
     let deleted = Instant::now();
-    while !world.objects().await.contains(&deployment) {
+    while !world.objects().await.contains(&key.to_string()) {
         assert!(deleted.elapsed() < Duration::from_secs(1), "it does not come back");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -399,11 +410,7 @@ async fn a_remote_that_is_away_does_not_keep_the_cluster_from_being_watched() {
     let bench = Bench::new(&world, &source).await;
     bench.once().await.unwrap();
     let before = world.calls("apply").len();
-    let objects = world.objects().await;
-    let service = objects.iter().find(|object| object.starts_with("Service ")).unwrap();
-    let (namespace, name) = service.split_once(' ').unwrap().1.split_once('/').unwrap();
-    let key = ObjectKey { kind: ObjectKind::Service, namespace: Some(namespace.into()), name: name.into() };
-    world.cluster.inner.delete_now(&key);
+    world.cluster.inner.delete_now(&live(&world, ObjectKind::Service, |_| true).await.key);
     bench.run_for(Duration::from_millis(1500)).await;
     assert_eq!(world.calls("apply").len(), before + 1);
     let fetches = *source.fetches.lock().unwrap() - 1;

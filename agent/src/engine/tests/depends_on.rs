@@ -2,13 +2,18 @@
 
 use super::*;
 
+/// Lets an App wait for another one.
+fn wait_for(world: &mut World, app: &str, needed: &str) {
+    let depends = format!("app:\n  reconcile: {{dependsOn: [/ws/w1/prv/p1/cls/c1/app/{needed}]}}\n");
+    world.edit(&format!("{app}/kompoxops.yml"), "app:\n", &depends);
+}
+
 #[tokio::test]
 async fn an_app_waits_for_those_that_it_depends_on() {
     let mut world = World::new();
     world.heal(false);
     world.app("blog");
-    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
-    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    wait_for(&mut world, "blog", "shop");
     let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     bench.run_for(WHILE).await;
     let of_blog = |calls: Vec<String>| calls.iter().filter(|call| call.contains("blog")).count();
@@ -31,8 +36,7 @@ async fn an_app_waits_for_those_that_it_depends_on() {
 async fn what_depends_on_an_app_that_fails_later_is_looked_after_all_the_same() {
     let mut world = World::new();
     world.app("blog");
-    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
-    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    wait_for(&mut world, "blog", "shop");
     let source = Script::new(vec![Ok(snapshot(&world, 1))]);
     let bench = Bench::new(&world, &source).await;
     bench.once().await.unwrap();
@@ -42,21 +46,17 @@ async fn what_depends_on_an_app_that_fails_later_is_looked_after_all_the_same() 
     assert!(states(&bench).iter().all(|state| !state.contains("Healthy")), "{:?}", states(&bench));
     // One process saw it healthy, the next one did not.
     for bench in [bench, Bench::restarted(&world, &source).await] {
-        let objects = world.objects().await;
-        let service = objects.iter().find(|object| object.starts_with("Service ") && object.contains("blog")).unwrap();
-        let (namespace, name) = service.split_once(' ').unwrap().1.split_once('/').unwrap();
-        let key = ObjectKey { kind: ObjectKind::Service, namespace: Some(namespace.into()), name: name.into() };
-        world.cluster.inner.delete_now(&key);
+        let service = live(&world, ObjectKind::Service, |key| key.to_string().contains("blog")).await.key;
+        world.cluster.inner.delete_now(&service);
         bench.run_for(WHILE).await;
-        assert!(world.objects().await.contains(service), "{:?}", states(&bench));
+        assert!(world.objects().await.contains(&service.to_string()), "{:?}", states(&bench));
     }
 }
 
 #[tokio::test]
 async fn a_dependency_that_nobody_lists_is_an_obstacle() {
     let mut world = World::new();
-    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/nowhere]}\n";
-    world.edit("shop/kompoxops.yml", "app:\n", depends);
+    wait_for(&mut world, "shop", "nowhere");
     let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     let outcome = bench.once().await.unwrap();
     let reason = reason(&outcome.apps[0]);
@@ -67,11 +67,10 @@ async fn a_dependency_that_nobody_lists_is_an_obstacle() {
 #[tokio::test]
 async fn apps_of_two_sources_that_wait_for_each_other_are_told_of_the_circle() {
     let mut world = World::new();
-    let depends = |on: &str| format!("app:\n  reconcile: {{dependsOn: [/ws/w1/prv/p1/cls/c1/app/{on}]}}\n");
-    world.edit("shop/kompoxops.yml", "app:\n", &depends("blog"));
+    wait_for(&mut world, "shop", "blog");
     let one = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     world.app("blog");
-    world.edit("blog/kompoxops.yml", "app:\n", &depends("shop"));
+    wait_for(&mut world, "blog", "shop");
     world.files.retain(|path, _| path.starts_with("blog/"));
     let other = Source::by_hand(Arc::clone(&world.agent), &world.commit(2), Vec::new());
     let sources = vec![Arc::clone(&one.engine.sources[0]), Arc::new(other)];
@@ -89,8 +88,7 @@ async fn a_dependency_that_fails_does_not_keep_a_command_from_ending() {
     let mut world = World::new();
     world.edit("shop/kompoxops.yml", "size: 1Gi}", "size: 1Gi, type: files}");
     world.app("blog");
-    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
-    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    wait_for(&mut world, "blog", "shop");
     let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     let outcome = bench.once().await.unwrap();
     let told = reason(&outcome.apps[0]);
@@ -105,8 +103,7 @@ async fn a_commit_ends_though_an_app_depends_on_one_that_is_suspended() {
     let mut world = World::new();
     world.app("blog");
     world.edit("shop/kompoxops.yml", "app:\n", "app:\n  reconcile: {suspend: true}\n");
-    let depends = "app:\n  reconcile: {dependsOn: [/ws/w1/prv/p1/cls/c1/app/shop]}\n";
-    world.edit("blog/kompoxops.yml", "app:\n", depends);
+    wait_for(&mut world, "blog", "shop");
     let bench = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     let outcome = bench.once().await.unwrap();
     assert!(reason(&outcome.apps[0]).ends_with("waits for `shop`, which is suspended"));

@@ -19,10 +19,18 @@ fn stateless(rollback: &str) -> (World, Vec<Snapshot>) {
 
 /// The value that the App's Secret has for A.
 async fn setting(world: &World) -> String {
-    use crate::cluster::ClusterApi as _;
-    let secrets = world.cluster.inner.list_owned(ObjectKind::Secret).await.unwrap();
-    let secret = secrets.iter().find(|live| live.key.name.ends_with("-base")).unwrap();
+    let secret = live(world, ObjectKind::Secret, |key| key.name.ends_with("-base")).await;
     secret.body["data"]["A"].as_str().or(secret.body["stringData"]["A"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// Deploys what the source answers, and then a commit that does not become healthy: the first one's setting, and what came
+/// of the second.
+async fn deploy_and_fail(world: &World, bench: &Bench, source: &Script, second: &Snapshot) -> (String, Outcome) {
+    assert!(bench.once().await.unwrap().failures().next().is_none());
+    let first = setting(world).await;
+    world.heal(false);
+    source.say(Ok(second.clone()));
+    (first, bench.once().await.unwrap())
 }
 
 #[tokio::test]
@@ -34,12 +42,7 @@ async fn what_does_not_become_healthy_is_rolled_back_and_stays_so_until_the_next
     };
     let script = source(0);
     let bench = Bench::new(&world, &script).await;
-    assert!(bench.once().await.unwrap().failures().next().is_none());
-    let first = setting(&world).await;
-
-    world.heal(false);
-    script.say(Ok(snapshots[1].clone()));
-    let outcome = bench.once().await.unwrap();
+    let (first, outcome) = deploy_and_fail(&world, &bench, &script, &snapshots[1]).await;
     assert_eq!(setting(&world).await, first, "what was healthy is back");
     assert_eq!(outcome.failures().count(), 1);
     world.heal(true);
@@ -65,11 +68,7 @@ async fn without_a_way_back_the_commit_stays_and_says_why() {
         let (world, snapshots) = stateless(rollback);
         let script = Script::new(vec![Ok(snapshots[0].clone())]);
         let bench = Bench::new(&world, &script).await;
-        assert!(bench.once().await.unwrap().failures().next().is_none());
-        let first = setting(&world).await;
-        world.heal(false);
-        script.say(Ok(snapshots[1].clone()));
-        let outcome = bench.once().await.unwrap();
+        let (first, outcome) = deploy_and_fail(&world, &bench, &script, &snapshots[1]).await;
         let failure = outcome.failures().next().unwrap();
         assert!(failure.text.contains(words) && failure.kind == Kind::Unhealthy, "{failure}");
         assert_ne!(setting(&world).await, first);

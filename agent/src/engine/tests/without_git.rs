@@ -9,27 +9,16 @@ async fn after_a_restart_the_last_good_commit_comes_from_the_cache() {
     let first = Bench::new(&world, &Script::new(vec![Ok(snapshot(&world, 1))])).await;
     first.once().await.unwrap();
     first.end().await;
-    let deployment = world.objects().await.into_iter().find(|object| object.starts_with("Deployment")).unwrap();
-    let (namespace, name) = deployment.split_once(' ').unwrap().1.split_once('/').unwrap();
-    world.cluster.inner.delete_now(&ObjectKey {
-        kind: ObjectKind::Deployment,
-        namespace: Some(namespace.into()),
-        name: name.into(),
-    });
+    let deployment = deployment(&world).await.key;
+    world.cluster.inner.delete_now(&deployment);
     let source = Script { cached: Some(snapshot(&world, 1)), ..Script::new(vec![Err(away())]) };
     let second = Bench::restarted(&world, &source).await;
     second.run_for(WHILE).await;
-    assert!(world.objects().await.contains(&deployment));
+    assert!(world.objects().await.contains(&deployment.to_string()));
     assert_eq!(second.ended(), (commit_id(1), Told::Success), "it stays what it was");
 }
 
-/// The only Deployment.
-async fn deployment(world: &World) -> kompox_core::observed::LiveObject {
-    use crate::cluster::ClusterApi as _;
-    world.cluster.inner.list_owned(ObjectKind::Deployment).await.unwrap().remove(0)
-}
-
-fn image(live: &kompox_core::observed::LiveObject) -> &str {
+fn image(live: &LiveObject) -> &str {
     live.body["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap()
 }
 
